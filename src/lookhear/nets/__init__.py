@@ -1,0 +1,1 @@
+"""The networks: shared blocks, backbones, sound encoders, and one file a network."""

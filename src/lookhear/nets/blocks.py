@@ -1,0 +1,115 @@
+"""The blocks that every network of the method is made of (STANet, CVPR 2021, section 3).
+
+Letters in shape comments: B moments, C channels, H x W positions of a feature map.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+TimeMixing = Literal["clean", "published"]
+
+
+class SelfAttentionGate(nn.Module):
+    """Weight each position by what the whole picture says about it.
+
+    Attention is a softmax over the *first* position axis of ``query' key``; the attended values
+    become one map in (0, 1) that multiplies the input.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // 2, 1)
+        self.key = nn.Conv2d(channels, channels // 2, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.gate = nn.Conv2d(channels, 1, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate ``x`` (B, C, H, W); the result has the same shape."""
+        query, key, value = (p(x).flatten(2) for p in (self.query, self.key, self.value))
+        attention = torch.softmax(query.transpose(1, 2) @ key, dim=1)  # B, HW, HW
+        attended = (value @ attention).view_as(x)
+        return x * torch.sigmoid(self.gate(attended))
+
+
+class ConvGRU(nn.Module):
+    """A gated recurrent unit whose gates are 1x1 convolutions over [input, state]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reset = nn.Conv2d(2 * channels, channels, 1)
+        self.update = nn.Conv2d(2 * channels, channels, 1)
+        self.candidate = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor, state: Tensor) -> Tensor:
+        """Return the new state: ``state (1 - update) + candidate update``; all (B, C, H, W)."""
+        both = torch.cat([x, state], 1)
+        update = torch.sigmoid(self.update(both))
+        reset = torch.sigmoid(self.reset(both))
+        candidate = torch.tanh(self.candidate(torch.cat([x, state * reset], 1)))
+        return torch.lerp(state, candidate, update)
+
+
+class TimeGate(nn.Module):
+    """A gate from three maps in time: Conv3d over time, then twice over space, then a sigmoid.
+
+    Args:
+        channels: of the maps, and of the gate.
+        mixing: ``"clean"`` stacks the maps along a time axis of their own. ``"published"`` is for
+            weights of the released code, which stacks B x 3 x C x H x W and *views* that memory
+            as B x C x 3 x H x W, so that channels and times are mixed.
+    """
+
+    def __init__(self, channels: int, mixing: TimeMixing = "clean") -> None:
+        super().__init__()
+        if mixing not in ("clean", "published"):
+            raise ValueError(f"mixing is 'clean' or 'published', not {mixing!r}")
+        self.mixing = mixing
+        self.over_time = nn.Conv3d(channels, channels, (3, 1, 1))
+        self.over_space = nn.Sequential(
+            nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
+            nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
+        )
+
+    def forward(self, before: Tensor, target: Tensor, after: Tensor) -> Tensor:
+        """Return the gate of ``target``, in (0, 1); all (B, C, H, W)."""
+        stack = torch.stack([before, target, after], 1)  # B, 3, C, H, W
+        if self.mixing == "published":
+            batch, times, channels, height, width = stack.shape
+            stack = stack.view(batch, channels, times, height, width)
+        else:
+            stack = stack.transpose(1, 2)
+        return torch.sigmoid(self.over_space(self.over_time(stack)).squeeze(2))
+
+
+class SoundGate(nn.Module):
+    """One spatial gate from a sound and a picture (the released SA+, STA and STA+).
+
+    Sound and pooled picture each become 128 numbers; the softmax of their outer product mixes 128
+    maps of the picture, from which two 1x1 convolutions make the gate.
+    """
+
+    MIXED = 128
+
+    def __init__(self, picture_channels: int, sound_channels: int, width: int) -> None:
+        super().__init__()
+        self.maps = nn.Conv2d(picture_channels, self.MIXED, 1)
+        self.sound = nn.Linear(sound_channels, self.MIXED)
+        self.picture = nn.Linear(picture_channels, self.MIXED)
+        self.gate = nn.Sequential(
+            nn.Conv2d(self.MIXED, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1)
+        )
+
+    def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
+        """Return the gate (B, 1, H, W), in (0, 1).
+
+        Args:
+            picture: features (B, C, H, W).
+            sound: vectors (B, S).
+        """
+        heard = self.sound(sound)  # B, 128
+        seen = self.picture(picture.mean((2, 3)))  # B, 128
+        mixture = torch.softmax(heard[:, :, None] * seen[:, None, :], dim=-1)  # B, 128, 128
+        mixed = torch.einsum("bij,bjhw->bihw", mixture, self.maps(picture))
+        return torch.sigmoid(self.gate(mixed))

@@ -1,0 +1,211 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lookhear.nets.blocks import TimeGate
+from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
+from lookhear.nets.sta import STA, Seen, STAHead
+
+GOLDEN = Path(__file__).parent / "golden"
+
+# Names in the published code, and here.
+PUBLISHED_NAMES = {
+    "extra_convs": "reduce_coarse",
+    "extra_convsd1": "reduce_middle",
+    "extra_convsd0": "reduce_fine",
+    "extra_conv_fusion": "fuse",
+    "extra_ConvGRU.reset_gate": "gru.reset",
+    "extra_ConvGRU.update_gate": "gru.update",
+    "extra_ConvGRU.out_gate": "gru.candidate",
+    "extra_gates": "self_attention.gate",
+    "extra_projf": "self_attention.query",
+    "extra_projg": "self_attention.key",
+    "extra_projh": "self_attention.value",
+    "extra_gateav.0": "sound_gate.gate.0",
+    "extra_gateav.2": "sound_gate.gate.2",
+    "extra_lineara": "sound_gate.sound",
+    "extra_linearv": "sound_gate.picture",
+    "extra_convv": "sound_gate.maps",
+    "extra_refineST.0": "time_gate.over_time",
+    "extra_refineST.1": "time_gate.over_space.0",
+    "extra_refineST.2": "time_gate.over_space.1",
+    "extra_refine1.0": "refine_middle",
+    "extra_refine0.0": "refine_fine",
+    "extra_out1": "out_middle",
+    "extra_out0": "out_fine",
+}
+TINY = {
+    "backbone": "resnet10t",
+    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
+    "width": 8,
+    "input_size": [96, 128],
+}
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, Tensor]:
+    with np.load(GOLDEN / "sta.npz") as golden:
+        return {key: torch.from_numpy(golden[key]) for key in golden.files}
+
+
+@pytest.fixture(scope="module")
+def published_head(published: dict[str, Tensor]) -> STAHead:
+    head = STAHead((8, 12, 16), width=32, sound_channels=64, time_mixing="published")
+    head.load_state_dict(
+        {
+            f"{ours}.{kind}": published[key]
+            for theirs, ours in PUBLISHED_NAMES.items()
+            for kind in ("weight", "bias")
+            if (key := f"weight/{theirs}.{kind}") in published
+        }
+    )
+    return head
+
+
+def stand_in_features(published: dict[str, Tensor], picture: Tensor) -> tuple[Tensor, ...]:
+    features, x = [], picture
+    for level, stride in enumerate((4, 2, 2)):
+        weight, bias = (published[f"weight/features{level}.{kind}"] for kind in ("weight", "bias"))
+        x = F.conv2d(x, weight, bias, stride=stride, padding=1)
+        features.append(x)
+    return tuple(features)
+
+
+@torch.inference_mode()
+def test_the_head_equals_the_published_code(
+    published: dict[str, Tensor], published_head: STAHead
+) -> None:
+    seen = [
+        published_head.see(
+            stand_in_features(published, published[f"input/image_{i}"]),
+            published[f"input/audio_{i}"],
+        )
+        for i in range(3)
+    ]
+    # The published code joins the last frame to the first.
+    for before, target, after in ((2, 0, 1), (0, 1, 2), (1, 2, 0)):
+        outputs = published_head.attend(seen[before], seen[target], seen[after])
+        for logits, step in zip(outputs, (1, 0), strict=True):
+            upsampled = F.interpolate(logits, (96, 96), mode="bilinear")
+            expected = published[f"output/out{target}_{step}"]
+            torch.testing.assert_close(upsampled, expected, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_closed_sound_gate_equals_no_sound(
+    published: dict[str, Tensor], published_head: STAHead
+) -> None:
+    features = stand_in_features(published, published["input/image_0"])
+    sound = published["input/audio_0"]
+    silent = published_head.see(features)
+    closed = published_head.see(features, sound, switch=torch.zeros(2))
+    one_open = published_head.see(features, sound, switch=torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(closed.heard, silent.heard)
+    torch.testing.assert_close(one_open.heard[1], silent.heard[1])
+    torch.testing.assert_close(one_open.heard[0], published_head.see(features, sound).heard[0])
+    assert not torch.allclose(one_open.heard[0], silent.heard[0])
+
+
+def test_netvlad_equals_the_published_code() -> None:
+    with np.load(GOLDEN / "netvlad.npz") as golden:
+        arrays = {key: torch.from_numpy(golden[key]) for key in golden.files}
+    pool = NetVLAD()
+    pool.load_state_dict(
+        {key.removeprefix("weight/"): arrays[key] for key in arrays if key.startswith("weight/")}
+    )
+    pooled = pool(arrays["input/features"])
+    torch.testing.assert_close(pooled, arrays["output/vlad"], atol=1e-5, rtol=0)
+
+
+def test_the_clean_time_gate_keeps_channels_apart_in_time() -> None:
+    # Over time, a gate that sums each channel's three times; over space, one that copies.
+    gate = TimeGate(2, "clean")
+    with torch.no_grad():
+        for parameter in gate.parameters():
+            parameter.zero_()
+        for channel in range(2):
+            gate.over_time.weight[channel, channel] = 1
+            for conv in gate.over_space:
+                conv.weight[channel, channel, 0, 1, 1] = 1
+    before, target, after = torch.rand(3, 1, 2, 4, 5)
+    expected = torch.sigmoid(before + target + after)
+    torch.testing.assert_close(gate(before, target, after), expected)
+    gate.mixing = "published"
+    assert not torch.allclose(gate(before, target, after), expected)
+
+
+def test_an_unknown_time_mixing_is_refused() -> None:
+    with pytest.raises(ValueError, match="published"):
+        TimeGate(2, "mixed")  # type: ignore[arg-type]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("sound_encoder", [None, "vggsound"])
+def test_moments_that_share_frames_equal_moments_by_themselves(sound_encoder: str | None) -> None:
+    torch.manual_seed(0)
+    net = STA(**TINY, sound_encoder=sound_encoder).eval()
+    frames = torch.rand(5, 3, 96, 128)
+    spectrograms = torch.randn(5, 257, 98) if sound_encoder else None
+    seen = net.see(frames, spectrograms)
+    shared = net.attend(seen.at(slice(0, 3)), seen.at(slice(1, 4)), seen.at(slice(2, 5)))
+    moments = torch.stack([frames[i : i + 3] for i in range(3)])
+    sounds = torch.stack([spectrograms[i : i + 3] for i in range(3)]) if sound_encoder else None
+    alone = net(moments, sounds)
+    upsampled = F.interpolate(shared[:, None], (96, 128), mode="bilinear")[:, 0]
+    torch.testing.assert_close(upsampled, alone, atol=1e-4, rtol=0)
+    assert 0 < alone.min() < alone.max() < 1
+
+
+@torch.inference_mode()
+def test_sound_changes_what_a_hearing_network_says() -> None:
+    torch.manual_seed(0)
+    net = STA(**TINY, sound_encoder="vggsound").eval()
+    frames = torch.rand(1, 3, 3, 96, 128)
+    quiet, loud = torch.randn(2, 1, 3, 257, 98)
+    assert not torch.equal(net(frames, quiet), net(frames, loud))
+    assert not torch.equal(net(frames, quiet), net(frames))
+
+
+@torch.inference_mode()
+def test_any_size_is_seen_and_the_papers_gives_its_grid() -> None:
+    net = STA(**TINY, sound_encoder=None).eval()
+    seen = net.see(torch.rand(1, 3, 356, 356))
+    assert [part.shape[-1] for part in seen] == [45, 23, 12, 12, 12]
+    assert net.attend(seen, seen, seen).shape == (1, 45, 45)
+
+
+def test_vggsound_hears_one_second_as_8192_numbers() -> None:
+    vector = VGGSoundEncoder().eval()(torch.randn(2, 257, 98))
+    assert vector.shape == (2, 8192)
+    torch.testing.assert_close(vector.norm(dim=1), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "args", "complaint"),
+    [
+        ("no_such_net", {}, "no model"),
+        ("vit_tiny_patch16_224", {}, "strides"),
+        ("resnet10t", {"checkpoint_path": "weights.pth"}, "not allowed"),
+        ("resnet10t", {"pretrained": True}, "not allowed"),
+        ("hf-hub:someone/something", {}, "no model"),
+    ],
+)
+def test_backbones_that_do_not_fit_or_would_fetch_are_refused(
+    backbone: str, args: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        STA(backbone=backbone, backbone_args=args, sound_encoder=None)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "convnext_atto", "vgg11"])
+def test_backbones_of_other_families_fit(backbone: str) -> None:
+    net = STA(backbone=backbone, sound_encoder=None, width=8).eval()
+    seen = net.see(torch.rand(1, 3, 96, 128))
+    assert isinstance(seen, Seen)
+    assert seen.fine.shape == (1, 8, 12, 16)
+    assert seen.coarse.shape == (1, 8, 3, 4)
