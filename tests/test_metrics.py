@@ -1,0 +1,261 @@
+"""The metrics give the MIT benchmark's answers, and the documented ones where it has none."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.ndimage
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from lookhear.metrics import auc_judd, auc_shuffled, cc, density, kl, nss, resize_to, sim
+
+FOLDER = Path(__file__).parent / "golden"
+INPUTS = np.load(FOLDER / "metrics.npz")
+ANSWERS = json.loads((FOLDER / "metrics.json").read_text())
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no GPU"))]  # fmt: skip
+FIXATION_METRICS = {
+    "AUC-J": auc_judd,
+    "s-AUC": lambda maps, fixations: auc_shuffled(maps, fixations, fixations.flip(1)),
+    "NSS": nss,
+}
+DENSITY_METRICS = {"CC": cc, "SIM": sim, "KL": kl}
+
+
+def golden(case: str, array: str, device: str = "cpu") -> Tensor:
+    return torch.from_numpy(INPUTS[f"{case}/{array}"])[None].to(device)
+
+
+def scene(seed: int = 0, batch: int = 2, size: tuple[int, int] = (12, 16)) -> tuple[Tensor, Tensor]:
+    """Random maps and fixation maps, at least one fixation in each."""
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.rand(batch, *size, generator=generator)
+    fixations = (torch.rand(batch, *size, generator=generator) > 0.9).to(torch.uint8)
+    fixations[:, size[0] // 2, size[1] // 3] = 1
+    return maps, fixations
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("case", ANSWERS)
+def test_equals_the_mit_code(case, device):
+    maps, fixations = golden(case, "saliency", device), golden(case, "fixations", device)
+    target = golden(case, "density", device)
+    ours = {
+        # The golden figures were computed without the jitter.
+        "auc_judd": auc_judd(maps, fixations, jitter=False),
+        "sim": sim(maps, target),
+        "cc": cc(maps, target),
+        "nss": nss(maps, fixations),
+        "kl": kl(maps, target),
+    }
+    assert {name: value.item() for name, value in ours.items()} == pytest.approx(
+        {name: ANSWERS[case][name] for name in ours}, abs=1e-5
+    )
+
+
+@pytest.mark.parametrize("step", [0.1, 0.01])
+@pytest.mark.parametrize("case", ANSWERS)
+def test_shuffled_auc_is_what_the_mit_code_averages_to(case, step):
+    others = golden(case, "other_fixations")
+    ours = auc_shuffled(golden(case, "saliency"), golden(case, "fixations"), others, step=step)
+    assert ours.item() == pytest.approx(ANSWERS[case][f"s_auc_step{step}"], abs=0.01)
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERS if case != "ties"])
+def test_jitter_changes_nothing_where_fixated_values_are_distinct(case):
+    maps, fixations = golden(case, "saliency"), golden(case, "fixations")
+    plain = auc_judd(maps, fixations, jitter=False)
+    assert auc_judd(maps, fixations).item() == pytest.approx(plain.item(), abs=1e-6)
+
+
+def swept_auc(values: np.ndarray, fixated: np.ndarray) -> float:
+    """AUC-J by its definition, one threshold after the other, for distinct values."""
+    thresholds = np.sort(values[fixated])[::-1]
+    hits = np.arange(1, len(thresholds) + 1)
+    false_alarms = np.array([(values >= t).sum() for t in thresholds]) - hits
+    rates = [0, *(false_alarms / (~fixated).sum()), 1]
+    return float(np.trapezoid([0, *(hits / hits[-1]), 1], rates))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_jitter_gives_the_mean_over_random_ranks_of_ties(seed, distinct):
+    random = np.random.default_rng(seed)
+    values = random.integers(0, distinct, (5, 6)).astype(float)
+    fixated = random.random((5, 6)) < 0.3
+    fixated[0, 0], fixated[0, 1] = True, False
+    ranked = [swept_auc(values + random.random((5, 6)) / 1e6, fixated) for _ in range(1500)]
+    ours = auc_judd(torch.tensor(values)[None], torch.tensor(fixated)[None]).item()
+    deviation_of_mean = np.std(ranked) / len(ranked) ** 0.5
+    assert ours == pytest.approx(np.mean(ranked), abs=5 * deviation_of_mean + 1e-9)
+
+
+def test_a_batch_gives_what_each_of_its_maps_gives_alone():
+    maps, fixations = scene(batch=3)
+    fixations[1] = 0
+    fixations[1, 2, 3] = 1
+    maps[2, :, :6] = 0.5
+    target = density(fixations, 1.0)
+    for metric in FIXATION_METRICS.values():
+        alone = [metric(maps[i : i + 1], fixations[i : i + 1]).item() for i in range(3)]
+        assert metric(maps, fixations).tolist() == pytest.approx(alone, abs=1e-12)
+    for metric in DENSITY_METRICS.values():
+        alone = [metric(maps[i : i + 1], target[i : i + 1]).item() for i in range(3)]
+        assert metric(maps, target).tolist() == pytest.approx(alone, abs=1e-12)
+
+
+def test_returns_float64_whatever_comes_in():
+    maps, fixations = scene()
+    for dtype in (torch.float16, torch.float32, torch.uint8):
+        integral = (maps * 255).to(dtype)
+        for metric in FIXATION_METRICS.values():
+            assert metric(integral, fixations).dtype == torch.float64
+        for metric in DENSITY_METRICS.values():
+            assert metric(integral, fixations.float()).dtype == torch.float64
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100), st.floats(0, 50))
+def test_scale_never_matters_and_offset_only_to_kl(seed, scale, offset):
+    maps, fixations = scene(seed)
+    maps = maps.double()
+    target = density(fixations.double(), 1.5)
+    for metric in FIXATION_METRICS.values():
+        # Thresholds at round values of the map may fall on either side: s-AUC moves a little.
+        expected = pytest.approx(metric(maps, fixations).tolist(), abs=1e-6)
+        assert metric(maps * scale + offset, fixations).tolist() == expected
+    for metric in (cc, sim):
+        expected = pytest.approx(metric(maps, target).tolist(), abs=1e-6)
+        assert metric(maps * scale + offset, target).tolist() == expected
+    assert kl(maps * scale, target).tolist() == pytest.approx(kl(maps, target).tolist(), abs=1e-9)
+
+
+def test_the_density_itself_is_the_perfect_map():
+    _, fixations = scene(size=(20, 30))
+    target = density(fixations.double(), 2.0)
+    assert cc(target, target).tolist() == pytest.approx([1, 1])
+    assert sim(target, target).tolist() == pytest.approx([1, 1])
+    assert kl(target, target).tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert (nss(target, fixations) > nss(-target, fixations)).all()
+
+
+def test_looking_twice_at_a_pixel_counts_once():
+    maps, fixations = scene()
+    for metric in FIXATION_METRICS.values():
+        assert metric(maps, 7 * fixations).tolist() == metric(maps, fixations).tolist()
+        assert metric(maps, fixations.bool()).tolist() == metric(maps, fixations).tolist()
+
+
+def test_without_fixations_nothing_is_defined():
+    maps, fixations = scene()
+    fixations[0] = 0
+    for metric in FIXATION_METRICS.values():
+        assert metric(maps, fixations).isnan().tolist() == [True, False]
+        assert metric(maps, torch.zeros_like(fixations)).isnan().all()
+    for metric in DENSITY_METRICS.values():
+        assert metric(maps, density(fixations, 1.0)).isnan().tolist() == [True, False]
+
+
+def test_fixations_in_every_pixel():
+    maps, fixations = scene()
+    everywhere = torch.ones_like(fixations)
+    assert auc_judd(maps, everywhere).isnan().all()
+    assert nss(maps, everywhere).tolist() == pytest.approx([0, 0], abs=1e-9)
+    assert auc_shuffled(maps, everywhere, everywhere).tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_without_other_fixations_shuffled_auc_is_not_defined():
+    maps, fixations = scene()
+    assert auc_shuffled(maps, fixations, torch.zeros_like(fixations)).isnan().all()
+
+
+def test_with_the_same_places_elsewhere_shuffled_auc_is_chance():
+    maps, fixations = scene()
+    assert auc_shuffled(maps, fixations, fixations).tolist() == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -3.7])
+@pytest.mark.parametrize("size", [(12, 16), (5, 7), (40, 50)])
+def test_a_flat_map_scores_chance_and_counts_as_uniform(level, size):
+    _, fixations = scene()
+    flat = torch.full((2, *size), level)
+    expected = {"AUC-J": 0.5, "s-AUC": 0.5, "NSS": 0, "CC": 0}
+    target = density(fixations.double(), 1.5)
+    for name, metric in FIXATION_METRICS.items():
+        assert metric(flat, fixations).tolist() == [expected[name]] * 2
+    assert cc(flat, target).tolist() == [0, 0]
+    p = 1 / target[0].numel()
+    q = target / target.sum((1, 2), keepdim=True)
+    assert kl(flat, target).tolist() == pytest.approx((q * (q / p).log()).sum((1, 2)).tolist())
+    low, high = target.amin((1, 2), keepdim=True), target.amax((1, 2), keepdim=True)
+    q = (target - low) / (target - low).sum((1, 2), keepdim=True)
+    assert sim(flat, target).tolist() == pytest.approx(q.clamp(max=p).sum((1, 2)).tolist())
+    assert (high > low).all()
+
+
+def test_a_flat_density_is_uniform_and_correlates_with_nothing():
+    maps, _ = scene()
+    flat = torch.full_like(maps, 0.25)
+    assert cc(maps, flat).isnan().all()
+    assert sim(flat, flat).tolist() == pytest.approx([1, 1])
+    assert kl(flat, flat).tolist() == pytest.approx([0, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("size", [(12, 16), (6, 8)])
+def test_a_broken_map_is_undefined_and_leaves_the_others_alone(value, size):
+    maps, fixations = scene()
+    maps = resize_to(maps, *size)
+    maps[0, 3, 3] = value
+    for metric in FIXATION_METRICS.values():
+        assert metric(maps, fixations).isnan().tolist() == [True, False]
+    for metric in DENSITY_METRICS.values():
+        assert metric(maps, density(fixations, 1.0)).isnan().tolist() == [True, False]
+
+
+def test_shapes_that_do_not_belong_together_are_refused():
+    maps, fixations = scene()
+    for wrong in (fixations[0], fixations[:1]):
+        with pytest.raises(ValueError, match="one B"):
+            nss(maps, wrong)
+
+
+@pytest.mark.parametrize("case", ["random_0", "random_2", "random_3"])
+def test_density_equals_the_golden_one(case):
+    ours = density(golden(case, "fixations"), sigma=3.0)
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, golden(case, "density"), atol=1e-7, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 20), st.integers(1, 20), st.floats(0.2, 9), st.integers(0, 2**32 - 1))
+def test_density_is_the_mirrored_gaussian_at_any_size(height, width, sigma, seed):
+    counts = np.random.default_rng(seed).integers(0, 3, (2, height, width)).astype(float)
+    expected = [scipy.ndimage.gaussian_filter(one, sigma, mode="mirror") for one in counts]
+    np.testing.assert_allclose(density(torch.tensor(counts), sigma), expected, atol=1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(*[st.integers(1, 20)] * 4, st.floats(-5, 5))
+def test_resizing_keeps_a_flat_map_flat(h, w, height, width, level):
+    resized = resize_to(torch.full((1, h, w), level, dtype=torch.float64), height, width)
+    assert resized.shape == (1, height, width)
+    np.testing.assert_allclose(resized, level, atol=1e-12)
+
+
+def test_resizing_is_bicubic():
+    """Keys' kernel at a quarter and three quarters of a pixel, edges repeated."""
+    impulse = torch.zeros(1, 1, 6)
+    impulse[..., 2] = 1
+    near, far, left, right = 0.8671875, 0.2265625, -0.0703125, -0.0234375
+    expected = [0, right, left, far, near, near, far, left, right, 0, 0, 0]
+    assert resize_to(impulse, 1, 12)[0, 0].tolist() == pytest.approx(expected)
+
+
+def test_shrinking_is_antialiased():
+    stripes = torch.tensor([0.0, 1.0]).repeat(32)[None, None]
+    assert resize_to(stripes, 1, 8)[0, 0, 2:-2].tolist() == pytest.approx([0.5] * 4, abs=0.01)
