@@ -1,0 +1,264 @@
+"""Attention made visible: over video, over stills, as a contact sheet, as grey pictures.
+
+Pictures are uint8 RGB (H, W, 3), maps float32 (h, w) from 0 to 1 of any size: they are
+stretched over the picture.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from lookhear.maps import Maps, Peak, resize
+
+Pixels = NDArray[np.uint8]
+"""Pictures (H, W, 3) or planes (H, W), uint8."""
+
+_HEAT_STOPS = ((0, "3b0f70"), (0.35, "a3238e"), (0.6, "f1605d"), (0.8, "fd9a44"), (1, "fff3b0"))
+"""Violet to pale yellow, ever lighter: its order survives grey print and colour blindness."""
+
+_CLEAR_BELOW, _FULL_ABOVE, _STRONGEST_ALPHA = 0.1, 0.8, 0.72
+"""Heat is invisible where attention is low and never opaque, so the picture stays readable."""
+
+FAINT = 0.05
+"""Attention that is nowhere stronger than this has no place worth showing."""
+
+ENLARGED = 8
+"""How many times, each way, a map is enlarged before colours are looked up, lest heat has facets."""
+
+_BT709_LIMITED = np.array(
+    [
+        [0.2126 * 219, 0.7152 * 219, 0.0722 * 219],
+        [-0.2126 / 1.8556 * 224, -0.7152 / 1.8556 * 224, 0.5 * 224],
+        [0.5 * 224, -0.7152 / 1.5748 * 224, -0.0722 / 1.5748 * 224],
+    ]
+)
+_YUV_ZERO = np.array([16, 128, 128])
+
+
+def _heat_colours() -> NDArray[np.float64]:
+    places = [place for place, _ in _HEAT_STOPS]
+    colours = np.array([list(bytes.fromhex(colour)) for _, colour in _HEAT_STOPS])
+    levels = np.linspace(0, 1, 256)
+    return np.stack([np.interp(levels, places, channel) for channel in colours.T], axis=1)
+
+
+def _heat_alpha() -> NDArray[np.float64]:
+    rise = (np.linspace(0, 1, 256) - _CLEAR_BELOW) / (_FULL_ABOVE - _CLEAR_BELOW)
+    rise = rise.clip(0, 1)
+    return _STRONGEST_ALPHA * rise * rise * (3 - 2 * rise)
+
+
+HEAT = _heat_colours().round().astype(np.uint8)
+"""RGB of attention 0/255 to 255/255, uint8 (256, 3)."""
+
+_ALPHA = _heat_alpha()
+_KEEP = (255 * (1 - _ALPHA)).round().astype(np.uint8)
+_HEAT_YUV = _heat_colours() / 255 @ _BT709_LIMITED.T + _YUV_ZERO
+_ADDED_Y, _ADDED_U, _ADDED_V = (_ALPHA * _HEAT_YUV.T).round().astype(np.uint8)
+
+
+class Overlay:
+    """Blends attention into the planes of YUV 4:2:0 frames of one size.
+
+    The work is a few 8-bit passes: colour and transparency are looked up at the size of the
+    map, then enlarged, so a frame never becomes RGB or floating point.
+
+    Args:
+        height: Height of the frames.
+        width: Width of the frames.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        chroma = (height + 1) // 2, (width + 1) // 2
+        self._keep, self._added = np.empty((2, height, width), np.uint8)
+        self._chroma_keep, self._chroma_added = np.empty((2, *chroma), np.uint8)
+        self._y = np.empty((height, width), np.uint8)
+        self._u, self._v = np.empty((2, *chroma), np.uint8)
+
+    def blend(
+        self, y: Pixels, u: Pixels, v: Pixels, attention: Maps
+    ) -> tuple[Pixels, Pixels, Pixels]:
+        """Lay the heat of one map over one frame.
+
+        Args:
+            y: Luma (H, W), BT.709 limited range. Rows may be padded.
+            u: Blue-difference chroma (H/2, W/2), rounded up.
+            v: Red-difference chroma, like `u`.
+            attention: (h, w), 0 to 1.
+
+        Returns:
+            The blended planes, which the next call overwrites.
+        """
+        levels = grey(attention)
+        keep = cv2.LUT(levels, _KEEP)
+        _stretch(keep, self._keep)
+        _stretch(cv2.LUT(levels, _ADDED_Y), self._added)
+        _blend(y, self._keep, self._added, self._y)
+        _stretch(keep, self._chroma_keep)
+        for plane, added, blended in ((u, _ADDED_U, self._u), (v, _ADDED_V, self._v)):
+            _stretch(cv2.LUT(levels, added), self._chroma_added)
+            _blend(plane, self._chroma_keep, self._chroma_added, blended)
+        return self._y, self._u, self._v
+
+
+def _stretch(small: MatLike, full: Pixels) -> None:
+    cv2.resize(small, full.shape[::-1], dst=full, interpolation=cv2.INTER_LINEAR)
+
+
+def _blend(plane: Pixels, keep: Pixels, added: Pixels, blended: Pixels) -> None:
+    cv2.multiply(plane, keep, dst=blended, scale=1 / 255)
+    cv2.add(blended, added, dst=blended)
+
+
+def shown(attention: Maps) -> Maps:
+    """A map as it is shown: enlarged smoothly, and 1 at its strongest place.
+
+    Pictures show where attention is more than how much, but where all of it is faint (a black
+    frame) it stays faint.
+
+    Args:
+        attention: (h, w), 0 to 1.
+
+    Returns:
+        (8 h, 8 w), float32, 0 to 1.
+    """
+    height, width = attention.shape
+    size = ENLARGED * width, ENLARGED * height
+    smooth = cv2.resize(attention, size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray((smooth / max(smooth.max(), FAINT)).clip(0, 1), dtype=np.float32)
+
+
+def blend_rgb(picture: Pixels, attention: Maps) -> Pixels:
+    """Lay the heat of one map over a still.
+
+    Args:
+        picture: (H, W, 3), uint8 RGB.
+        attention: (h, w), 0 to 1.
+
+    Returns:
+        (H, W, 3), uint8 RGB; `picture` is left as it was.
+    """
+    height, width = picture.shape[:2]
+    levels = grey(resize(attention, (height, width)))
+    alpha = _ALPHA[levels][..., None]
+    return np.asarray((picture * (1 - alpha) + HEAT[levels] * alpha).round(), dtype=np.uint8)
+
+
+def grey(attention: Maps) -> Pixels:
+    """A map as an 8-bit grey picture: 0 for no attention, 255 for 1, whatever the map holds.
+
+    This is how maps are saved as PNG; divide by 255 to read them back, exact to 1/510.
+
+    Args:
+        attention: (h, w), 0 to 1.
+
+    Returns:
+        (h, w), uint8.
+    """
+    return np.asarray(cv2.convertScaleAbs(attention, alpha=255), dtype=np.uint8)
+
+
+def thumbnail(picture: Pixels, width: int) -> Pixels:
+    """A picture (H, W, 3), uint8, at another width and its own aspect ratio."""
+    size = width, max(1, round(picture.shape[0] * width / picture.shape[1]))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def mark(picture: Pixels, peak: Peak) -> Pixels:
+    """Ring a peak of attention.
+
+    Args:
+        picture: (H, W, 3), uint8 RGB.
+        peak: The place to ring.
+
+    Returns:
+        (H, W, 3), uint8 RGB; `picture` is left as it was.
+    """
+    height, width = picture.shape[:2]
+    fraction_bits = 4
+    x, y = (round(place * 2**fraction_bits) for place in peak.in_pixels(width, height))
+    radius = max(4.0, min(height, width) / 24)
+    marked = picture.copy()
+    for colour, thickness in (((20, 16, 28), 0.42), ((255, 255, 255), 0.18)):
+        cv2.circle(
+            marked,
+            (x, y),
+            round(radius * 2**fraction_bits),
+            colour,
+            max(1, round(radius * thickness)),
+            cv2.LINE_AA,
+            fraction_bits,
+        )
+    return marked
+
+
+def time_label(seconds: float) -> str:
+    """Clock time to a tenth of a second: 0:12.4, 1:02:03.0, -0:00.5."""
+    tenths = round(abs(seconds) * 10)
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if seconds < 0 and (hours or minutes or tenths) else ""
+    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{sign}{clock}:{tenths // 10:02d}.{tenths % 10}"
+
+
+def contact_sheet(
+    pictures: Sequence[Pixels],
+    maps: Sequence[Maps],
+    times: Sequence[float],
+    peaks: Sequence[Peak | None],
+    columns: int = 4,
+    tile_width: int = 400,
+) -> Pixels:
+    """Moments of a clip side by side: attention, its strongest place ringed, the time below.
+
+    Args:
+        pictures: At least one (H, W, 3), uint8 RGB, all of one size.
+        maps: As many (h, w), 0 to 1.
+        times: As many, seconds.
+        peaks: As many; None for no ring.
+        columns: Pictures in a row.
+        tile_width: Pixels to which the pictures are resized.
+
+    Returns:
+        One picture (H, W, 3), uint8 RGB.
+    """
+    tile_height = len(thumbnail(pictures[0], tile_width))
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    gutter, caption = tile_width // 25, tile_width // 10
+    step_x, step_y = tile_width + gutter, tile_height + caption
+    size = rows * step_y + gutter, columns * step_x + gutter
+    sheet = np.full((*size, 3), (20, 19, 24), dtype=np.uint8)
+    moments = zip(pictures, maps, times, peaks, strict=True)
+    for index, (picture, attention, time, peak) in enumerate(moments):
+        top, left = (index // columns) * step_y + gutter, (index % columns) * step_x + gutter
+        tile = blend_rgb(thumbnail(picture, tile_width), attention)
+        if peak is not None:
+            tile = mark(tile, peak)
+        sheet[top : top + tile_height, left : left + tile_width] = tile
+        baseline = top + tile_height + round(caption * 0.62)
+        _write(sheet, time_label(time), (left, baseline), tile_width / 850)
+    return sheet
+
+
+def _write(picture: Pixels, text: str, origin: tuple[int, int], scale: float) -> None:
+    colour = (205, 202, 212)
+    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
+
+
+def encode_jpeg(picture: Pixels, quality: int = 82) -> bytes:
+    """A JPEG file of a picture (H, W, 3), uint8 RGB; `quality` from 0 to 100."""
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
+    return cv2.imencode(".jpg", bgr, settings)[1].tobytes()
+
+
+def encode_png(picture: Pixels) -> bytes:
+    """A PNG file of a picture, uint8: RGB (H, W, 3) or grey (H, W)."""
+    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", ordered)[1].tobytes()
