@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear import viz
-from lookhear.errors import LookhearError
+from lookhear.files import write_whole
 from lookhear.summary import AttentionSummary, Stay, Still, place_name, stays
 
 MOST_STILLS_SHOWN = 12
@@ -97,15 +97,7 @@ def write_report(path: Path, data: ReportData) -> None:
     Raises:
         LookhearError: The file cannot be written.
     """
-    page = render(data)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise LookhearError(f"Cannot write {path}: {reason}. Choose another folder.") from error
+    write_whole(path, render(data))
 
 
 def render(data: ReportData) -> str:

@@ -27,15 +27,9 @@ FAINT = 0.05
 """Attention that is nowhere stronger than this has no place worth showing."""
 
 ENLARGED = 8
-"""How many times, each way, a map is enlarged before colours are looked up, lest heat has facets."""
+"""How many times, each way, a map is enlarged before colours are looked up: no facets."""
 
-_BT709_LIMITED = np.array(
-    [
-        [0.2126 * 219, 0.7152 * 219, 0.0722 * 219],
-        [-0.2126 / 1.8556 * 224, -0.7152 / 1.8556 * 224, 0.5 * 224],
-        [0.5 * 224, -0.7152 / 1.5748 * 224, -0.0722 / 1.5748 * 224],
-    ]
-)
+_RED_AND_BLUE_IN_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
 _YUV_ZERO = np.array([16, 128, 128])
 
 
@@ -57,8 +51,20 @@ HEAT = _heat_colours().round().astype(np.uint8)
 
 _ALPHA = _heat_alpha()
 _KEEP = (255 * (1 - _ALPHA)).round().astype(np.uint8)
-_HEAT_YUV = _heat_colours() / 255 @ _BT709_LIMITED.T + _YUV_ZERO
-_ADDED_Y, _ADDED_U, _ADDED_V = (_ALPHA * _HEAT_YUV.T).round().astype(np.uint8)
+
+
+def _added_heat(red: float, blue: float) -> NDArray[np.uint8]:
+    """What heat adds to y, u and v, limited range, by the shares of red and blue in luma."""
+    luma = np.array([red, 1 - red - blue, blue])
+    to_yuv = np.stack(
+        [
+            219 * luma,
+            112 * (np.array([0, 0, 1]) - luma) / (1 - blue),
+            112 * (np.array([1, 0, 0]) - luma) / (1 - red),
+        ]
+    )
+    heat = _heat_colours() / 255 @ to_yuv.T + _YUV_ZERO
+    return np.asarray((_ALPHA * heat.T).round(), np.uint8)
 
 
 class Overlay:
@@ -70,9 +76,11 @@ class Overlay:
     Args:
         height: Height of the frames.
         width: Width of the frames.
+        matrix: By which they are YUV, "bt601" or "bt709".
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int, matrix: str = "bt709") -> None:
+        self._added_heat = _added_heat(*_RED_AND_BLUE_IN_LUMA[matrix])
         chroma = (height + 1) // 2, (width + 1) // 2
         self._keep, self._added = np.empty((2, height, width), np.uint8)
         self._chroma_keep, self._chroma_added = np.empty((2, *chroma), np.uint8)
@@ -85,7 +93,7 @@ class Overlay:
         """Lay the heat of one map over one frame.
 
         Args:
-            y: Luma (H, W), BT.709 limited range. Rows may be padded.
+            y: Luma (H, W), limited range. Rows may be padded.
             u: Blue-difference chroma (H/2, W/2), rounded up.
             v: Red-difference chroma, like `u`.
             attention: (h, w), 0 to 1.
@@ -95,11 +103,12 @@ class Overlay:
         """
         levels = grey(attention)
         keep = cv2.LUT(levels, _KEEP)
+        heat_y, heat_u, heat_v = self._added_heat
         _stretch(keep, self._keep)
-        _stretch(cv2.LUT(levels, _ADDED_Y), self._added)
+        _stretch(cv2.LUT(levels, heat_y), self._added)
         _blend(y, self._keep, self._added, self._y)
         _stretch(keep, self._chroma_keep)
-        for plane, added, blended in ((u, _ADDED_U, self._u), (v, _ADDED_V, self._v)):
+        for plane, added, blended in ((u, heat_u, self._u), (v, heat_v, self._v)):
             _stretch(cv2.LUT(levels, added), self._chroma_added)
             _blend(plane, self._chroma_keep, self._chroma_added, blended)
         return self._y, self._u, self._v
