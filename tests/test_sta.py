@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from conftest import TINY
 from lookhear.nets.blocks import TimeGate
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.nets.sta import STA, Seen, STAHead
@@ -37,12 +38,6 @@ PUBLISHED_NAMES = {
     "extra_refine0.0": "refine_fine",
     "extra_out1": "out_middle",
     "extra_out0": "out_fine",
-}
-TINY = {
-    "backbone": "resnet10t",
-    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
-    "width": 8,
-    "input_size": [96, 128],
 }
 
 
@@ -199,6 +194,21 @@ def test_backbones_that_do_not_fit_or_would_fetch_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         STA(backbone=backbone, backbone_args=args, sound_encoder=None)
+
+
+@torch.inference_mode()
+def test_a_folded_network_says_the_same_and_leaves_the_original() -> None:
+    torch.manual_seed(0)
+    net = STA(**TINY, sound_encoder=None)
+    net(torch.rand(4, 3, 3, 96, 128))  # moves the norms' means away from 0
+    net.eval()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    moments = torch.rand(2, 3, 3, 96, 128)
+    folded = net.folded()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.backbone.modules())
+    torch.testing.assert_close(folded(moments), net(moments), atol=1e-5, rtol=0)
+    for name, tensor in net.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], msg=name)
 
 
 @torch.inference_mode()

@@ -14,41 +14,46 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         LookhearError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.absolute().parent / f".{path.name}.partial"
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
 
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes ``folder``, as a whole, if all goes well.
 
-    What an interrupted run left is cleared away; an older folder is replaced at the end. Folders
-    above it that had to be made are removed again if nothing came of it.
+    What an interrupted run left is cleared away; an older folder is replaced at the end, and is
+    back in its place if that fails. Folders above it that had to be made are removed again if
+    nothing came of it. A link to a folder stays, and what it leads to is replaced.
 
     Raises:
         LookhearError: a folder cannot be made, written or replaced.
     """
+    try:
+        folder = folder.resolve()
+    except (OSError, RuntimeError) as error:  # a link to itself
+        raise LookhearError(f"{folder}: cannot be written: {error}; choose another") from error
     partial = folder.with_name(f".{folder.name}.partial")
     replaced = folder.with_name(f".{folder.name}.replaced")
     missing = [parent for parent in folder.parents if not parent.exists()]
     try:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
         for leftover in (partial, replaced):
             if leftover.exists():
                 shutil.rmtree(leftover)
         partial.mkdir(parents=True)
         yield partial
-        if folder.exists():
-            folder.rename(replaced)
-        partial.rename(folder)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _swap(partial, folder, replaced)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         for parent in missing:
@@ -56,5 +61,18 @@ def whole_folder(folder: Path) -> Iterator[Path]:
                 parent.rmdir()  # only where it is still empty
 
 
-def _cannot_write(path: Path, error: OSError) -> LookhearError:
+def _swap(partial: Path, folder: Path, replaced: Path) -> None:
+    if folder.exists():
+        folder.rename(replaced)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if replaced.exists():
+            replaced.rename(folder)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError) -> LookhearError:
+    """Say in one line that a file or folder cannot be written, and why."""
     return LookhearError(f"{path}: cannot be written: {error.strerror or error}; choose another")

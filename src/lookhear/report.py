@@ -73,7 +73,7 @@ class ReportData:
         attention: Summary of at least one map.
         model: Facts about the model.
         problems: One line for each thing that could not be decoded.
-        overlay: Name of the overlay video beside the report, if there is one.
+        overlay: Name of the overlay video or picture beside the report, if there is one.
         fixations: Name of the CSV file beside it, if there is one.
         maps: Name of the .npz file or the folder of PNG beside it, if there is one.
     """
@@ -340,8 +340,10 @@ def _link(name: str) -> str:
 
 
 def _files(data: ReportData, poster: str) -> str:
+    plays = data.overlay is not None and data.overlay.endswith(".mp4")
+    overlaid = "is the clip with attention laid over it" + ("; it plays above." if plays else ".")
     described = (
-        (data.overlay, "is the clip with attention laid over it; it plays above while there."),
+        (data.overlay, overlaid),
         (data.fixations, "has the strongest places of every map, a line each."),
         (data.maps, "has the maps themselves, from 0 to 1."),
     )
@@ -349,7 +351,7 @@ def _files(data: ReportData, poster: str) -> str:
     if not items:
         return ""
     video = ""
-    if data.overlay is not None:
+    if data.overlay is not None and plays:
         source = f'src="{_address(data.overlay)}" poster="{poster}"'
         video = f'<video controls preload="metadata" {source}></video>'
     code = escape(_reading(data))

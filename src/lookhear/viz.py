@@ -84,8 +84,6 @@ class Overlay:
         chroma = (height + 1) // 2, (width + 1) // 2
         self._keep, self._added = np.empty((2, height, width), np.uint8)
         self._chroma_keep, self._chroma_added = np.empty((2, *chroma), np.uint8)
-        self._y = np.empty((height, width), np.uint8)
-        self._u, self._v = np.empty((2, *chroma), np.uint8)
 
     def blend(
         self, y: Pixels, u: Pixels, v: Pixels, attention: Maps
@@ -99,28 +97,28 @@ class Overlay:
             attention: (h, w), 0 to 1.
 
         Returns:
-            The blended planes, which the next call overwrites.
+            The blended planes.
         """
         levels = grey(attention)
         keep = cv2.LUT(levels, _KEEP)
         heat_y, heat_u, heat_v = self._added_heat
         _stretch(keep, self._keep)
         _stretch(cv2.LUT(levels, heat_y), self._added)
-        _blend(y, self._keep, self._added, self._y)
+        blended_y = _blend(y, self._keep, self._added)
         _stretch(keep, self._chroma_keep)
-        for plane, added, blended in ((u, heat_u, self._u), (v, heat_v, self._v)):
-            _stretch(cv2.LUT(levels, added), self._chroma_added)
-            _blend(plane, self._chroma_keep, self._chroma_added, blended)
-        return self._y, self._u, self._v
+        _stretch(cv2.LUT(levels, heat_u), self._chroma_added)
+        blended_u = _blend(u, self._chroma_keep, self._chroma_added)
+        _stretch(cv2.LUT(levels, heat_v), self._chroma_added)
+        return blended_y, blended_u, _blend(v, self._chroma_keep, self._chroma_added)
 
 
 def _stretch(small: MatLike, full: Pixels) -> None:
     cv2.resize(small, full.shape[::-1], dst=full, interpolation=cv2.INTER_LINEAR)
 
 
-def _blend(plane: Pixels, keep: Pixels, added: Pixels, blended: Pixels) -> None:
-    cv2.multiply(plane, keep, dst=blended, scale=1 / 255)
-    cv2.add(blended, added, dst=blended)
+def _blend(plane: Pixels, keep: Pixels, added: Pixels) -> Pixels:
+    blended = cv2.multiply(plane, keep, scale=1 / 255)
+    return np.asarray(cv2.add(blended, added, dst=blended), np.uint8)
 
 
 def shown(attention: Maps) -> Maps:

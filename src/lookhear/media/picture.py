@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any, Literal, TypeAlias, cast
 
 import av
@@ -90,10 +91,12 @@ class Developer:
 
     Attributes:
         size: (height, width) that every upright picture of the clip has.
+        lock: held while a frame is converted, as frames of one pass may go to several threads.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
+        self.lock = Lock()
         self._to_rgb = VideoReformatter()
         self._to_yuv = VideoReformatter()
         self._to_rgba = VideoReformatter()
@@ -189,7 +192,8 @@ class Frame:
             size: (height, width) to resize to, averaging areas; the clip's size by default.
         """
         size = self._orientation.size(*(size or self._developer.size))
-        return self._orientation.upright(self._developer.rgb(self._standard, size))
+        with self._developer.lock:
+            return self._orientation.upright(self._developer.rgb(self._standard, size))
 
     def yuv420(self, matrix: Matrix = "bt709") -> Planes:
         """The frame as planes (y, u, v), uint8, upright, 4:2:0, limited range, over black.
@@ -202,7 +206,8 @@ class Frame:
             matrix: the YCbCr matrix wanted.
         """
         size = self._orientation.size(*self._developer.size)
-        planes = self._developer.yuv420(self._standard, size, matrix)
+        with self._developer.lock:
+            planes = self._developer.yuv420(self._standard, size, matrix)
         y, u, v = (self._orientation.upright(plane) for plane in planes)
         return even_size(y), u, v
 

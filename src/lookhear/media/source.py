@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -36,6 +37,7 @@ DEMUXERS = (
     "h264,hevc,av1,vvc,m4v,yuv4mpegpipe,wav,w64,aiff,mp3,aac,ac3,eac3,flac,amr,au,caf,ape,wv,tta"
 )
 MAX_PIXELS = 2**27  # 134 million: a 16k frame; a header may claim any size and cost any memory
+FEW_CORES = 2
 FOREVER = 3600.0  # seconds; a step of the clock beyond this is a broken timestamp, not a pause
 
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
@@ -193,7 +195,9 @@ def picture_decoder(stream: VideoStream, *, threads: bool) -> CodecContext:
     name = stream.codec_context.name
     if stream.metadata.get("alpha_mode") == "1" and name in ("vp8", "vp9"):
         return av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[name], "r")
-    stream.codec_context.thread_type = "AUTO" if threads else "NONE"
+    # Decoding several frames at once costs cores that what they are decoded for needs more.
+    cores_to_spare = (os.cpu_count() or 1) > FEW_CORES
+    stream.codec_context.thread_type = "AUTO" if threads and cores_to_spare else "SLICE"
     return stream.codec_context
 
 

@@ -1,0 +1,1 @@
+"""How the networks learn: losses, augmentation, and recipes for Lightning."""

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lookhear.nets.sta import STA
+
+TINY = {
+    "backbone": "resnet10t",
+    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
+    "width": 8,
+    "input_size": [96, 128],
+    "keep_aspect": True,
+}
+CARD = """---
+license: apache-2.0
+---
+# A network for tests
+
+## What it is
+
+Untrained.
+
+## What it is not good for
+
+Anything.
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_net() -> STA:
+    """An untrained network without hearing."""
+    torch.manual_seed(0)
+    return STA(**TINY, sound_encoder=None).eval()
+
+
+@pytest.fixture(scope="session")
+def hearing_net() -> STA:
+    """An untrained network that hears."""
+    torch.manual_seed(0)
+    return STA(**TINY, sound_encoder="vggsound").eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_net: STA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a saved network, with a card."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    tiny_net.save_pretrained(folder)
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+def moving_disc(count: int, size: tuple[int, int] = (72, 128)) -> list[NDArray[np.uint8]]:
+    """Frames of a bright disc that crosses a textured ground from left to right."""
+    height, width = size
+    rows, columns = np.mgrid[:height, :width]
+    ground = 90 + 20 * np.sin(columns / 7) + 15 * np.cos(rows / 5)
+    frames = []
+    for index in range(count):
+        x = width * (0.2 + 0.6 * index / max(count - 1, 1))
+        disc = (rows - height / 2) ** 2 + (columns - x) ** 2 < (height / 6) ** 2
+        picture = np.repeat(ground[..., None], 3, axis=2)
+        picture[disc] = (250, 200, 40)
+        frames.append(picture.astype(np.uint8))
+    return frames
