@@ -1,0 +1,5 @@
+"""``python -m lookhear``."""
+
+from lookhear.cli import main
+
+main()

@@ -1,0 +1,126 @@
+"""The maps of a clip on disk, written one by one as they come."""
+
+import csv
+import shutil
+import zipfile
+from array import array
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+
+from lookhear import viz
+from lookhear.maps import resize
+from lookhear.media import Clip
+from lookhear.prediction import Glimpse
+
+MapsFormat = Literal["npz", "png", "none"]
+
+
+class MapsFile:
+    """What keeps the maps of a clip; this one keeps nothing."""
+
+    name: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def add(self, glimpse: Glimpse) -> None:
+        """Take the next map."""
+
+
+class MapsArchive(MapsFile):
+    """``maps.npz`` with ``maps`` (T, H, W) float16, half the bytes, and ``times`` (T,) float64.
+
+    An array's size stands before its values and is known only after the last, so the values wait
+    in a file of their own.
+    """
+
+    name = "maps.npz"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / self.name
+        self._waiting = folder / ".maps"
+        self._values = self._waiting.open("wb")
+        self._times = array("d")
+        self._size = (0, 0)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._values.close()
+        if kind is None:
+            self._pack()
+        self._waiting.unlink()
+
+    def add(self, glimpse: Glimpse) -> None:
+        """Take the next map, of the same size as the first."""
+        self._size = (glimpse.map.shape[0], glimpse.map.shape[1])
+        self._values.write(glimpse.map.astype(np.float16).tobytes())
+        self._times.append(glimpse.time)
+
+    def _pack(self) -> None:
+        shape = (len(self._times), *self._size)
+        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_DEFLATED) as archive:
+            with (
+                archive.open("maps.npy", "w", force_zip64=True) as entry,
+                self._waiting.open("rb") as values,
+            ):
+                np.lib.format.write_array_header_1_0(entry, header)
+                shutil.copyfileobj(values, entry)
+            with archive.open("times.npy", "w") as entry:
+                np.lib.format.write_array(entry, np.array(self._times))
+
+
+class MapsFolder(MapsFile):
+    """``maps/000001.png`` and so on, 8-bit grey at the clip's size, and their ``times.csv``."""
+
+    name = "maps"
+
+    def __init__(self, folder: Path, clip: Clip) -> None:
+        self._folder = folder / self.name
+        self._folder.mkdir()
+        self._size = (clip.height, clip.width)
+        self._times = (self._folder / "times.csv").open("w", newline="", encoding="utf-8")
+        self._table = csv.writer(self._times)
+        self._table.writerow(["file", "time"])
+        self._count = 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._times.close()
+
+    def add(self, glimpse: Glimpse) -> None:
+        """Write the next map."""
+        self._count += 1
+        file = f"{self._count:06d}.png"
+        drawn = viz.grey(resize(glimpse.map, self._size))
+        (self._folder / file).write_bytes(viz.encode_png(drawn))
+        self._table.writerow([file, f"{glimpse.time:.3f}"])
+
+
+def open_maps_file(folder: Path, kind: MapsFormat, clip: Clip) -> MapsFile:
+    """Start the file or folder that keeps maps in the way asked for."""
+    if kind == "npz":
+        return MapsArchive(folder)
+    return MapsFolder(folder, clip) if kind == "png" else MapsFile()
+
+
+MAPS_NAMES = {MapsArchive.name, MapsFolder.name}

@@ -1,0 +1,145 @@
+"""The clip with attention laid over it: every frame gets the map of its own time."""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lookhear import viz
+from lookhear.maps import Maps, between
+from lookhear.media import Clip, Frame, VideoWriter
+from lookhear.prediction import Glimpse
+
+MOST_ENCODING = 4  # frames on their way to the encoder
+
+
+class OverlayFile:
+    """What becomes of a clip's frames and maps as a picture; this one makes nothing."""
+
+    name: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take the next frame."""
+
+    def add_map(self, glimpse: Glimpse) -> None:
+        """Take the next map, of a frame that was added before."""
+
+
+class OverlayPicture(OverlayFile):
+    """A still picture under its one map, as PNG."""
+
+    name = "overlay.png"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / self.name
+        self._frame: Frame | None = None
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take the picture."""
+        self._frame = frame
+
+    def add_map(self, glimpse: Glimpse) -> None:
+        """Take its map, and write."""
+        if self._frame:
+            blended = viz.blend_rgb(self._frame.rgb(), viz.shown(glimpse.map))
+            self._path.write_bytes(viz.encode_png(blended))
+
+
+class OverlayVideo(OverlayFile):
+    """Every frame of a clip under attention, with the clip's sound.
+
+    Maps are fewer than frames: between two of them attention is interpolated, and a frame waits
+    until the map after it is there.
+    """
+
+    name = "overlay.mp4"
+
+    def __init__(self, folder: Path, clip: Clip) -> None:
+        self._writer = VideoWriter(
+            folder / self.name,
+            clip.width,
+            clip.height,
+            frame_rate=clip.frame_rate,
+            sample_aspect_ratio=clip.sample_aspect_ratio,
+            matrix=clip.matrix,
+            sound=clip,
+        )
+        self._blender = viz.Overlay(self._writer.height, self._writer.width, clip.matrix)
+        self._matrix = clip.matrix
+        self._waiting: deque[Frame] = deque()
+        self._heats: deque[tuple[float, Maps]] = deque()
+        # Encoding takes the most time; decoding and blending go on meanwhile.
+        self._encoder = ThreadPoolExecutor(1, "lookhear-encoder")
+        self._encoding: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._write(until=float("inf"))
+                self._await_encoder(left=0)
+            self._encoder.shutdown(cancel_futures=True)
+        except BaseException as failure:
+            self._encoder.shutdown(cancel_futures=True)
+            self._writer.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._writer.__exit__(kind, error, traceback)
+
+    def add_frame(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._waiting.append(frame)
+
+    def add_map(self, glimpse: Glimpse) -> None:
+        """Take the next map; write the frames up to its time."""
+        self._heats.append((glimpse.time, viz.shown(glimpse.map)))
+        self._write(until=glimpse.time)
+
+    def _write(self, until: float) -> None:
+        while self._waiting and self._waiting[0].time <= until:
+            frame = self._waiting.popleft()
+            planes = self._blender.blend(*frame.yuv420(self._matrix), self._heat_at(frame.time))
+            encoding = self._encoder.submit(
+                self._writer.write_yuv420, planes, frame.time, frame.duration
+            )
+            self._encoding.append(encoding)
+            self._await_encoder(left=MOST_ENCODING)
+
+    def _await_encoder(self, left: int) -> None:
+        while len(self._encoding) > left:
+            self._encoding.popleft().result()
+
+    def _heat_at(self, time: float) -> Maps:
+        while len(self._heats) > 1 and self._heats[1][0] <= time:
+            self._heats.popleft()
+        (start, before), (end, after) = self._heats[0], self._heats[min(1, len(self._heats) - 1)]
+        return between(before, after, (time - start) / (end - start)) if end > start else before
+
+
+def open_overlay(folder: Path, wanted: bool, clip: Clip) -> OverlayFile:
+    """Choose the overlay that suits the clip."""
+    if not wanted:
+        return OverlayFile()
+    return OverlayPicture(folder) if clip.is_still else OverlayVideo(folder, clip)
+
+
+OVERLAY_NAMES = {OverlayPicture.name, OverlayVideo.name}
