@@ -25,7 +25,7 @@ def three_passes(net: STA, frames: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def shared(net: STA, frames: Tensor) -> Tensor:
-    seen = Seen.cat([net.see(frame[None]) for frame in frames])
+    seen = Seen.cat([net.see(batch) for batch in frames.split(3)])
     attention = net.attend(seen.at(slice(-2)), seen.at(slice(1, -1)), seen.at(slice(2, None)))
     return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
 

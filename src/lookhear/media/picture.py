@@ -102,6 +102,19 @@ class Developer:
         self._to_rgba = VideoReformatter()
         self._tone_map: Callable[[VideoFrame], VideoFrame] | None = None
         self._tone_mapped_from: tuple[Any, ...] = ()
+        self._turned_by: int | None = None
+        self._orientation = Orientation()
+
+    def orientation(self, frame: VideoFrame) -> Orientation:
+        """Which way up a frame is, read again only when it turns.
+
+        A frame whose side data was read is part of a reference cycle in PyAV (18.1): its pixels
+        stay until the garbage collector comes by, which is seldom.
+        """
+        if frame.rotation != self._turned_by:
+            self._turned_by = frame.rotation
+            self._orientation = Orientation.of(frame)
+        return self._orientation
 
     def standard(self, frame: VideoFrame) -> VideoFrame:
         """A frame without alpha and of standard dynamic range and gamut, at its stored size.
@@ -191,9 +204,10 @@ class Frame:
         Args:
             size: (height, width) to resize to, averaging areas; the clip's size by default.
         """
-        size = self._orientation.size(*(size or self._developer.size))
         with self._developer.lock:
-            return self._orientation.upright(self._developer.rgb(self._standard, size))
+            orientation = self._developer.orientation(self._decoded)
+            stored = orientation.size(*(size or self._developer.size))
+            return orientation.upright(self._developer.rgb(self._standard, stored))
 
     def yuv420(self, matrix: Matrix = "bt709") -> Planes:
         """The frame as planes (y, u, v), uint8, upright, 4:2:0, limited range, over black.
@@ -205,19 +219,16 @@ class Frame:
         Args:
             matrix: the YCbCr matrix wanted.
         """
-        size = self._orientation.size(*self._developer.size)
         with self._developer.lock:
+            orientation = self._developer.orientation(self._decoded)
+            size = orientation.size(*self._developer.size)
             planes = self._developer.yuv420(self._standard, size, matrix)
-        y, u, v = (self._orientation.upright(plane) for plane in planes)
+        y, u, v = (orientation.upright(plane) for plane in planes)
         return even_size(y), u, v
 
     @cached_property
     def _standard(self) -> VideoFrame:
         return self._developer.standard(self._decoded)
-
-    @cached_property
-    def _orientation(self) -> Orientation:
-        return Orientation.of(self._decoded)
 
 
 def even_size(picture: Picture) -> Picture:
