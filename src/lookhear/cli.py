@@ -104,7 +104,9 @@ def predict(
     folder: Annotated[Path, typer.Option("--out", help="Gets a folder of results for each clip.")],
     model: Model = "small",
     device: Device = "cpu",
-    fps: Annotated[float | None, typer.Option(min=0.01, help="Maps a second [default: 3].")] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.01, help="Maps a second.", show_default="3")
+    ] = None,
     every: Annotated[
         int | None, typer.Option(min=1, help="Instead, a map of every so many frames.")
     ] = None,
@@ -113,7 +115,8 @@ def predict(
     ] = "npz",
     overlay: Annotated[bool, typer.Option(help="Make the clip with attention over it.")] = True,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Frames through the network at once [default: 4].")
+        int | None,
+        typer.Option(min=1, help="Frames through the network at once.", show_default="4"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
 ) -> None:

@@ -5,8 +5,7 @@ import shutil
 import zipfile
 from array import array
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -26,12 +25,7 @@ class MapsFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         return None
 
     def add(self, glimpse: Glimpse) -> None:
@@ -54,12 +48,7 @@ class MapsArchive(MapsFile):
         self._times = array("d")
         self._size = (0, 0)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         self._values.close()
         if kind is None:
             self._pack()
@@ -99,12 +88,7 @@ class MapsFolder(MapsFile):
         self._table.writerow(["file", "time"])
         self._count = 0
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         self._times.close()
 
     def add(self, glimpse: Glimpse) -> None:

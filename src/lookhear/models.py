@@ -83,4 +83,4 @@ def model_folder(name: str | Path) -> Path:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()[:40]) or type(error).__name__
+    return " ".join(str(error).split()[:25]) or type(error).__name__

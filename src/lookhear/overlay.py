@@ -3,8 +3,7 @@
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lookhear import viz
 from lookhear.maps import Maps, between
@@ -22,12 +21,7 @@ class OverlayFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         return None
 
     def add_frame(self, frame: Frame) -> None:
@@ -88,12 +82,7 @@ class OverlayVideo(OverlayFile):
         self._writer.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         try:
             if kind is None:
                 self._write(until=float("inf"))
@@ -103,7 +92,7 @@ class OverlayVideo(OverlayFile):
             self._encoder.shutdown(cancel_futures=True)
             self._writer.__exit__(type(failure), failure, failure.__traceback__)
             raise
-        self._writer.__exit__(kind, error, traceback)
+        self._writer.__exit__(kind, *error)
 
     def add_frame(self, frame: Frame) -> None:
         """Take the next frame."""
