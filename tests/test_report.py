@@ -259,3 +259,14 @@ def test_a_report_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(LookhearError, match="nowhere"):
         write_report(tmp_path / "nowhere" / "r.html", ReportData(CLIP, collected(3), MODEL))
+
+
+def test_a_models_card_is_markdown_without_html_or_pictures_from_elsewhere() -> None:
+    hostile = "<script>alert(1)</script> ![x](https://a.b/c.png) [y](javascript:alert(1))"
+    card = f"Means:\n\n| model | NSS |\n| --- | --- |\n| **small** | 2.4 |\n\n- one\n\n{hostile}"
+    page = render(ReportData(CLIP, collected(2), ModelNotes("m", (("How good", card),))))
+    assert "<td><strong>small</strong></td>" in page
+    assert "<li>one</li>" in page
+    assert "<script" not in page
+    assert 'src="https' not in page
+    assert 'href="javascript' not in page

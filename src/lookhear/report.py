@@ -10,6 +10,7 @@ from string import Template
 from urllib.parse import quote
 
 import numpy as np
+from markdown_it import MarkdownIt
 from numpy.typing import NDArray
 
 from lookhear import viz
@@ -21,6 +22,9 @@ MOST_PLOT_POINTS = 600
 MOST_STAYS = 6
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 SHARE_TOPS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1)
+
+# A model's card is a stranger's: no HTML of its own, and nothing fetched from elsewhere.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
 
 _DARK = (22, 12, 38)
 _RIBBON_HEAT = np.vstack(
@@ -56,8 +60,7 @@ class ModelNotes:
 
     Attributes:
         name: What was given to `load_model`.
-        sections: (heading, text) pairs; blank lines part paragraphs, lines that start with
-            "- " are list items.
+        sections: (heading, text) pairs, the texts in Markdown with tables.
     """
 
     name: str
@@ -319,16 +322,7 @@ def _concentration(attention: AttentionSummary) -> str:
 
 
 def _note(heading: str, text: str) -> str:
-    blocks = "".join(_paragraph(block.strip()) for block in text.split("\n\n") if block.strip())
-    return f"<h3>{escape(heading)}</h3>{blocks}"
-
-
-def _paragraph(block: str) -> str:
-    lead, *items = ("\n" + block).split("\n- ")
-    listed = "".join(f"<li>{escape(item)}</li>" for item in items)
-    return (f"<p>{escape(lead.strip())}</p>" if lead.strip() else "") + (
-        f"<ul>{listed}</ul>" if listed else ""
-    )
+    return f"<h3>{escape(heading)}</h3><div class=note>{_MARKDOWN.render(text)}</div>"
 
 
 def _address(name: str) -> str:
