@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from fractions import Fraction
 from itertools import pairwise
@@ -389,3 +390,20 @@ def test_times_always_increase_and_are_the_files_own(
     path = tmp_path_factory.mktemp("any") / "any.mkv"
     make_clip(path, counting_frames(len(shown), step=4), times=shown.tolist(), codec="ffv1")
     assert times(open_clip(path)) == pytest.approx(shown, abs=0.001)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_frames_are_let_go_without_the_garbage_collector(tmp_path: Path, rotation: int) -> None:
+    path = make_clip(tmp_path / "clip.mp4", counting_frames(30, step=4), rotation=rotation)
+    clip = open_clip(path)
+    gc.collect()
+    gc.disable()
+    try:
+        for frame in clip.frames():
+            frame.rgb((16, 16))
+            frame.yuv420(clip.matrix)
+        del frame
+        alive = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 3
