@@ -239,8 +239,8 @@ class Attention:
         waves = [wave for _, wave in batch if wave is not None]
         if not waves or net.sound_encoder is None:
             return looks, net.see(frames)
-        window, overlap = net.sound_encoder.window, net.sound_encoder.overlap
-        heard = np.stack([log_spectrogram(wave, window, overlap) for wave in waves])
+        windows = net.sound_encoder.windows
+        heard = np.stack([log_spectrogram(wave, *windows) for wave in waves])
         switch = torch.tensor([float(wave.any()) for wave in waves], device=device)
         return looks, net.see(frames, torch.from_numpy(heard).to(device), switch)
 

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
+from lookhear.data.spectrogram import VGGSOUND
+
 
 class NetVLAD(nn.Module):
     """Pool positions by their residuals to learnt centroids (Arandjelovic et al., CVPR 2016).
@@ -32,12 +34,11 @@ class VGGSoundEncoder(nn.Module):
 
     Attributes:
         channels: length of the vector, 16 clusters of 512 = 8,192.
-        window, overlap: of the spectrogram it was made for, in samples at 16 kHz.
+        windows: of the spectrogram that it was made for.
     """
 
     channels = 8192
-    window = 512
-    overlap = 353
+    windows = VGGSOUND
 
     def __init__(self) -> None:
         super().__init__()
