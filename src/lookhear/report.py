@@ -17,7 +17,6 @@ from lookhear import viz
 from lookhear.files import write_whole
 from lookhear.summary import AttentionSummary, Stay, Still, place_name, stays
 
-MOST_STILLS_SHOWN = 12
 MOST_PLOT_POINTS = 600
 MOST_STAYS = 6
 TIME_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
@@ -106,7 +105,7 @@ def write_report(path: Path, data: ReportData) -> None:
 def render(data: ReportData) -> str:
     """The HTML text of the report."""
     template = files("lookhear").joinpath("report.html").read_text(encoding="utf-8")
-    stills = _evenly(data.attention.stills, MOST_STILLS_SHOWN)
+    stills = data.attention.shown_stills()
     pictures = [_data_uri(_still_jpeg(still), "image/jpeg") for still in stills]
     richest = max(range(len(stills)), key=lambda index: stills[index].picture.std(), default=0)
     return Template(template).substitute(
@@ -124,12 +123,6 @@ def render(data: ReportData) -> str:
         notes="".join(_note(heading, text) for heading, text in data.model.sections),
         files=_files(data, poster=pictures[richest] if pictures else ""),
     )
-
-
-def _evenly(items: Sequence[Still], count: int) -> list[Still]:
-    """At most `count` of the items, each from the middle of its share of them."""
-    count = min(count, len(items))
-    return [items[int((index + 0.5) * len(items) / count)] for index in range(count)]
 
 
 def _data_uri(content: bytes, kind: str) -> str:

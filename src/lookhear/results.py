@@ -27,7 +27,6 @@ FIXATIONS, REPORT, SHEET, SETTINGS = (
 )
 RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | MAPS_NAMES
 PEAKS = 5
-SHEET_STILLS = 12
 WAITING_BYTES = 256 * 2**20  # of decoded frames that wait for their map; shrinks the batch
 MOST_WAITING_BYTES = 8 * WAITING_BYTES  # even with the smallest batch
 BYTES_A_PIXEL = 3  # at most, of 8-bit frames
@@ -173,8 +172,7 @@ def _affordable_batch(clip: Clip, settings: Settings) -> int:
 
 
 def _contact_sheet(summary: AttentionSummary) -> bytes:
-    count = min(SHEET_STILLS, len(summary.stills))
-    stills = [summary.stills[i * len(summary.stills) // count] for i in range(count)]
+    stills = summary.shown_stills()
     sheet = viz.contact_sheet(
         [still.picture for still in stills],
         [viz.shown(still.attention) for still in stills],

@@ -15,6 +15,7 @@ from lookhear.viz import Pixels
 
 PROFILE_CELLS = 64
 MOST_STILLS = 24
+MOST_STILLS_SHOWN = 12
 STILL_AREA = 450 * 253
 COARSE_WIDTH = 128
 STAY_RADIUS = 0.1
@@ -57,6 +58,11 @@ class AttentionSummary:
     def step(self) -> float:
         """Seconds for which a map stands: the median from one to the next; 0 for a lone map."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+    def shown_stills(self) -> list[Still]:
+        """At most 12 of the stills, each from the middle of its share of them."""
+        count = min(MOST_STILLS_SHOWN, len(self.stills))
+        return [self.stills[int((i + 0.5) * len(self.stills) / count)] for i in range(count)]
 
 
 class Collector:
