@@ -19,7 +19,10 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
+from lookhear.data.fixated import count_fixations, is_inside
 from lookhear.errors import LookhearError
+
+STIMULI, FIXATION_FILE = Path("data", "stimuli"), Path("data", "eye", "fixations.mat")
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +74,8 @@ class FixatedPicture:
             `(height, width)` uint8 counts; more than 255 in one pixel count as 255.
         """
         height, width = height or self.height, width or self.width
-        # The product may round up to the far edge.
-        rows = np.minimum((self.y * height / self.height).astype(np.int64), height - 1)
-        columns = np.minimum((self.x * width / self.width).astype(np.int64), width - 1)
-        counts = np.bincount(rows * width + columns, minlength=height * width)
-        return np.minimum(counts, 255).astype(np.uint8).reshape(height, width)
+        x, y = self.x * width / self.width, self.y * height / self.height
+        return count_fixations(x, y, height, width)
 
 
 def read_osie(
@@ -95,8 +95,7 @@ def read_osie(
         LookhearError: If a folder or the fixation file is missing or damaged, if it names a
             picture outside the folder, if a name is unknown, or if no picture is left.
     """
-    stimuli = Path(root) / "data" / "stimuli"
-    fixation_file = Path(root) / "data" / "eye" / "fixations.mat"
+    stimuli, fixation_file = Path(root) / STIMULI, Path(root) / FIXATION_FILE
     if not stimuli.is_dir() or not fixation_file.is_file():
         raise LookhearError(
             f"{root}: not a folder in OSIE's layout; it must hold data/stimuli/ and "
@@ -123,6 +122,15 @@ def read_osie(
     if not pictures:
         raise LookhearError(f"{root}: no picture is left to read; check the names to leave out")
     return pictures
+
+
+def fixated_names(root: Path) -> list[str]:
+    """The pictures that the fixation file of a folder in OSIE's layout names, there or not.
+
+    Raises:
+        LookhearError: If the fixation file is missing or damaged.
+    """
+    return list(_read_fixation_file(root / FIXATION_FILE))
 
 
 def read_names(path: Path | str) -> list[str]:
@@ -190,7 +198,7 @@ def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> F
         raise LookhearError(
             f"{fixation_file}: the fixations of {path.name} cannot be read ({error})"
         ) from error
-    inside = (table[0] >= 0) & (table[0] < width) & (table[1] >= 0) & (table[1] < height)
+    inside = is_inside(table[0], table[1], height, width)
     x_inside, y_inside, duration_inside = table[:, inside]
     return FixatedPicture(
         path, height, width, x_inside, y_inside, observer[inside], duration_inside

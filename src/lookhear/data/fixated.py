@@ -1,0 +1,96 @@
+"""Where people looked, as maps: of any clip whose gaze was recorded, whatever layout it is in.
+
+A position is continuous: a picture spans 0 to its width and 0 to its height, and a fixation
+belongs to the pixel `(floor(y), floor(x))`, counted from 0.
+"""
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+# One degree of visual angle in OSIE's recordings: 24 pixels of pictures 800 pixels wide.
+DENSITY_SIGMA_PER_WIDTH = 24 / 800
+
+
+class FixatedClip(Protocol):
+    """A clip and where people looked in each of its frames."""
+
+    @property
+    def name(self) -> str:
+        """Which clip of its set it is."""
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames have an annotation."""
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second; frame `i`, from 0, is shown at `i / frame_rate` seconds."""
+
+    def fixation_map(self, index: int) -> NDArray[np.uint8]:
+        """Number of fixations in each pixel of a frame, `(H, W)`."""
+
+    def density(self, index: int) -> NDArray[np.float32]:
+        """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1."""
+
+
+def is_inside(
+    x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int
+) -> NDArray[np.bool_]:
+    """Which positions `(N,)` lie in a picture; NaN does not."""
+    return (x >= 0) & (x < width) & (y >= 0) & (y < height)
+
+
+def count_fixations(
+    x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int
+) -> NDArray[np.uint8]:
+    """Number of fixations in each pixel.
+
+    Args:
+        x: `(N,)` columns, 0 to `width`; what rounding has put on the far edge belongs to the
+            last pixel.
+        y: `(N,)` rows, 0 to `height`.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+
+    Returns:
+        `(height, width)` uint8 counts; more than 255 in one pixel count as 255.
+    """
+    rows = np.minimum(y.astype(np.int64), height - 1)
+    columns = np.minimum(x.astype(np.int64), width - 1)
+    counts = np.bincount(rows * width + columns, minlength=height * width)
+    return np.minimum(counts, 255).astype(np.uint8).reshape(height, width)
+
+
+def density_of(fixations: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Blur a fixation map by a degree of visual angle, as `lookhear.metrics.density` does.
+
+    Args:
+        fixations: `(H, W)` counts.
+
+    Returns:
+        `(H, W)` float32, the highest 1; 0 throughout where nobody looked.
+    """
+    height, width = fixations.shape
+    rows, columns = np.nonzero(fixations > 0)
+    if not rows.size:
+        return np.zeros((height, width), np.float32)
+    sigma = DENSITY_SIGMA_PER_WIDTH * width
+    along_y = _spread(height, sigma)[rows] * fixations[rows, columns, np.newaxis]
+    # A Gaussian is a product, and people look at few pixels: this takes a tenth of a blur's time.
+    # A product of matrices would wake the threads of BLAS, which is dear where cores are busy.
+    blurred = np.einsum("ny,nx->yx", along_y, _spread(width, sigma)[columns])
+    return np.asarray(blurred / blurred.max(), np.float32)
+
+
+@lru_cache(maxsize=8)
+def _spread(size: int, sigma: float) -> NDArray[np.float32]:
+    """`(size, size)`: row `i` is how a Gaussian spreads pixel `i` of a line over all of them.
+
+    What falls outside is mirrored at the middle of the border pixels.
+    """
+    pixels = np.eye(size, dtype=np.float32)
+    return np.asarray(gaussian_filter1d(pixels, sigma, axis=1, mode="mirror"), np.float32)
