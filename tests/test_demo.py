@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lookhear.data.scene import HEIGHT, OBSERVERS, WIDTH
+from lookhear.data.observers import OBSERVERS
+from lookhear.data.scene import HEIGHT, WIDTH
 from lookhear.demo import run_demo
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip

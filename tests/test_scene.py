@@ -7,8 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookhear.data.scene import FRAMES_PER_SECOND, HEIGHT, OBSERVERS, WIDTH, Picture, Scene
-from lookhear.data.things import BALL, BEETLE, BELL, SAMPLE_RATE, Beats, Pose, Thing
+from lookhear.data.observers import OBSERVERS
+from lookhear.data.scene import FRAMES_PER_SECOND, HEIGHT, WIDTH, Scene
+from lookhear.data.things import BALL, BEETLE, BELL, Beats, Thing
+from lookhear.data.world.canvas import Pose
+from lookhear.data.world.synthesis import SAMPLE_RATE
+from lookhear.media.picture import Picture
 
 THINGS = {"bell": BELL, "ball": BALL, "beetle": BEETLE}
 LOUDEST_HERTZ = {BELL.radius: (580, 595), BALL.radius: (70, 130), BEETLE.radius: (145, 190)}

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from lookhear.baselines import centre_prior
-from lookhear.data.scene import FRAMES_PER_SECOND, HEIGHT, OBSERVERS, WIDTH, Scene
+from lookhear.data.fixated import DENSITY_SIGMA_PER_WIDTH
+from lookhear.data.observers import OBSERVERS
+from lookhear.data.scene import FRAMES_PER_SECOND, HEIGHT, WIDTH, Scene
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.maps_files import MapsArchive
 from lookhear.media import VideoWriter, open_clip
-from lookhear.metrics import DENSITY_SIGMA_PER_WIDTH, auc_judd, cc, density, nss, sim
+from lookhear.metrics import auc_judd, cc, density, nss, sim
 from lookhear.nets.sta import STA
 from lookhear.overlay import OverlayVideo
 from lookhear.report import ModelNotes

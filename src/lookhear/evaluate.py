@@ -25,10 +25,10 @@ from rich.table import Table
 from torch import Tensor
 
 from lookhear.baselines import centre_prior
+from lookhear.data.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.osie import FixatedPicture
 from lookhear.errors import LookhearError
 from lookhear.metrics import (
-    DENSITY_SIGMA_PER_WIDTH,
     auc_judd,
     auc_shuffled,
     cc,

@@ -73,6 +73,13 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+def is_empty(folder: Path) -> bool:
+    """Say whether a folder holds nothing but what an interrupted :func:`write_whole` left."""
+    return folder.is_dir() and all(
+        path.name.startswith(".") and path.name.endswith(".partial") for path in folder.iterdir()
+    )
+
+
 def cannot_write(path: Path, error: OSError) -> LookhearError:
     """Say in one line that a file or folder cannot be written, and why."""
     return LookhearError(f"{path}: cannot be written: {error.strerror or error}; choose another")

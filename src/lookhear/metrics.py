@@ -28,9 +28,6 @@ import math
 import torch
 from torch import Tensor
 
-# One degree of visual angle in OSIE's recordings: 24 pixels of pictures 800 pixels wide.
-DENSITY_SIGMA_PER_WIDTH = 24 / 800
-
 # MATLAB's eps, which the MIT code's KL adds.
 _EPSILON = 2.0**-52
 # A map whose values differ by less, relative to the largest, differs by rounding alone.
@@ -201,7 +198,7 @@ def density(fixations: Tensor, sigma: float) -> Tensor:
 
     Args:
         fixations: `(..., H, W)` counts.
-        sigma: In pixels of the map; `DENSITY_SIGMA_PER_WIDTH * W` for a degree of visual angle.
+        sigma: In pixels of the map.
 
     Returns:
         `(..., H, W)`, of the fixations' dtype where that is floating, else float32.

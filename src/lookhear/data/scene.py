@@ -9,40 +9,31 @@ Places and sizes are in pixels of the picture, the centre of the first being (0,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lookhear.data.things import (
-    BALL,
-    BEETLE,
-    BELL,
-    SAMPLE_RATE,
-    SPRITE_PIXELS,
-    Beats,
+from lookhear.data.observers import Observers, Sight
+from lookhear.data.things import BALL, BEETLE, BELL, Beats, Thing
+from lookhear.data.world.canvas import (
     Canvas,
     Floats,
     Pose,
     Sprite,
-    Thing,
+    clouds,
     shadow_on_table,
     shadow_on_wall,
+    stamp,
 )
-
-Picture: TypeAlias = NDArray[np.uint8]
+from lookhear.data.world.synthesis import SAMPLE_RATE
+from lookhear.media.picture import Picture
 
 WIDTH, HEIGHT = 640, 360
 FRAMES_PER_SECOND = 25
-OBSERVERS = 15
 TURNS = 4
-
-REACTION_SECONDS = 0.2
-FIXATION_SECONDS = 0.3
-LOOKS_AT_SOUND, LOOKS_ANYWHERE = 0.8, 0.12  # shares of the looks; the rest go to the centre
-LOOK_SPREAD = 0.4  # of a thing's radius
 
 MARGIN = 16  # of the set beyond each side of the picture, for the camera to drift in
 TABLE_TOP = 228  # from the picture's top
@@ -77,7 +68,7 @@ class Scene:
         things = (BELL, BEETLE, BALL)
         self._actors = [_Actor(thing, x) for thing, x in zip(things, places, strict=True)]
         self._turns = _turns(self._actors, duration, chance)
-        self._observers = [_Observer(chance, duration, len(things)) for _ in range(OBSERVERS)]
+        self._observers = Observers(chance, duration)
         self._drift = chance.uniform(0, 2 * np.pi, 3)
         self._set = _paint_set(chance)
         self._sound_seed = int(chance.integers(2**32))
@@ -112,10 +103,10 @@ class Scene:
     def gaze(self, time: float) -> NDArray[np.float32]:
         """Say where the 15 observers look at a time, in seconds: (15, 2) float32, x and y.
 
-        Each fixates something for about 0.3 s, a little beside its centre, and follows it: mostly
-        what sounded 0.2 s ago, else any of the things or the picture's centre.
+        Their target, and what moves most, is what sounds; `lookhear.data.observers` has the model.
         """
-        return np.array([self._look(of, time) for of in self._observers], np.float32)
+        places = [(*self._place(actor, time), actor.thing.radius) for actor in self._actors]
+        return self._observers.gaze(time, self._sight, np.array(places), (WIDTH, HEIGHT))
 
     def _frame(self, time: float) -> Picture:
         left, top = self._camera(time) + MARGIN
@@ -146,14 +137,9 @@ class Scene:
         pose = self._pose(actor, time)
         return np.array([actor.x + pose.x, actor.thing.height + pose.y]) - self._camera(time)
 
-    def _look(self, observer: "_Observer", time: float) -> Floats:
-        at, thing, beside = observer.fixation(time)
-        actor = self._actors[thing]
-        if at == "sound":
-            actor = self._turn(time - observer.reaction).actor
-        centre = np.array([WIDTH - 1, HEIGHT - 1]) / 2
-        place = centre if at == "centre" else self._place(actor, time)
-        return (place + beside * LOOK_SPREAD * actor.thing.radius).clip(0, 2 * centre)
+    def _sight(self, time: float) -> Sight:
+        sounding = self._actors.index(self._turn(time).actor)
+        return Sight(tuple(range(len(self._actors))), sounding, sounding)
 
 
 @dataclass(frozen=True)
@@ -176,37 +162,19 @@ class _Actor:
     def paint(self, frame: Picture, x: float, y: float, pose: Pose) -> None:
         thing = self.thing
         if thing.foot is None:
-            _stamp(frame, self._shadow, x + 15, y + 20, pose.angle)
+            stamp(frame, self._shadow, x + 15, y + 20, pose.angle)
         else:
             ground = y - pose.y + thing.foot * thing.radius
             height = max(-pose.y, 0) / thing.radius
             strength = 1 / (1 + 0.5 * height)
-            _stamp(frame, self._shadow, x + 9 * height, ground, strength=strength)
-        _stamp(frame, self._body(pose.effort), x, y, pose.angle, pose.stretch)
+            stamp(frame, self._shadow, x + 9 * height, ground, strength=strength)
+        stamp(frame, self._body(pose.effort), x, y, pose.angle, pose.stretch)
 
     def _body(self, effort: float) -> Sprite:
         if effort <= 0:
             return self._resting
         mixed = cv2.addWeighted(self._resting.rgba, 1 - effort, self._sounding.rgba, effort, 0)
         return self._resting._replace(rgba=np.asarray(mixed, np.float32))
-
-
-class _Observer:
-    """Fixations one after the other, each with what it is at."""
-
-    def __init__(self, chance: Generator, duration: float, things: int) -> None:
-        count = int(2 * duration / FIXATION_SECONDS) + 2
-        shares = LOOKS_AT_SOUND, LOOKS_ANYWHERE, 1 - LOOKS_AT_SOUND - LOOKS_ANYWHERE
-        self.reaction = REACTION_SECONDS * chance.uniform(0.7, 1.3)
-        self._ends = np.cumsum(FIXATION_SECONDS * chance.uniform(0.5, 1.5, count))
-        self._at = chance.choice(["sound", "thing", "centre"], count, p=shares)
-        self._thing = chance.integers(things, size=count)
-        self._beside = chance.normal(size=(count, 2))
-
-    def fixation(self, time: float) -> tuple[str, int, Floats]:
-        """What is looked at, which thing if any, and how far beside it."""
-        index = int(np.searchsorted(self._ends, time, side="right"))
-        return str(self._at[index]), int(self._thing[index]), self._beside[index]
 
 
 def _turns(actors: list[_Actor], duration: float, chance: Generator) -> list[_Turn]:
@@ -221,43 +189,18 @@ def _turns(actors: list[_Actor], duration: float, chance: Generator) -> list[_Tu
     return turns
 
 
-def _stamp(
-    frame: Picture,
-    sprite: Sprite,
-    x: float,
-    y: float,
-    angle: float = 0.0,
-    stretch: float = 1.0,
-    strength: float = 1.0,
-) -> None:
-    """Lay a sprite over a frame, in place, its centre at (x, y)."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    turned = np.array([[cos, -sin], [sin, cos]]) * (1 / stretch, stretch) / SPRITE_PIXELS
-    shift = np.array([x, y]) - turned @ (sprite.x, sprite.y)
-    rows, columns = sprite.rgba.shape[:2]
-    corners = turned @ np.array([[0, columns, 0, columns], [0, 0, rows, rows]]) + shift[:, None]
-    left, top = np.maximum(np.floor(corners.min(1)), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(corners.max(1)) + 1, frame.shape[1::-1]).astype(int)
-    if left >= right or top >= bottom:
-        return
-    matrix = np.column_stack([turned, shift - (left, top)])
-    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top)) * strength
-    under = frame[top:bottom, left:right]
-    under[...] = (under * (1 - patch[..., 3:]) + 255 * patch[..., :3] + 0.5).astype(np.uint8)
-
-
 def _paint_set(chance: Generator) -> Picture:
     """Paint wall, window light, table and clutter, a margin larger than the picture."""
     rows, columns = HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN
+    shape = rows, columns
     y, x = np.mgrid[-MARGIN : rows - MARGIN, -MARGIN : columns - MARGIN].astype(np.float64)
 
-    def clouds(down: int, across: int) -> Floats:
-        """Smooth noise of deviation 1, with so many cells down and across."""
-        cells = chance.standard_normal((down, across))
-        smooth = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_CUBIC)
-        return np.asarray(smooth / smooth.std(), np.float64)
-
-    plaster = 0.84 + 0.07 * clouds(5, 8) + 0.035 * clouds(24, 40) + 0.022 * clouds(150, 260)
+    plaster = (
+        0.84
+        + 0.07 * clouds(chance, shape, 5, 8)
+        + 0.035 * clouds(chance, shape, 24, 40)
+        + 0.022 * clouds(chance, shape, 150, 260)
+    )
     plaster *= 1.14 - 0.52 * np.hypot((x - 230) / WIDTH, (y - 100) / HEIGHT)
     wall = plaster[..., np.newaxis] * (0.35, 0.46, 0.5)
     wall *= 1 + _window_light(x, y)[..., np.newaxis] * (0.88, 0.46, 0.14)
@@ -265,7 +208,7 @@ def _paint_set(chance: Generator) -> Picture:
     above_table = np.exp(-(TABLE_TOP - y).clip(0) / 9)
     wall *= 1 - 0.35 * above_table[..., np.newaxis]
 
-    grain = 0.8 + 0.09 * clouds(60, 3) + 0.05 * clouds(170, 9)
+    grain = 0.8 + 0.09 * clouds(chance, shape, 60, 3) + 0.05 * clouds(chance, shape, 170, 9)
     grain += 0.18 * (y - TABLE_TOP) / (HEIGHT - TABLE_TOP)
     grain *= 1.12 - 0.34 * np.abs((x - 260) / WIDTH)
     for seam in (262, 318):
@@ -328,7 +271,7 @@ def _lay_books(picture: Picture) -> None:
         bands = (np.abs(u + 0.7) < 0.12) | title
         cloth = np.where(bands[..., np.newaxis], (0.86, 0.74, 0.5), colour) * shade
         canvas.paint(np.maximum(u, v) - 0.1, cloth.clip(0, 1))
-    _stamp(picture, canvas.sprite(), 84 + MARGIN, 228 + MARGIN)
+    stamp(picture, canvas.sprite(), 84 + MARGIN, 228 + MARGIN)
 
 
 def _strew_pebbles(picture: Picture, chance: Generator) -> None:
@@ -342,4 +285,4 @@ def _strew_pebbles(picture: Picture, chance: Generator) -> None:
         stone = (0.4 + 0.65 * light + 0.12 * shine)[..., np.newaxis] * tones[chance.integers(4)]
         canvas.paint(canvas.disc(0, 0, 1, 0.62), stone.clip(0, 1))
         y = chance.uniform(322, 350) if x < 500 else chance.uniform(262, 300)
-        _stamp(picture, canvas.sprite(), x + chance.uniform(-8, 8) + MARGIN, y + MARGIN)
+        stamp(picture, canvas.sprite(), x + chance.uniform(-8, 8) + MARGIN, y + MARGIN)

@@ -7,36 +7,16 @@ RGB, 0 to 1.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+from lookhear.data.world.canvas import Canvas, Floats, Pose, Sprite
+from lookhear.data.world.synthesis import SAMPLE_RATE
 
-SAMPLE_RATE = 44_100  # Hz
-SPRITE_PIXELS = 2  # on a side of a picture's pixel
 FADE_SECONDS = 0.25  # at a turn's end, in which its thing comes to rest
 STRIKE_SECONDS, BOUNCE_SECONDS, BUZZ_SECONDS = 0.9, 0.62, 0.75
-
-
-class Pose(NamedTuple):
-    """How far a thing is from how it rests.
-
-    Attributes:
-        x: pixels to the right.
-        y: pixels down.
-        angle: radians, clockwise.
-        stretch: its height over that at rest; its width changes the other way.
-        effort: 0 to 1, how much it looks like sounding.
-    """
-
-    x: float = 0.0
-    y: float = 0.0
-    angle: float = 0.0
-    stretch: float = 1.0
-    effort: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,73 +48,6 @@ class Beats:
         return np.asarray(left * left * (3 - 2 * left), np.float64)
 
 
-class Sprite(NamedTuple):
-    """A picture of a thing.
-
-    Attributes:
-        rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
-        x: of the thing's centre, in the sprite's own pixels, `SPRITE_PIXELS` to a picture's.
-        y: of the thing's centre, likewise.
-    """
-
-    rgba: NDArray[np.float32]
-    x: float
-    y: float
-
-
-class Canvas:
-    """A transparent picture to paint a thing on, in units of the thing's radius.
-
-    Attributes:
-        x: (h, w), 0 at the thing's centre.
-        y: (h, w), downwards.
-        rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
-    """
-
-    def __init__(self, radius: float, reach: tuple[float, float, float, float]) -> None:
-        """Reach from ``left, top`` to ``right, bottom``."""
-        left, top, right, bottom = reach
-        self._left, self._top = left, top
-        self.scale = radius * SPRITE_PIXELS
-        columns = np.arange(round((right - left) * self.scale)) / self.scale + left
-        rows = np.arange(round((bottom - top) * self.scale)) / self.scale + top
-        self.x, self.y = np.meshgrid(columns, rows)
-        self.rgba = np.zeros((*self.x.shape, 4), np.float32)
-
-    def sprite(self) -> Sprite:
-        """Return what has been painted."""
-        return Sprite(self.rgba, -self._left * self.scale, -self._top * self.scale)
-
-    def paint(self, outside: Floats, colour: ArrayLike, opacity: ArrayLike = 1.0) -> None:
-        """Paint over what is there wherever ``outside``, a signed distance, is negative."""
-        cover = (0.5 - outside * self.scale).clip(0, 1) * np.asarray(opacity, np.float64)
-        self.rgba *= 1 - cover[..., np.newaxis]
-        self.rgba += cover[..., np.newaxis] * np.insert(np.asarray(colour), 3, 1.0, axis=-1)
-
-    def disc(self, x: float, y: float, a: float, b: float | None = None, tilt: float = 0) -> Floats:
-        """Return the signed distance (nearly) to an ellipse of half axes ``a``, ``b``."""
-        b = a if b is None else b
-        cos, sin = np.cos(tilt), np.sin(tilt)
-        along = (self.x - x) * cos + (self.y - y) * sin
-        across = (self.y - y) * cos - (self.x - x) * sin
-        return np.asarray((np.hypot(along / a, across / b) - 1) * min(a, b), np.float64)
-
-    def stroke(self, x0: float, y0: float, x1: float, y1: float, half_width: float) -> Floats:
-        """Return the signed distance to a thick line with round ends."""
-        dx, dy = x1 - x0, y1 - y0
-        share = ((self.x - x0) * dx + (self.y - y0) * dy) / (dx * dx + dy * dy)
-        share = share.clip(0, 1)
-        return np.hypot(self.x - x0 - share * dx, self.y - y0 - share * dy) - half_width
-
-    def round_light(self, x: float, y: float, a: float, b: float) -> tuple[Floats, Floats]:
-        """Return the diffuse light on an ellipsoid, 0 to 1, and its highlight."""
-        nx, ny = (self.x - x) / a, (self.y - y) / b
-        nz = np.sqrt((1 - nx * nx - ny * ny).clip(0))
-        diffuse = (-0.48 * nx - 0.64 * ny + 0.6 * nz).clip(0)
-        halfway = (-0.27 * nx - 0.36 * ny + 0.89 * nz).clip(0, 1)
-        return diffuse, halfway**60
-
-
 @dataclass(frozen=True)
 class Thing:
     """What can be seen, moves and sounds.
@@ -164,21 +77,6 @@ class Thing:
         canvas = Canvas(self.radius, self.reach)
         self.look(canvas, sounding)
         return canvas.sprite()
-
-
-def shadow_on_wall(sprite: Sprite) -> Sprite:
-    """The shadow of a thing that hangs a little before a wall."""
-    dark = np.zeros_like(sprite.rgba)
-    dark[..., 3] = 0.42 * cv2.GaussianBlur(sprite.rgba[..., 3], (0, 0), 5 * SPRITE_PIXELS)
-    return Sprite(dark, sprite.x, sprite.y)
-
-
-def shadow_on_table(radius: float) -> Sprite:
-    """The shadow of a thing of that radius that stands on a table, centred where it stands."""
-    canvas = Canvas(radius, (-2.2, -0.7, 2.2, 0.7))
-    distance = np.hypot(canvas.x / 1.05, canvas.y / 0.3)
-    canvas.rgba[..., 3] = 0.62 * np.exp(-(distance**2.4))
-    return canvas.sprite()
 
 
 def _bell_look(canvas: Canvas, sounding: bool) -> None:

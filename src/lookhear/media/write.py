@@ -62,6 +62,7 @@ class VideoWriter:
         sample_aspect_ratio: Fraction = Fraction(1),
         matrix: Matrix = "bt709",
         sound: Sound = None,
+        threads: int = 0,
     ) -> None:
         """Set out to write ``path``.
 
@@ -76,6 +77,7 @@ class VideoWriter:
             sound: a clip whose sound is kept (copied where .mp4 players take its codec,
                 re-encoded to AAC where they do not), or mono samples in [-1, 1] and their rate.
                 What of a clip's sound cannot be decoded is noted in its ``problems``.
+            threads: of the encoder; 0 for as many as suit the machine. The file depends on it.
         """
         self.path = Path(path)
         self.width = width + width % 2
@@ -84,6 +86,7 @@ class VideoWriter:
         self._pixel_aspect = sample_aspect_ratio
         self._matrix: Matrix = matrix
         self._sound = sound
+        self._threads = threads
         self._to_yuv = VideoReformatter()
         self._last = -1
 
@@ -197,6 +200,7 @@ class VideoWriter:
         )
         encoder: VideoCodecContext = stream.codec_context
         encoder.flags |= Flags.frame_duration
+        encoder.thread_count = self._threads
         encoder.pix_fmt = "yuv420p"
         encoder.sample_aspect_ratio = self._pixel_aspect
         encoder.color_range = ColorRange.MPEG

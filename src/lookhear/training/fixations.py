@@ -16,10 +16,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
+from lookhear.data.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.osie import FixatedPicture
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
-from lookhear.metrics import DENSITY_SIGMA_PER_WIDTH, density
+from lookhear.metrics import density
 from lookhear.nets.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.losses import fixation_losses

@@ -1,0 +1,236 @@
+"""What moving pictures of things are put together from: canvas, sprite, pose, shadow.
+
+Places and sizes are in pixels of the picture, the centre of the first being (0, 0). Colours are
+RGB, 0 to 1.
+"""
+
+from typing import NamedTuple, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from lookhear.media.picture import Picture
+
+Floats: TypeAlias = NDArray[np.float64]
+
+SPRITE_PIXELS = 2  # on a side of a picture's pixel
+
+
+class Pose(NamedTuple):
+    """How far a thing is from how it rests.
+
+    Attributes:
+        x: pixels to the right.
+        y: pixels down.
+        angle: radians, clockwise.
+        stretch: its height over that at rest; its width changes the other way.
+        effort: 0 to 1, how much it looks like sounding.
+        scale: its size over that at rest.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    angle: float = 0.0
+    stretch: float = 1.0
+    effort: float = 0.0
+    scale: float = 1.0
+
+
+class Sprite(NamedTuple):
+    """A picture of a thing.
+
+    Attributes:
+        rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
+        x: of the thing's centre, in the sprite's own pixels, `SPRITE_PIXELS` to a picture's.
+        y: of the thing's centre, likewise.
+    """
+
+    rgba: NDArray[np.float32]
+    x: float
+    y: float
+
+    def outline(self) -> Floats:
+        """Return the convex hull of what is more opaque than not.
+
+        Returns:
+            (N, 2), x and y of its corners from the thing's centre, in the picture's pixels.
+        """
+        rows, columns = np.nonzero(self.rgba[..., 3] > 0.5)
+        hull = cv2.convexHull(np.column_stack([columns, rows]).astype(np.float32))
+        return (np.asarray(hull, np.float64).reshape(-1, 2) - (self.x, self.y)) / SPRITE_PIXELS
+
+
+class Canvas:
+    """A transparent picture to paint a thing on, in units of the thing's radius.
+
+    Attributes:
+        x: (h, w), 0 at the thing's centre.
+        y: (h, w), downwards.
+        rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
+    """
+
+    def __init__(self, radius: float, reach: tuple[float, float, float, float]) -> None:
+        """Reach from ``left, top`` to ``right, bottom``."""
+        left, top, right, bottom = reach
+        self._left, self._top = left, top
+        self.scale = radius * SPRITE_PIXELS
+        columns = np.arange(round((right - left) * self.scale)) / self.scale + left
+        rows = np.arange(round((bottom - top) * self.scale)) / self.scale + top
+        self.x, self.y = np.meshgrid(columns, rows)
+        self.rgba = np.zeros((*self.x.shape, 4), np.float32)
+
+    def sprite(self) -> Sprite:
+        """Return what has been painted."""
+        return Sprite(self.rgba, -self._left * self.scale, -self._top * self.scale)
+
+    def paint(self, outside: Floats, colour: ArrayLike, opacity: ArrayLike = 1.0) -> None:
+        """Paint over what is there wherever ``outside``, a signed distance, is negative."""
+        window = self._window(outside)
+        opaque = np.broadcast_to(np.asarray(opacity, np.float64), outside.shape)[window]
+        shown = np.broadcast_to(np.asarray(colour, np.float64), (*outside.shape, 3))[window]
+        self._cover(window, outside[window], shown, opaque)
+
+    def solid(
+        self, outside: Floats, colour: ArrayLike, bevel: float = 0.3, shine: float = 0.5
+    ) -> None:
+        """Paint as `paint` does, lit as a body whose edges are rounded, ``bevel`` wide."""
+        window = self._window(outside)
+        shown = np.broadcast_to(np.asarray(colour, np.float64), (*outside.shape, 3))[window]
+        outside = outside[window]
+        if min(outside.shape) < 2:  # too small to have a slope
+            return
+        down, along = np.gradient(outside)
+        steep = (1 + outside / bevel).clip(0, 1) / np.maximum(np.hypot(along, down), 1e-9)
+        diffuse, highlight = _light(steep * along, steep * down)
+        lit = shown * (0.42 + 0.9 * diffuse)[..., np.newaxis] + shine * highlight[..., np.newaxis]
+        self._cover(window, outside, lit.clip(0, 1), 1.0)
+
+    def _window(self, outside: Floats) -> tuple[slice, slice]:
+        """The smallest part of the canvas that holds all that is not outside."""
+        touched = outside < 0.5 / self.scale
+        return _span(touched.any(axis=1)), _span(touched.any(axis=0))
+
+    def _cover(
+        self, window: tuple[slice, slice], outside: Floats, colour: Floats, opacity: Floats | float
+    ) -> None:
+        cover = ((0.5 - outside * self.scale).clip(0, 1) * opacity)[..., np.newaxis]
+        under = self.rgba[window]
+        under *= 1 - cover
+        under[..., :3] += cover * colour
+        under[..., 3:] += cover
+
+    def box(self, x: float, y: float, a: float, b: float, corner: float = 0.0) -> Floats:
+        """Return the signed distance to a box of half sides ``a``, ``b`` with round corners."""
+        across, down = np.abs(self.x - x) - a + corner, np.abs(self.y - y) - b + corner
+        beyond = np.hypot(across.clip(0), down.clip(0))
+        return np.asarray(beyond + np.maximum(across, down).clip(None, 0) - corner, np.float64)
+
+    def polygon(self, *corners: tuple[float, float]) -> Floats:
+        """Return the signed distance to a convex polygon, its corners clockwise."""
+        side = np.full_like(self.x, -np.inf)
+        edge = np.full_like(self.x, np.inf)
+        for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True):
+            dx, dy = x1 - x0, y1 - y0
+            beyond = ((self.x - x0) * dy - (self.y - y0) * dx) / np.hypot(dx, dy)
+            np.maximum(side, beyond, out=side)
+            np.minimum(edge, self.stroke(x0, y0, x1, y1, 0), out=edge)
+        return np.where(side < 0, side, edge)
+
+    def disc(self, x: float, y: float, a: float, b: float | None = None, tilt: float = 0) -> Floats:
+        """Return the signed distance (nearly) to an ellipse of half axes ``a``, ``b``."""
+        b = a if b is None else b
+        cos, sin = np.cos(tilt), np.sin(tilt)
+        along = (self.x - x) * cos + (self.y - y) * sin
+        across = (self.y - y) * cos - (self.x - x) * sin
+        return np.asarray((np.hypot(along / a, across / b) - 1) * min(a, b), np.float64)
+
+    def stroke(self, x0: float, y0: float, x1: float, y1: float, half_width: float) -> Floats:
+        """Return the signed distance to a thick line with round ends."""
+        dx, dy = x1 - x0, y1 - y0
+        share = ((self.x - x0) * dx + (self.y - y0) * dy) / (dx * dx + dy * dy)
+        share = share.clip(0, 1)
+        return np.hypot(self.x - x0 - share * dx, self.y - y0 - share * dy) - half_width
+
+    def round_light(self, x: float, y: float, a: float, b: float) -> tuple[Floats, Floats]:
+        """Return the diffuse light on an ellipsoid, 0 to 1, and its highlight."""
+        return _light((self.x - x) / a, (self.y - y) / b)
+
+
+def _span(hit: ArrayLike) -> slice:
+    found = np.flatnonzero(hit)
+    return slice(found[0], found[-1] + 1) if found.size else slice(0)
+
+
+def _light(nx: Floats, ny: Floats) -> tuple[Floats, Floats]:
+    """Diffuse light and highlight where a surface's normal leans so far right and down."""
+    nz = np.sqrt((1 - nx * nx - ny * ny).clip(0))
+    diffuse = (-0.48 * nx - 0.64 * ny + 0.6 * nz).clip(0)
+    halfway = (-0.27 * nx - 0.36 * ny + 0.89 * nz).clip(0, 1)
+    return diffuse, halfway**60
+
+
+def shadow_on_wall(sprite: Sprite) -> Sprite:
+    """The shadow of a thing that hangs a little before a wall."""
+    dark = np.zeros_like(sprite.rgba)
+    dark[..., 3] = 0.42 * cv2.GaussianBlur(sprite.rgba[..., 3], (0, 0), 5 * SPRITE_PIXELS)
+    return Sprite(dark, sprite.x, sprite.y)
+
+
+def shadow_on_table(radius: float) -> Sprite:
+    """The shadow of a thing of that radius that stands on a table, centred where it stands."""
+    canvas = Canvas(radius, (-2.2, -0.7, 2.2, 0.7))
+    distance = np.hypot(canvas.x / 1.05, canvas.y / 0.3)
+    canvas.rgba[..., 3] = 0.62 * np.exp(-(distance**2.4))
+    return canvas.sprite()
+
+
+def stamp(
+    frame: Picture,
+    sprite: Sprite,
+    x: float,
+    y: float,
+    angle: float = 0.0,
+    stretch: float = 1.0,
+    scale: float = 1.0,
+    strength: float = 1.0,
+) -> None:
+    """Lay a sprite over a frame, in place, its centre at (x, y), posed as in `Pose`."""
+    turned = _turned(angle, stretch, scale) / SPRITE_PIXELS
+    shift = np.array([x, y]) - turned @ (sprite.x, sprite.y)
+    rows, columns = sprite.rgba.shape[:2]
+    corners = turned @ np.array([[0, columns, 0, columns], [0, 0, rows, rows]]) + shift[:, None]
+    left, top = np.maximum(np.floor(corners.min(1)), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(corners.max(1)) + 1, frame.shape[1::-1]).astype(int)
+    if left >= right or top >= bottom:
+        return
+    matrix = np.column_stack([turned, shift - (left, top)])
+    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top)) * strength
+    under = frame[top:bottom, left:right]
+    under[...] = (under * (1 - patch[..., 3:]) + 255 * patch[..., :3] + 0.5).astype(np.uint8)
+
+
+def placed(
+    outline: Floats,
+    x: float,
+    y: float,
+    angle: float = 0.0,
+    stretch: float = 1.0,
+    scale: float = 1.0,
+) -> Floats:
+    """Return where `stamp` lays the points of a sprite's outline: (N, 2), x and y."""
+    return np.asarray(outline @ _turned(angle, stretch, scale).T + (x, y), np.float64)
+
+
+def _turned(angle: float, stretch: float, scale: float) -> Floats:
+    cos, sin = np.cos(angle), np.sin(angle)
+    widened = np.array([scale / stretch, scale * stretch])
+    return np.asarray(np.array([[cos, -sin], [sin, cos]]) * widened, np.float64)
+
+
+def clouds(chance: Generator, shape: tuple[int, int], down: int, across: int) -> Floats:
+    """Smooth noise of deviation 1, of a (height, width), with so many cells down and across."""
+    cells = chance.standard_normal((down, across))
+    smooth = cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth / smooth.std(), np.float64)

@@ -1,0 +1,334 @@
+"""What happens in a clip of the world: what is seen, how it moves and what is heard.
+
+- *sounding*: two to four things, one of which sounds, and moves with its sound. The others move,
+  too, by rhythms of the same kind, but silently. True attention is on the one that sounds.
+- *offscreen*: the same, but what sounds is not in the picture, nor is anything like it.
+- *unsynchronised*: the thing of the tag is in the picture in one part of the clip and is heard in
+  another. Other things come and go, and others, that are never seen, are heard at other times.
+- *actions*: what one of two or three things does makes the tag. It does so in one stretch.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
+
+import numpy as np
+from numpy.random import Generator, SeedSequence
+
+from lookhear.data.tagged import Split
+from lookhear.data.world.canvas import Pose
+from lookhear.data.world.categories import CATEGORIES, PITCH_RANGE, Category
+from lookhear.data.world.motions import ACTIONS, EASE_SECONDS, MOTIONS
+from lookhear.data.world.truth import SCENARIOS, Scenario, Segment
+from lookhear.data.world.voices import Envelope, make_envelope
+
+FRAMES_PER_SECOND = 25
+SPLIT_BLOCK = 10  # clips in a row, of which one is for validation and one for testing
+SHORTEST_SOUND = 3  # seconds, as in AVE
+SOUNDS_THROUGHOUT = 2 / 3  # of the sounding clips
+SMALLEST_RADIUS = 24.0  # pixels
+LARGEST_RADIUS = {2: 48.0, 3: 40.0, 4: 34.0}  # by the number of things
+MOVING_SECONDS, RESTING_SECONDS = (0.8, 2.0), (0.5, 1.3)  # of what moves silently: 60 % of the time
+
+
+class Use(IntEnum):
+    """What random numbers are for; each use has a stream of its own."""
+
+    TAGS = 0
+    SPLITS = 1
+    SCRIPT = 2
+    LOOKS = 3
+    STAGE = 4
+    PLACES = 5
+    SOUND = 6
+    GAZE = 7
+
+
+def chance_of(scenario: Scenario, seed: int, number: int, use: Use) -> Generator:
+    """The random numbers for one use of a clip, or of a block of clips."""
+    key = SCENARIOS.index(scenario), number, use
+    return np.random.default_rng(SeedSequence(seed, spawn_key=key))
+
+
+def tags_of(scenario: Scenario) -> tuple[str, ...]:
+    """Everything that can be the tag of a clip."""
+    if scenario == "actions":
+        return tuple(ACTIONS)
+    return tuple(category.name for category in CATEGORIES)
+
+
+def tag_of(scenario: Scenario, seed: int, number: int) -> str:
+    """A clip's tag; in each block of as many clips as there are tags, every tag comes once."""
+    tags = tags_of(scenario)
+    block, place = divmod(number, len(tags))
+    order = chance_of(scenario, seed, block, Use.TAGS).permutation(len(tags))
+    return tags[int(order[place])]
+
+
+def split_of(scenario: Scenario, seed: int, number: int) -> Split:
+    """What a clip is for; in each block of ten, one is for validation and one for testing."""
+    block, place = divmod(number, SPLIT_BLOCK)
+    val, test = chance_of(scenario, seed, block, Use.SPLITS).choice(SPLIT_BLOCK, 2, replace=False)
+    return "val" if place == val else "test" if place == test else "train"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A motion in one stretch of a clip.
+
+    Attributes:
+        start: seconds.
+        end: seconds.
+        pose: the pose at a time since the start; places are in radii.
+    """
+
+    start: float
+    end: float
+    pose: Callable[[float], Pose]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A thing and all it does.
+
+    Attributes:
+        category: what it is.
+        radius: pixels.
+        start: seconds, when it comes into the picture.
+        end: seconds, when it has left.
+        duration: seconds of the clip, at whose ends nothing comes or leaves.
+        moves: what it does meanwhile, one on top of the other.
+    """
+
+    category: Category
+    radius: float
+    start: float
+    end: float
+    duration: float
+    moves: tuple[Move, ...]
+
+    def is_seen(self, time: float) -> bool:
+        """Whether it is in the picture at a time, in seconds."""
+        return self.start <= time < self.end
+
+    def pose(self, time: float) -> Pose:
+        """Its pose at a time, in seconds; places are in radii."""
+        poses = [move.pose(time - move.start) for move in self.moves if _within(move, time)]
+        size = 0.15 + 0.85 * self._presence(time)
+        return Pose(
+            sum(pose.x for pose in poses),
+            sum(pose.y for pose in poses) + 1 - size,
+            sum(pose.angle for pose in poses),
+            math.prod(pose.stretch for pose in poses),
+            scale=size * math.prod(pose.scale for pose in poses),
+        )
+
+    def _presence(self, time: float) -> float:
+        """Rise smoothly from 0 to 1 as it comes, and fall as it leaves."""
+        since = time - self.start if self.start > 0 else math.inf
+        left = self.end - time if self.end < self.duration else math.inf
+        share = min(max(min(since, left) / EASE_SECONDS, 0.0), 1.0)
+        return share * share * (3 - 2 * share)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A voice in one stretch of a clip.
+
+    Attributes:
+        category: whose voice it is.
+        start: seconds.
+        envelope: its loudness from then on.
+        pitch: semitones above the voice's lowest.
+    """
+
+    category: Category
+    start: float
+    envelope: Envelope
+    pitch: float
+
+
+@dataclass(frozen=True)
+class Script:
+    """All that happens in a clip.
+
+    Attributes:
+        start: seconds, where the annotation has the tag begin.
+        end: seconds, where it has it end.
+        parts: what is seen.
+        sounds: what is heard, but for the ambience.
+        segments: when what is.
+        target: which of the parts true attention is on, if any.
+        attended: from when to when, in seconds.
+    """
+
+    start: float
+    end: float
+    parts: tuple[Part, ...]
+    sounds: tuple[Sound, ...]
+    segments: tuple[Segment, ...]
+    target: int | None = None
+    attended: tuple[float, float] = (0.0, 0.0)
+
+
+def write_script(scenario: Scenario, seed: int, number: int, duration: float) -> Script:
+    """Decide what happens in a clip of so many seconds."""
+    chance = chance_of(scenario, seed, number, Use.SCRIPT)
+    tag = tag_of(scenario, seed, number)
+    if scenario == "actions":
+        return _actions(tag, duration, chance)
+    category = next(category for category in CATEGORIES if category.name == tag)
+    if scenario == "unsynchronised":
+        return _unsynchronised(category, duration, chance)
+    return _sounding(category, duration, chance, offscreen=scenario == "offscreen")
+
+
+def _sounding(tag: Category, duration: float, chance: Generator, *, offscreen: bool) -> Script:
+    start, end = _annotated(duration, chance)
+    count = int(chance.integers(2, 5))
+    others = _different(count - (not offscreen), [tag], chance)
+    parts = [_silent_part(of, count, (0, duration), duration, chance) for of in others]
+    sound = _sound(tag, start, end, chance)
+    if not offscreen:
+        follow = Move(start, end, partial(MOTIONS[tag.motion], sound.envelope))
+        parts.append(Part(tag, _radius(count, chance), 0, duration, duration, (follow,)))
+    return Script(
+        start,
+        end,
+        tuple(parts),
+        (sound,),
+        (*map(_sight, parts), Segment("sound", tag.name, start, end)),
+        None if offscreen else len(parts) - 1,
+        (start, end),
+    )
+
+
+def _unsynchronised(tag: Category, duration: float, chance: Generator) -> Script:
+    seen, heard = _apart(duration, chance)
+    count = int(chance.integers(2, 5))
+    others = _different(count - 1, [tag], chance)
+    parts = [_silent_part(tag, count, seen, duration, chance)]
+    for other in others:
+        start, end = _stretch(duration, (0.3, 0.65), chance)
+        parts.append(_silent_part(other, count, (start, end), duration, chance))
+    sounds = [_sound(tag, *heard, chance)]
+    unseen = _different(2, [tag, *others], chance)
+    pauses = ((0.0, heard[0]), (heard[1], duration))
+    for other, (start, end) in zip(unseen, pauses, strict=True):
+        if end - start > 0.15 * duration:
+            begin, stop = _stretch(end - start, (0.5, 0.9), chance)
+            sounds.append(_sound(other, start + begin, start + stop, chance))
+    heard_segments = (
+        Segment("sound", of.category.name, of.start, _on_frame(of.start + of.envelope.duration))
+        for of in sounds
+    )
+    segments = (*map(_sight, parts), *heard_segments)
+    return Script(0, duration, tuple(parts), tuple(sounds), segments, 0, seen)
+
+
+def _actions(tag: str, duration: float, chance: Generator) -> Script:
+    start, end = _stretch(duration, (0.25, 0.5), chance)
+    count = int(chance.integers(2, 4))
+    parts = []
+    for index, category in enumerate(_different(count, [], chance)):
+        sway = partial(_sway_a_little, *chance.uniform(0, 2 * math.pi, 2))
+        moves = [Move(0, duration, sway)]
+        if index == 0:
+            moves.append(Move(start, end, partial(ACTIONS[tag], end - start)))
+        radius = chance.uniform(SMALLEST_RADIUS, 36)
+        parts.append(Part(category, radius, 0, duration, duration, tuple(moves)))
+    segments = (*map(_sight, parts), Segment("action", tag, start, end))
+    return Script(0, duration, tuple(parts), (), segments, 0, (start, end))
+
+
+def _annotated(duration: float, chance: Generator) -> tuple[float, float]:
+    """The whole clip, or whole seconds of it."""
+    seconds = int(duration)
+    if seconds <= SHORTEST_SOUND or chance.random() < SOUNDS_THROUGHOUT:
+        return 0.0, duration
+    length = int(chance.integers(SHORTEST_SOUND, seconds))
+    start = int(chance.integers(seconds - length + 1))
+    return float(start), float(start + length)
+
+
+def _apart(duration: float, chance: Generator) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Two stretches, one after the other, in any order; the second may begin within the first."""
+    lengths = duration * chance.uniform(0.25, 0.45, 2)
+    gap = chance.uniform(-0.1 * duration, duration - lengths.sum())
+    first = chance.uniform(0, duration - lengths.sum() - gap)
+    second = first + lengths[0] + gap
+    stretches = [
+        (_on_frame(start), _on_frame(start + length))
+        for start, length in zip((first, second), lengths, strict=True)
+    ]
+    if chance.random() < 0.5:
+        stretches.reverse()
+    return stretches[0], stretches[1]
+
+
+def _stretch(
+    duration: float, shares: tuple[float, float], chance: Generator
+) -> tuple[float, float]:
+    """A stretch that takes a share of the time."""
+    length = duration * chance.uniform(*shares)
+    start = chance.uniform(0, duration - length)
+    return _on_frame(start), _on_frame(start + length)
+
+
+def _on_frame(time: float) -> float:
+    return math.floor(time * FRAMES_PER_SECOND + 1e-6) / FRAMES_PER_SECOND
+
+
+def _different(count: int, taken: Sequence[Category], chance: Generator) -> list[Category]:
+    """Categories of which none has the look or the voice of another, or of what is taken."""
+    chosen: list[Category] = []
+    for index in chance.permutation(len(CATEGORIES)):
+        category = CATEGORIES[index]
+        there = [*taken, *chosen]
+        alike = any(category.look == of.look or category.voice == of.voice for of in there)
+        if len(chosen) < count and not alike:
+            chosen.append(category)
+    return chosen
+
+
+def _silent_part(
+    category: Category,
+    count: int,
+    seen: tuple[float, float],
+    duration: float,
+    chance: Generator,
+) -> Part:
+    """A thing that moves now and then as if it sounded."""
+    start, end = seen
+    moves = []
+    time = start + chance.uniform(0, RESTING_SECONDS[1])
+    while time < end - MOVING_SECONDS[0] / 2:
+        stop = min(time + chance.uniform(*MOVING_SECONDS), end)
+        envelope = make_envelope(category.voice, stop - time, chance)
+        moves.append(Move(time, stop, partial(MOTIONS[category.motion], envelope)))
+        time = stop + chance.uniform(*RESTING_SECONDS)
+    return Part(category, _radius(count, chance), start, end, duration, tuple(moves))
+
+
+def _sound(category: Category, start: float, end: float, chance: Generator) -> Sound:
+    envelope = make_envelope(category.voice, end - start, chance)
+    return Sound(category, start, envelope, category.pitch + chance.uniform(0, PITCH_RANGE))
+
+
+def _radius(count: int, chance: Generator) -> float:
+    return float(chance.uniform(SMALLEST_RADIUS, LARGEST_RADIUS[count]))
+
+
+def _sway_a_little(phase: float, tilt: float, time: float) -> Pose:
+    x, y = 0.07 * math.sin(1.3 * time + phase), 0.04 * math.sin(1.7 * time + tilt)
+    return Pose(x, y, 0.04 * math.sin(1.1 * time + tilt))
+
+
+def _sight(part: Part) -> Segment:
+    return Segment("sight", part.category.name, part.start, part.end)
+
+
+def _within(move: Move, time: float) -> bool:
+    return move.start <= time < move.end

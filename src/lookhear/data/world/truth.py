@@ -1,0 +1,124 @@
+"""What is true of a clip of the world, and the file that says so.
+
+Places are in pixels of the picture, the centre of the first being (0, 0).
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from lookhear.errors import LookhearError
+
+Scenario: TypeAlias = Literal["sounding", "offscreen", "unsynchronised", "actions"]
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+Kind: TypeAlias = Literal["sight", "sound", "action"]
+Role: TypeAlias = Literal["target", "other"]
+
+_MAX_BYTES = 2**28
+
+
+class Box(NamedTuple):
+    """An upright rectangle."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Something that is to be seen or heard in one stretch of a clip.
+
+    Attributes:
+        what: of which kind it is.
+        category: of which category, or which action.
+        start: seconds.
+        end: seconds.
+    """
+
+    what: Kind
+    category: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a thing is throughout a clip.
+
+    Attributes:
+        category: what it is.
+        role: whether true attention is on it at some time.
+        boxes: in each frame; None is not in the picture.
+    """
+
+    category: str
+    role: Role
+    boxes: tuple[Box | None, ...]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All that is true of a clip.
+
+    Attributes:
+        scenario: which kind of clip it is.
+        tag: what it is tagged with.
+        frames_per_second: of its picture.
+        segments: when what is to be seen and heard.
+        things: where what is to be seen.
+    """
+
+    scenario: str
+    tag: str
+    frames_per_second: float
+    segments: tuple[Segment, ...]
+    things: tuple[Course, ...]
+
+    def to_json(self) -> str:
+        """Write it as `read_truth` reads it."""
+        return json.dumps(asdict(self), separators=(",", ":")) + "\n"
+
+
+def read_truth(path: Path | str) -> Truth:
+    """Read what is true of a clip: a file of `OUT/truth/`.
+
+    Raises:
+        LookhearError: the file cannot be read, or holds something else.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError("far too long")
+        return _truth(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise LookhearError(f"{path}: cannot be read: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise LookhearError(
+            f"{path}: not the truth of a world's clip, or damaged; make the world again"
+        ) from error
+
+
+def _truth(read: dict[str, Any]) -> Truth:
+    return Truth(
+        str(read["scenario"]),
+        str(read["tag"]),
+        float(read["frames_per_second"]),
+        tuple(_segment(segment) for segment in read["segments"]),
+        tuple(_course(thing) for thing in read["things"]),
+    )
+
+
+def _segment(read: dict[str, Any]) -> Segment:
+    if read["what"] not in get_args(Kind):
+        raise ValueError(read["what"])
+    return Segment(read["what"], str(read["category"]), float(read["start"]), float(read["end"]))
+
+
+def _course(read: dict[str, Any]) -> Course:
+    if read["role"] not in get_args(Role):
+        raise ValueError(read["role"])
+    boxes = tuple(None if box is None else Box(*map(float, box)) for box in read["boxes"])
+    return Course(str(read["category"]), read["role"], boxes)
