@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lookhear.data.spectrogram import log_spectrogram
 from lookhear.errors import LookhearError
-from lookhear.media import Clip, Frame, SoundWindows, open_clip
+from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, SoundWindows, open_clip
 from lookhear.models import load_model
 from lookhear.nets.sta import STA, Seen
 
@@ -29,7 +29,6 @@ MAPS_PER_SECOND = 3.0  # people make about three fixations a second: a map for e
 BATCH_SIZE = 4
 BATCHES_UNDER_WAY = 2
 COARSEST_STRIDE = 32
-TIMESTAMP_ERROR = 5e-4  # seconds; some containers round to milliseconds
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,13 @@
 """A clip as a stream: frames with their times, 16 kHz mono sound on the same clock, and back."""
 
-from lookhear.media.clip import Clip, open_clip
+from lookhear.media.clip import TIMESTAMP_ERROR, Clip, open_clip
 from lookhear.media.picture import Frame, Matrix, Picture, Planes
 from lookhear.media.sound import SAMPLE_RATE, Samples, SoundWindows
 from lookhear.media.write import VideoWriter
 
 __all__ = [
     "SAMPLE_RATE",
+    "TIMESTAMP_ERROR",
     "Clip",
     "Frame",
     "Matrix",

@@ -36,6 +36,7 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 PICTURES_PER_SECOND = 25.0  # of a folder of frames whose rate is not told
 FASTEST_RATE = 1000.0  # frames a second; more is a time base that was taken for a rate
 EARLY_END = 1.0  # seconds before the header's end at which a picture must not end unnoticed
+TIMESTAMP_ERROR = 5e-4  # seconds; some containers round to milliseconds
 TICK = 0.001  # seconds from one frame to a next one whose time stamp does not come after it
 
 
@@ -181,13 +182,15 @@ class _VideoClip(Clip):
         developer = Developer((self.height, self.width))
         frames = _decode(self.source, losses, threads=True)
         index, end = -1, 0.0
-        for index, (time, duration, frame) in enumerate(self._timed(frames)):
-            end = time + duration
-            yield Frame(index, time, duration, frame, developer)
+        try:
+            for index, (time, duration, frame) in enumerate(self._timed(frames)):
+                end = time + duration
+                yield Frame(index, time, duration, frame, developer)
+        finally:  # also of a pass that is not wanted to the end
+            if losses.reasons and index >= 0:
+                self.add_problem(_lost_frames(losses, index + 1))
         if index < 0:
             raise LookhearError(f"{self.path}: no frame of its picture can be decoded")
-        if losses.reasons:
-            self.add_problem(_lost_frames(losses, index + 1))
         if self.duration and end < self.duration - EARLY_END:
             self.add_problem(f"the picture ends at {end:.1f} s of {self.duration:.1f} s")
 

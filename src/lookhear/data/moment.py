@@ -1,0 +1,156 @@
+"""Cutting clips into moments, the unit that every network of the method consumes.
+
+There is a moment in the middle of every second: its own frame, the frames about it, and the
+sound. Frames are taken eight times a second, so that those of a moment span its second: from
+four before its own frame to four after, which is a triplet around each of -3, 0 and +3 (the
+"short" partners of the networks of STANet+).
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lookhear.data.spectrogram import REPORT, VGGSOUND, Windows, log_spectrogram
+from lookhear.errors import LookhearError
+from lookhear.media import (
+    SAMPLE_RATE,
+    TIMESTAMP_ERROR,
+    Clip,
+    Frame,
+    Picture,
+    Samples,
+    SoundWindows,
+)
+
+FRAMES_A_SECOND = 8
+REACH = 4  # frames on each side of a moment's own
+FRAMES = 2 * REACH + 1
+FULL_SCALE = np.float32(np.iinfo(np.int16).max)
+SOUND_SECONDS = 1 + 2 * REACH / FRAMES_A_SECOND  # the second about each of the frames
+SHORT_SIDE = 360  # pixels at most; the largest input of the method is 356 x 356
+JPEG_QUALITY = 90
+
+SPECTROGRAMS: dict[str, Windows] = {"report": REPORT, "vggsound": VGGSOUND}
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A moment as it is kept.
+
+    Attributes:
+        time: Seconds on the clip's clock.
+        jpegs: Its `FRAMES` frames as JPEG files, in the order of time, its own in the middle.
+        sound: `(SOUND_SECONDS * 16,000,)` int16, its own second in the middle; zero where the
+            clip has no sound.
+    """
+
+    time: float
+    jpegs: tuple[bytes, ...]
+    sound: NDArray[np.int16]
+
+    def spectrogram(self, windows: Windows) -> NDArray[np.float32]:
+        """Log-spectrogram of the moment's own second, see `log_spectrogram`."""
+        return log_spectrogram(second_of(self.sound, 0), *windows)
+
+
+def moment_times(start: float, end: float) -> list[float]:
+    """The middles of the seconds that lie in `[start, end)`, seconds."""
+    first = math.ceil(start - 0.5)
+    return [second + 0.5 for second in range(first, math.ceil(end - 0.5))]
+
+
+def second_of(sound: NDArray[np.int16], offset: int) -> NDArray[np.float32]:
+    """The second about one of a moment's frames.
+
+    Args:
+        sound: Of the moment, `(SOUND_SECONDS * 16,000,)` int16.
+        offset: Which frame, counted from the moment's own: `-REACH` to `REACH`.
+
+    Returns:
+        `(16000,)` float32 in [-1, 1].
+    """
+    begin = (offset + REACH) * SAMPLE_RATE // FRAMES_A_SECOND
+    return sound[begin : begin + SAMPLE_RATE].astype(np.float32) / FULL_SCALE
+
+
+def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
+    """Cut the part of a clip in which its tag holds into moments, holding a second at a time.
+
+    Where the clip begins late or ends early in a moment, its first or last frame stands in for
+    those that are missing.
+
+    Args:
+        clip: An open clip.
+        start: Seconds.
+        end: Seconds.
+
+    Raises:
+        LookhearError: No moment lies between `start` and `end`, the clip ends before the last
+            of them, or no frame of it can be decoded.
+    """
+    times = moment_times(start, end)
+    if not times:
+        raise LookhearError(f"{clip.path}: no second lies between {start:g} and {end:g} s")
+    ticks = sorted({_tick(time) + offset for time in times for offset in range(-REACH, REACH + 1)})
+    waves = SoundWindows(clip.sound(), SOUND_SECONDS)
+    size = _kept_size(clip)
+    jpegs: dict[int, bytes] = {}  # by tick, of the moment under way
+    frame_in_hand = -1
+    remaining = iter(times)
+    time = next(remaining)
+    for tick, frame in _on_display(clip, ticks, end):
+        if frame.index != frame_in_hand:
+            jpeg, frame_in_hand = _jpeg(frame.rgb(size)), frame.index
+        jpegs[tick] = jpeg
+        if tick == _tick(time) + REACH:
+            yield _moment(time, jpegs, waves.window(time))
+            jpegs = {tick: jpeg}  # the last frame of a second is the first of the next
+            time = next(remaining, math.inf)
+
+
+def _on_display(clip: Clip, ticks: list[int], end: float) -> Iterator[tuple[int, Frame]]:
+    """For each tick, the last frame that begins by then; the first one before any has begun."""
+    waiting = deque(ticks)
+    shown: Frame | None = None
+    for frame in clip.frames():
+        while shown and frame.time > waiting[0] / FRAMES_A_SECOND + TIMESTAMP_ERROR:
+            yield waiting.popleft(), shown
+            if not waiting:
+                return
+        shown = frame
+    assert shown is not None  # else frames() had raised
+    clip_end = shown.time + shown.duration
+    for tick in waiting:
+        if (tick - REACH) / FRAMES_A_SECOND >= clip_end:
+            raise LookhearError(
+                f"{clip.path}: ends at {clip_end:.1f} s, but is said to hold its tag until "
+                f"{end:g} s"
+            )
+        yield tick, shown
+
+
+def _tick(time: float) -> int:
+    return round(time * FRAMES_A_SECOND)
+
+
+def _moment(time: float, jpegs: dict[int, bytes], wave: Samples) -> Moment:
+    own = _tick(time)
+    around = tuple(jpegs[tick] for tick in range(own - REACH, own + REACH + 1))
+    return Moment(time, around, np.rint(wave * FULL_SCALE).astype(np.int16))
+
+
+def _kept_size(clip: Clip) -> tuple[int, int]:
+    height, width = clip.height, float(clip.width * clip.sample_aspect_ratio)
+    scale = min(1.0, SHORT_SIDE / min(height, width))
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def _jpeg(rgb: Picture) -> bytes:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encoded.tobytes()

@@ -1,0 +1,191 @@
+"""The form of prepared moments: shards in WebDataset's format, and what is written beside them.
+
+    manifest.json       what was prepared from what, and what could not be
+    train-00000.tar     the moments of some clips, in the order of the list: a WebDataset shard
+    train-00000.json    which clips and moments the shard holds, and where in it they are
+
+A moment's files in a shard are those of `MEMBERS`: its nine frames, what is known of it, its
+sound, and the two log-spectrograms of its second.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from lookhear.data.moment import FRAMES, SPECTROGRAMS
+from lookhear.data.tagged import SPLITS, Fault
+from lookhear.errors import LookhearError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FACTS, SOUND = "json", "sound.npy"
+FRAME_MEMBERS = tuple(f"frame{number}.jpg" for number in range(FRAMES))
+SPECTROGRAM_MEMBERS = {windows: f"{name}.npy" for name, windows in SPECTROGRAMS.items()}
+MEMBERS = tuple(sorted((*FRAME_MEMBERS, FACTS, SOUND, *SPECTROGRAM_MEMBERS.values())))
+TAR_BLOCK = 512  # bytes; a file in a tar is a block of header and whole blocks of content
+SHARD_NAME = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}")
+
+
+class Place(NamedTuple):
+    """Where in its shard a moment is.
+
+    Attributes:
+        time: Seconds on its clip's clock.
+        offset: Of the header of its first member, bytes.
+        sizes: Of its members, in the order of `MEMBERS`, bytes.
+    """
+
+    time: float
+    offset: int
+    sizes: tuple[int, ...]
+
+    def span(self, member: str) -> tuple[int, int]:
+        """Where a member's content begins in the shard, and how many bytes it has."""
+        index = MEMBERS.index(member)
+        before = sum(in_tar(size) for size in self.sizes[:index])
+        return self.offset + before + TAR_BLOCK, self.sizes[index]
+
+    @property
+    def end(self) -> int:
+        """Where the next moment begins, bytes."""
+        return self.offset + sum(in_tar(size) for size in self.sizes)
+
+
+@dataclass(frozen=True)
+class PreparedClip:
+    """What became of a clip.
+
+    Attributes:
+        path: Of its file, relative to the data set.
+        tag: Its category.
+        start: Seconds, at which what the tag names begins.
+        end: Seconds, at which it ends.
+        bytes: Size of its file; None where there is none.
+        has_sound: Whether there is any.
+        fault: Why it could not be prepared, or None.
+        problems: What of it could not be decoded, a line each.
+        moments: Its moments, in the order of time.
+    """
+
+    path: str
+    tag: str
+    start: float
+    end: float
+    bytes: int | None
+    has_sound: bool = False
+    fault: str | None = None
+    problems: tuple[str, ...] = ()
+    moments: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """What a shard holds.
+
+    Attributes:
+        name: Of the shard, without suffix.
+        bytes: Size of the shard; 0 where none of its clips could be prepared, and it is not there.
+        clips: What became of its clips.
+    """
+
+    name: str
+    bytes: int
+    clips: tuple[PreparedClip, ...]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The clips that could not be prepared."""
+        return [Fault(clip.path, clip.fault) for clip in self.clips if clip.fault]
+
+    def as_json(self) -> str:
+        """Write it for `read_record`, a clip a line."""
+        clips = ",\n".join(json.dumps(asdict(clip)) for clip in self.clips)
+        return (
+            f'{{"name": {json.dumps(self.name)}, "bytes": {self.bytes}, "clips": [\n{clips}\n]}}\n'
+        )
+
+
+def read_record(path: Path) -> ShardRecord:
+    """Read what a shard holds.
+
+    Raises:
+        LookhearError: The file is missing or damaged.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        clips = tuple(
+            PreparedClip(
+                **clip
+                | {
+                    "problems": tuple(clip["problems"]),
+                    "moments": tuple(
+                        Place(float(time), int(offset), tuple(map(int, sizes)))
+                        for time, offset, sizes in clip["moments"]
+                    ),
+                }
+            )
+            for clip in read["clips"]
+        )
+        return ShardRecord(str(read["name"]), int(read["bytes"]), clips)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LookhearError(f"{path}: damaged ({error}); delete it and prepare again") from error
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds.
+
+    Attributes:
+        data: The data set it was prepared from.
+        complete: Whether everything is prepared.
+        tags: All categories, sorted; their order numbers them.
+        shards: Names of the shards of each split, without suffix.
+        clips: How many clips of each split were prepared.
+        moments: How many moments they have.
+        faults: What could not be prepared, and why.
+        problems: What was prepared although some of it could not be decoded.
+    """
+
+    data: str
+    complete: bool = False
+    tags: tuple[str, ...] = ()
+    shards: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clips: dict[str, int] = field(default_factory=dict)
+    moments: dict[str, int] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    problems: tuple[Fault, ...] = ()
+
+    def as_json(self) -> str:
+        """Write it for `read_manifest`."""
+        return json.dumps({"lookhear": FORMAT} | asdict(self), indent=1) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read what a prepared folder holds.
+
+    Raises:
+        LookhearError: There is no manifest, or it is damaged or of another version.
+    """
+    path = folder / MANIFEST
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        version = read.pop("lookhear")
+        if version != FORMAT:
+            raise LookhearError(f"{path}: of version {version}, not {FORMAT}; prepare again")
+        for name in ("faults", "problems"):
+            read[name] = tuple(Fault(**fault) for fault in read[name])
+        shards = {split: tuple(names) for split, names in read["shards"].items()}
+        if not all(SHARD_NAME.fullmatch(name) for names in shards.values() for name in names):
+            raise ValueError("a shard's name")
+        return Manifest(**read | {"tags": tuple(read["tags"]), "shards": shards})
+    except FileNotFoundError as error:
+        raise LookhearError(f"{folder}: not prepared; run lookhear prepare first") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LookhearError(f"{path}: damaged ({error}); prepare again") from error
+
+
+def in_tar(size: int) -> int:
+    """Bytes that a file of a size takes in a tar."""
+    return TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK

@@ -1,0 +1,172 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from ave_layout import FPS, brightness, make_ave
+from lookhear.data.ave import read_ave
+from lookhear.data.loader import Moments, Partners
+from lookhear.data.moment import cut, second_of
+from lookhear.data.prepare import prepare
+from lookhear.data.shards import MANIFEST, read_manifest
+from lookhear.data.spectrogram import REPORT, VGGSOUND, log_spectrogram
+from lookhear.errors import LookhearError
+from lookhear.media import open_clip
+
+SIZE = (24, 32)
+PARTNERS: tuple[Partners, ...] = ("short", "long", "cross")
+
+
+@pytest.fixture(scope="module")
+def ave(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_ave(tmp_path_factory.mktemp("sets") / "ave", (9, 1, 0), seconds=4)
+
+
+@pytest.fixture(scope="module")
+def folder(ave: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prepared") / "shards"
+    prepare(read_ave(ave), out)
+    return out
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(
+        torch.equal(torch.as_tensor(one[key]), torch.as_tensor(other[key])) for key in one
+    )
+
+
+def shade(frame: torch.Tensor) -> float:
+    return float(frame.float().mean())
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("partners", [None, *PARTNERS])
+def test_frames_are_those_of_their_times(folder: Path, frames: Any, partners: Any) -> None:
+    moments = Moments(folder, "train", size=SIZE, frames=frames, partners=partners)
+    for index in range(0, len(moments), 5):
+        sample = moments[index]
+        count = 3 if partners else 1
+        assert sample["frames"].shape == (count, frames, 3, *SIZE)
+        assert sample["frames"].dtype == torch.uint8
+        for m in range(count):
+            for f in range(frames):
+                time = float(sample["time"][m]) + (f - frames // 2) / 8
+                number = min(int(time * FPS + 1e-6), 4 * FPS - 1)
+                wanted = brightness(number, shade=int(sample["clip"][m]))
+                assert shade(sample["frames"][m, f]) == pytest.approx(wanted, abs=1.5)
+
+
+def test_short_partners_are_before_and_after(folder: Path) -> None:
+    for frames, step in ((1, 1), (3, 3)):
+        moments = Moments(folder, "train", size=SIZE, frames=frames, partners="short")  # type: ignore[arg-type]
+        sample = moments[5]
+        assert sample["time"].tolist() == [1.5, 1.5 - step / 8, 1.5 + step / 8]
+        assert sample["clip"].tolist() == [1, 1, 1]
+
+
+def test_long_partners_are_two_other_moments_of_the_clip(folder: Path) -> None:
+    moments = Moments(folder, "train", size=SIZE, partners="long")
+    for sample in (moments[index] for index in range(len(moments))):
+        assert len(set(sample["time"].tolist())) == 3
+        assert len(set(sample["clip"].tolist())) == 1
+
+
+def test_cross_partners_are_of_two_other_clips_of_the_category(folder: Path) -> None:
+    moments = Moments(folder, "train", size=SIZE, partners="cross")
+    for sample in (moments[index] for index in range(len(moments))):
+        clips = sample["clip"].tolist()
+        assert len(set(clips)) == 3
+        assert {clip % 3 for clip in clips} == {sample["clip"][0].item() % 3}  # tags in turn
+        assert (
+            moments.tags[sample["tag"]] == ("Bark", "Frying (food)", "Violin, fiddle")[clips[0] % 3]
+        )
+
+
+def test_a_lone_clip_of_a_category_has_partners_of_its_own(folder: Path) -> None:
+    sample = Moments(folder, "val", size=SIZE, partners="cross")[0]
+    assert set(sample["clip"].tolist()) == {0}
+    assert len(set(sample["time"].tolist())) == 3
+
+
+@pytest.mark.parametrize(("windows", "shape"), [(REPORT, (81, 199)), (VGGSOUND, (257, 98))])
+def test_sound_is_that_of_the_second_around_each_frame(
+    ave: Path, folder: Path, windows: Any, shape: tuple[int, int]
+) -> None:
+    moments = Moments(folder, "train", size=SIZE, frames=3, windows=windows, partners="short")
+    sample = moments[5]
+    assert sample["sound"].shape == (3, 3, *shape)
+    assert sample["has_sound"].tolist() == [True] * 3
+    moment = list(cut(open_clip(ave / "AVE" / "clip01.mp4"), 0, 4))[1]
+    for m, middle in enumerate((0, -3, 3)):
+        for f in range(3):
+            wave = second_of(moment.sound, middle + f - 1)
+            expected = log_spectrogram(wave, *windows)
+            np.testing.assert_allclose(sample["sound"][m, f], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("partners", PARTNERS)
+def test_every_worker_and_rank_draws_the_same_samples(folder: Path, partners: Partners) -> None:
+    moments = Moments(folder, "train", size=SIZE, partners=partners, seed=3)
+    alone = [moments[index] for index in range(len(moments))]
+    seen = {}
+    for rank in range(2):
+        sampler = DistributedSampler(moments, num_replicas=2, rank=rank, shuffle=True, seed=1)
+        loader = DataLoader(moments, batch_size=None, sampler=sampler, num_workers=rank * 2)
+        for index, sample in zip(sampler, loader, strict=True):
+            assert index not in seen
+            seen[index] = same(sample, alone[index])
+    assert seen == dict.fromkeys(range(len(moments)), True)
+
+
+def test_an_epoch_draws_others_and_a_seed_too(folder: Path) -> None:
+    def times(seed: int, epoch: int) -> list[list[float]]:
+        moments = Moments(folder, "train", size=SIZE, partners="long", seed=seed)
+        moments.set_epoch(epoch)
+        return [moments[index]["time"].tolist() for index in range(len(moments))]
+
+    assert times(0, 0) == times(0, 0)
+    assert times(0, 0) != times(0, 1)
+    assert times(0, 0) != times(1, 0)
+
+
+def test_the_epoch_reaches_workers_that_live_on(folder: Path) -> None:
+    moments = Moments(folder, "train", size=SIZE, partners="long")
+    loader = DataLoader(moments, batch_size=None, num_workers=1, persistent_workers=True)
+    first = [sample["time"].tolist() for sample in loader]
+    moments.set_epoch(1)
+    second = [sample["time"].tolist() for sample in loader]
+    assert first != second
+    assert second == [moments[index]["time"].tolist() for index in range(len(moments))]
+
+
+def test_samples_make_batches(folder: Path) -> None:
+    moments = Moments(folder, "train", size=SIZE, windows=REPORT, partners="cross")
+    batch = next(iter(DataLoader(moments, batch_size=4)))
+    assert batch["frames"].shape == (4, 3, 1, 3, *SIZE)
+    assert batch["sound"].shape == (4, 3, 1, 81, 199)
+    assert batch["tag"].tolist() == [0] * 4
+
+
+def test_what_is_not_prepared_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LookhearError, match="lookhear prepare"):
+        Moments(tmp_path, "train", size=SIZE)
+    with pytest.raises(LookhearError, match="no moment for test"):
+        Moments(folder, "test", size=SIZE)
+    manifest = (folder / MANIFEST).read_text()
+    (tmp_path / MANIFEST).write_text(manifest)
+    with pytest.raises(LookhearError, match="damaged"):
+        Moments(tmp_path, "train", size=SIZE)
+    (tmp_path / MANIFEST).write_text(manifest.replace('"complete": true', '"complete": false'))
+    with pytest.raises(LookhearError, match="not prepared to the end"):
+        Moments(tmp_path, "train", size=SIZE)
+
+
+@pytest.mark.parametrize("name", ["../train-00000", "/etc/passwd", "train-0", ""])
+def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, tmp_path: Path, name: str) -> None:
+    text = (folder / MANIFEST).read_text().replace("train-00000", name)
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(LookhearError, match="damaged"):
+        read_manifest(tmp_path)
