@@ -1,0 +1,59 @@
+"""What the verbs share: two consoles, a progress bar, one-line errors, options."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+# Names of files are data, not markup.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+Model = Annotated[str, typer.Option(help="small, a folder of a saved model, or a name on the hub.")]
+Device = Annotated[str, typer.Option(help="Where the network runs, such as cpu or cuda.")]
+
+
+def count(number: int, what: str) -> str:
+    """Say how many there are of something: 1 clip, 2 clips."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+class _SpeedColumn(ProgressColumn):
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def render(self, task: Task) -> Text:
+        speed = "-" if task.speed is None else f"{task.speed:.0f}"
+        return Text(f"{speed} {self._what}/s")
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A bar that says what is done, how fast and how long to go; gone when it is done."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _SpeedColumn(what),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield progress
+
+
+def complain(line: str) -> None:
+    """Say what went wrong, in one line."""
+    err.print(f"lookhear: {' '.join(line.split())}")

@@ -1,0 +1,102 @@
+"""Looking at a data set before anyone waits for it: what it is, what is missing or broken."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from lookhear.data.ave import ANNOTATIONS
+from lookhear.data.check.findings import Advance, Findings, Section, Trouble, by_reason
+from lookhear.data.check.gaze import check_fixations, check_osie, check_stavis
+from lookhear.data.check.tagged import check_ave, check_clips
+from lookhear.data.osie import FIXATION_FILE
+from lookhear.data.shards import MANIFEST, read_manifest
+from lookhear.data.stavis import FOLD_LISTS
+from lookhear.data.tables import CLIP_COLUMNS, CLIPS, FIXATION_COLUMNS, FIXATIONS, columns_of
+from lookhear.errors import LookhearError
+
+Look = Callable[[Path, Advance], Section]
+
+
+def check(path: Path, advance: Advance = lambda _: None) -> Findings:
+    """Find out what a path holds, in all layouts that are read here, and what is wrong with it.
+
+    Every clip that is there is opened and its first frame decoded. Of gaze in STAViS's layout,
+    all files are counted, and those of each clip's first and last frame are read.
+
+    Args:
+        path: A folder, or a table.
+        advance: Called with a number of clips or pictures that were looked at.
+
+    Raises:
+        LookhearError: If there is no such path, or nothing there is known.
+    """
+    return Findings(path, tuple(_found(look, at, advance) for look, at in _layouts(path)))
+
+
+def _layouts(path: Path) -> list[tuple[Look, Path]]:
+    if path.is_file():
+        return [(_table_look(path), path)]
+    if not path.is_dir():
+        raise LookhearError(f"{path}: no such file or folder; check the path")
+    marks: tuple[tuple[str | Path, Look, Path], ...] = (
+        (ANNOTATIONS, check_ave, path),
+        (CLIPS, check_clips, path / CLIPS),
+        (FOLD_LISTS, check_stavis, path),
+        (FIXATIONS, check_fixations, path / FIXATIONS),
+        (FIXATION_FILE, check_osie, path),
+        (MANIFEST, check_prepared, path),
+    )
+    layouts = [(look, at) for mark, look, at in marks if (path / mark).exists()]
+    if not layouts:
+        raise LookhearError(
+            f"{path}: no data set that is known; looked for {ANNOTATIONS} (AVE), {FOLD_LISTS}/ "
+            f"(STAViS), {FIXATION_FILE.as_posix()} (OSIE), {CLIPS}, {FIXATIONS} and {MANIFEST} "
+            "(prepared)"
+        )
+    return layouts
+
+
+def _table_look(path: Path) -> Look:
+    columns = {*columns_of(path)}
+    if columns.issuperset(CLIP_COLUMNS):
+        return check_clips
+    if columns.issuperset(FIXATION_COLUMNS):
+        return check_fixations
+    raise LookhearError(
+        f"{path}: not a table that is known; the first row must name {','.join(CLIP_COLUMNS)} or "
+        f"{','.join(FIXATION_COLUMNS)}"
+    )
+
+
+def _found(look: Look, path: Path, advance: Advance) -> Section:
+    """What a look finds; that it cannot even begin is a finding, too."""
+    try:
+        return look(path, advance)
+    except LookhearError as error:
+        return Section(str(error).removeprefix(f"{path}{os.sep}"), unit="clips")
+
+
+def check_prepared(root: Path, _advance: Advance) -> Section:
+    """Look at a folder of prepared moments."""
+    manifest = read_manifest(root)
+    shards = [f"{name}.tar" for names in manifest.shards.values() for name in names]
+    missing = [name for name in shards if not (root / name).is_file()]
+    rows: list[tuple[str, ...]] = [("split", "clips", "moments", "shards")]
+    for split, names in manifest.shards.items():
+        numbers = (manifest.clips[split], manifest.moments[split], len(names))
+        rows.append((split, *(f"{number:,}" for number in numbers)))
+    total = sum(manifest.moments.values())
+    unfinished = "not finished: run lookhear prepare again"
+    return Section(
+        f"Prepared moments, from {manifest.data}",
+        unit="moments",
+        usable=total if manifest.complete and not missing else 0,
+        total=total,
+        rows=rows,
+        facts=() if manifest.complete else (unfinished,),
+        troubles=(
+            Trouble("Missing shards", missing, len(shards), "run lookhear prepare again"),
+            *by_reason(manifest.faults),
+            *by_reason(manifest.problems),
+        ),
+    )
