@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from lookhear import cli
 from lookhear.nets.sta import STA
+
+Run = Callable[..., tuple[int, str, str]]
 
 TINY = {
     "backbone": "resnet10t",
@@ -65,3 +70,19 @@ def moving_disc(count: int, size: tuple[int, int] = (72, 128)) -> list[NDArray[n
         picture[disc] = (250, 200, 40)
         frames.append(picture.astype(np.uint8))
     return frames
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process: exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["lookhear", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        code = left.value.code
+        captured = capsys.readouterr()
+        return code if isinstance(code, int) else 0, captured.out, captured.err
+
+    return run

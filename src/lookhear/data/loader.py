@@ -84,7 +84,7 @@ class Moments(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | str,
         split: Split,
         *,
         size: tuple[int, int],
@@ -93,6 +93,7 @@ class Moments(Dataset[dict[str, Any]]):
         partners: Partners | None = None,
         seed: int = 0,
     ) -> None:
+        folder = Path(folder)
         manifest = read_manifest(folder)
         if not manifest.complete:
             raise LookhearError(f"{folder}: not prepared to the end; run lookhear prepare again")
