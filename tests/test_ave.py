@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lookhear.data.ave import HEADER, ave_video, read_ave, write_ave
-from lookhear.data.tagged import TaggedClip, TaggedClips
+from lookhear.data.tagged import TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
 
 ENTRIES = ("Church bell&RUhOCu3LNXM&good&0&10", "Frying (food)&a-b_c&good&2&7")
@@ -34,7 +34,10 @@ def test_reads_category_video_times_and_split(tmp_path):
         TaggedClip(tmp_path / "AVE" / "a-b_c.mp4", "Frying (food)", 2, 7, "test"),
     )
     assert clips.faults == ()
-    assert [clip.name for clip in clips.missing()] == ["RUhOCu3LNXM", "a-b_c"]
+    assert [clip.name for clip in clips.clips if size_of(clip.path) is None] == [
+        "RUhOCu3LNXM",
+        "a-b_c",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`data check` says on one screen what a data set is, what is missing and what is broken."""
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ave_layout import make_ave
 from clips import beep, counting_frames, make_clip
-from lookhear.data.ave import ave_video, write_ave
+from lookhear.data.ave import ave_video, read_ave, write_ave
 from lookhear.data.check import check
 from lookhear.data.check.findings import SCREEN_COLUMNS, SCREEN_LINES, Findings, render
-from lookhear.data.shards import MANIFEST, Manifest
+from lookhear.data.prepare import prepare
 from lookhear.data.stavis import write_fold, write_gaze, write_sound
-from lookhear.data.tagged import Fault, TaggedClip
+from lookhear.data.tagged import TaggedClip
 from lookhear.errors import LookhearError
 from osie_layout import make_osie
 
@@ -131,7 +133,7 @@ def test_what_is_wrong_with_the_lists_is_said(tmp_path):
     assert "The VideoID is not a plain file name: 42" in text
     assert "Annotations.txt, line 1, '../x0'" in text
     assert "and 37 more" in text
-    assert "Annotations in which no whole second lies: 1 (a.mp4, 0 to 0 s)" in text
+    assert "Annotations without the middle of a second: 1 (a.mp4, 0 to 0 s)" in text
     assert "Videos that are in two splits: 1 of 2" in text
     assert "b.mp4" in text
 
@@ -212,24 +214,21 @@ def test_tables_in_a_folder_or_by_name(tmp_path):
 
 
 def test_a_prepared_folder(tmp_path):
-    manifest = Manifest(
-        data="there",
-        complete=True,
-        tags=("Cat",),
-        shards={"train": ("train-00000", "train-00001")},
-        clips={"train": 20},
-        moments={"train": 200},
-        faults=(Fault("AVE/x.mp4", "not there"),),
-    )
-    (tmp_path / MANIFEST).write_text(manifest.as_json())
-    (tmp_path / "train-00000.tar").touch()
-    findings = check(tmp_path)
+    ave, out = make_ave(tmp_path / "ave", (17, 2, 1)), tmp_path / "out"
+    (ave / "AVE" / "clip03.mp4").unlink()
+    prepare(read_ave(ave), out)
+    findings = check(out)
+    assert findings.usable == 3 * 19
+    assert "Not there: 1 (AVE/clip03.mp4)" in said(findings)
+    shards = sorted(out.glob("*.tar"))
+    os.truncate(shards[0], 5000)
+    shards[1].write_bytes(bytes(shards[1].stat().st_size))
+    findings = check(out)
     assert findings.usable == 0
     text = said(findings)
-    assert "Missing shards: 1 of 2; run lookhear prepare again (train-00001.tar)" in text
-    assert "Not there: 1 (AVE/x.mp4)" in text
-    (tmp_path / "train-00001.tar").touch()
-    assert check(tmp_path).usable == 200
+    assert "Missing or damaged shards: 2 of 4; run lookhear prepare again" in text
+    assert shards[0].name in text
+    assert shards[1].name in text
 
 
 def test_what_cannot_be_read_at_all_does_not_hide_the_rest(tmp_path):

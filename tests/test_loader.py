@@ -1,3 +1,7 @@
+import copy
+import json
+import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +174,43 @@ def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, tmp_path: Path, 
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(LookhearError, match="damaged"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda moment: moment[2].__setitem__(0, 10**12), "outside its shard"),
+        (lambda moment: moment[2].__setitem__(0, -1), "no shard can hold"),
+        (lambda moment: moment.__setitem__(1, 10**15), "outside its shard"),
+        (lambda moment: moment.__setitem__(1, -512), "no shard can hold"),
+        (lambda moment: moment.__setitem__(2, [1]), "no shard can hold"),
+        (lambda moment: moment.__setitem__(0, float("nan")), "outside its shard"),
+    ],
+)
+def test_a_record_cannot_lead_out_of_its_shard(
+    folder: Path, tmp_path: Path, edit: Any, message: str
+) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    path = tmp_path / "copy" / "train-00000.json"
+    record = json.loads(path.read_text())
+    edit(record["clips"][0]["moments"][0])
+    path.write_text(json.dumps(record))
+    with pytest.raises(LookhearError, match=f"train-00000.json: .*{message}"):
+        Moments(tmp_path / "copy", "train", size=SIZE)
+
+
+@pytest.mark.parametrize("windows", [None, REPORT])
+def test_a_damaged_shard_is_named(folder: Path, tmp_path: Path, windows: Any) -> None:
+    shutil.copytree(folder, tmp_path / "copy")
+    shard = tmp_path / "copy" / "train-00000.tar"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    moments = Moments(tmp_path / "copy", "train", size=SIZE, windows=windows)
+    with pytest.raises(LookhearError, match=r"train-00000\.tar: .* prepare again"):
+        moments[0]
+
+
+def test_moments_can_be_copied_and_indexed_from_the_end(folder: Path) -> None:
+    moments = Moments(folder, "train", size=SIZE, partners="long")
+    assert same(moments[-1], moments[len(moments) - 1])
+    assert same(copy.deepcopy(moments)[3], moments[3])
+    assert same(pickle.loads(pickle.dumps(moments))[3], moments[3])

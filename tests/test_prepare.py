@@ -11,7 +11,7 @@ import webdataset
 from ave_layout import make_ave, timed_clip, write_lists
 from lookhear.data.ave import read_ave
 from lookhear.data.moment import REACH, cut, second_of
-from lookhear.data.prepare import prepare
+from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.shards import MEMBERS, read_manifest, read_record
 from lookhear.data.spectrogram import REPORT, VGGSOUND, log_spectrogram
 from lookhear.errors import LookhearError
@@ -188,10 +188,99 @@ def test_a_folder_with_something_else_is_left_alone(ave: Path, tmp_path: Path) -
 
 def test_shards_of_another_data_set_are_left_alone(prepared: Path, tmp_path: Path) -> None:
     before = contents(prepared)
-    other = make_ave(tmp_path / "other", (1, 0, 0))
+    write_lists(tmp_path / "other", {"trainSet.txt": ["Bark&another&good&0&3"]})
     with pytest.raises(LookhearError, match="another data set"):
-        prepare(read_ave(other), prepared)
+        prepare(read_ave(tmp_path / "other"), prepared)
     assert contents(prepared) == before
+
+
+def test_a_data_set_that_was_moved_is_the_same(tmp_path: Path) -> None:
+    ave, out = make_ave(tmp_path / "ave", (1, 1, 1)), tmp_path / "out"
+    prepare(read_ave(ave), out)
+    before = contents(out)
+    (tmp_path / "disk").mkdir()
+    prepare(read_ave(ave.rename(tmp_path / "disk" / "ave")), out)
+    assert contents(out) == before
+
+
+def test_what_is_prepared_outlives_its_videos(tmp_path: Path) -> None:
+    ave, out = make_ave(tmp_path / "ave", (2, 1, 1)), tmp_path / "out"
+    manifest = prepare(read_ave(ave), out)
+    before = contents(out)
+    (ave / "AVE").rename(tmp_path / "unmounted")
+    assert prepare(read_ave(ave), out) == manifest
+    assert contents(out) == before
+
+
+def test_a_damaged_shard_of_the_same_size_is_made_again(tmp_path: Path) -> None:
+    ave, out = make_ave(tmp_path / "ave", (2, 1, 1)), tmp_path / "out"
+    prepare(read_ave(ave), out)
+    before = contents(out)
+    shard = out / "train-00000.tar"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    prepare(read_ave(ave), out)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("text", ["{", '{"lookhear": 0}', "[]", '{"lookhear": 1, "moments": {}}'])
+def test_a_damaged_or_older_manifest_is_made_again(tmp_path: Path, text: str) -> None:
+    ave, out = make_ave(tmp_path / "ave", (1, 1, 1)), tmp_path / "out"
+    prepare(read_ave(ave), out)
+    before = contents(out)
+    (out / "manifest.json").write_text(text)
+    with pytest.raises(LookhearError, match="prepare again"):
+        read_manifest(out)
+    prepare(read_ave(ave), out)
+    assert contents(out) == before
+
+
+def test_a_finished_folder_stays_finished_whatever_comes_after(tmp_path: Path) -> None:
+    ave, out = make_ave(tmp_path / "ave", (2, 1, 1)), tmp_path / "out"
+    (ave / "AVE" / "clip00.mp4").unlink()
+    prepare(read_ave(ave), out)
+    before = contents(out)
+    with pytest.raises(LookhearError, match="--strict"):
+        prepare(read_ave(ave), out, strict=True)
+    prepare(read_ave(ave), out, ray_address="127.0.0.1:1")  # nothing is left to do there
+    assert contents(out) == before
+
+
+def test_two_runs_keep_out_of_each_others_way(ave: Path, prepared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def intrude(_: int) -> None:
+        with pytest.raises(LookhearError, match="another run is at work there"):
+            prepare(read_ave(ave), out)
+
+    prepare(read_ave(ave), out, advance=intrude)
+    assert contents(out) == contents(prepared)
+
+
+def test_a_category_without_a_clip_keeps_its_number(tmp_path: Path) -> None:
+    ave = make_ave(tmp_path / "ave", (3, 1, 1))
+    tags = prepare(read_ave(ave), tmp_path / "whole").tags
+    for number in (0, 3):
+        (ave / "AVE" / f"clip0{number}.mp4").unlink()
+    assert prepare(read_ave(ave), tmp_path / "part").tags == tags
+
+
+def test_a_clip_that_no_file_system_takes_is_its_own_fault_only(tmp_path: Path) -> None:
+    timed_clip(tmp_path / "good.mp4")
+    long = "/".join(["part"] * 1200)
+    table = tmp_path / "clips.csv"
+    table.write_text(f"path,tag,start,end\ngood.mp4,Cat,0,3\n{long},Cat,0,3\n")
+    manifest = prepare(read_tagged(table), tmp_path / "out")
+    assert manifest.clips["train"] == 1
+    assert [fault.reason for fault in manifest.faults] == ["not there"]
+
+
+def test_an_absurd_end_costs_nothing(tmp_path: Path) -> None:
+    timed_clip(tmp_path / "clip.mp4")
+    (tmp_path / "clips.csv").write_text("path,tag,start,end\nclip.mp4,Cat,0,1000000\n")
+    with pytest.raises(LookhearError, match="not one clip can be prepared"):
+        prepare(read_tagged(tmp_path), tmp_path / "out")
+    (fault,) = read_manifest(tmp_path / "out").faults
+    assert fault.reason == "ends at 3.0 s, but is said to hold its tag until 1000000 s"
 
 
 def test_nothing_to_prepare_is_an_error(tmp_path: Path) -> None:
@@ -202,5 +291,5 @@ def test_nothing_to_prepare_is_an_error(tmp_path: Path) -> None:
 
 def test_a_cluster_that_is_not_there_is_one_line(ave: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
-    with pytest.raises(LookhearError, match="no Ray cluster there"):
+    with pytest.raises(LookhearError, match="no Ray cluster that takes us"):
         prepare(read_ave(ave), tmp_path / "out", ray_address="127.0.0.1:1")

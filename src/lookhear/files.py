@@ -1,11 +1,17 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from lookhear.errors import LookhearError
+
+LOCK = ".lock"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -74,12 +80,37 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Say whether a folder holds nothing but what an interrupted :func:`write_whole` left."""
+    """Say whether a folder holds nothing but what an interrupted run may have left."""
     return folder.is_dir() and all(
-        path.name.startswith(".") and path.name.endswith(".partial") for path in folder.iterdir()
+        path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".partial"))
+        for path in folder.iterdir()
     )
+
+
+@contextlib.contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Make a folder if need be, and keep other runs out of it meanwhile.
+
+    Raises:
+        LookhearError: another run is at work there, or it cannot be made.
+    """
+    lock = FileLock(folder / LOCK, blocking=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise LookhearError(f"{folder}: another run is at work there; wait for it") from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 def cannot_write(path: Path, error: OSError) -> LookhearError:
     """Say in one line that a file or folder cannot be written, and why."""
-    return LookhearError(f"{path}: cannot be written: {error.strerror or error}; choose another")
+    advice = "make room and run again" if error.errno in NO_ROOM else "choose another"
+    return LookhearError(f"{path}: cannot be written: {error.strerror or error}; {advice}")

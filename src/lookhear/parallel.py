@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -44,13 +45,15 @@ def in_parallel(
             are involved. What it raises is raised here, and the tasks that are left are dropped.
         tasks: What to do it on.
         workers: How many tasks are done at the same time, each by a process of its own; 1 does
-            them in this one.
+            them in this one, unless there is a cluster.
         ray_address: Do them on the Ray cluster of this address, or, for `LOCAL`, on one started
             here. The machines of a cluster must see the same files under the same names.
 
     Raises:
         LookhearError: A worker died, there is no Ray, or no cluster at its address.
     """
+    if not tasks:
+        return
     if ray_address is not None:
         yield from _on_ray(work, tasks, workers, ray_address)
     elif workers == 1 or len(tasks) <= 1:
@@ -64,14 +67,18 @@ def _in_processes(
 ) -> Iterator[Result]:
     # Not forked: FFmpeg and OpenCV have threads, whose locks a fork would copy.
     context = multiprocessing.get_context("spawn")
+    others = {*multiprocessing.active_children()}
     pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
     try:
         for done in as_completed([pool.submit(work, task) for task in tasks]):
             yield done.result()
+        pool.shutdown()
     except BrokenProcessPool as error:
         raise LookhearError("a worker process died, maybe for lack of memory; run again") from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        for worker in {*multiprocessing.active_children()} - others:
+            worker.terminate()  # what it is at is not wanted any more
 
 
 def _start_worker() -> None:
@@ -92,11 +99,18 @@ def _on_ray(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, address: str
 ) -> Iterator[Result]:
     with _cluster(address, workers) as ray:
-        remote = ray.remote(work)
-        waiting = [remote.remote(task) for task in tasks]
-        while waiting:
-            done, waiting = ray.wait(waiting)
+        remote = ray.remote(_on_one_core)
+        left = iter(tasks)
+        running = [remote.remote(work, task) for task in islice(left, workers)]
+        while running:
+            done, running = ray.wait(running)
+            running += [remote.remote(work, task) for task in islice(left, len(done))]
             yield from ray.get(done)
+
+
+def _on_one_core(work: Callable[[Task], Result], task: Task) -> Result:
+    cv2.setNumThreads(1)
+    return work(task)
 
 
 @contextmanager
@@ -109,13 +123,13 @@ def _cluster(address: str, workers: int) -> Iterator[Any]:
         raise LookhearError("--ray needs Ray: pip install 'lookhear[ray]'") from error
     try:
         if address == LOCAL:
-            ray.init(num_cpus=workers, include_dashboard=False, **QUIETLY)
+            ray.init(LOCAL, num_cpus=workers, include_dashboard=False, **QUIETLY)
         else:
             _knock(address)
             ray.init(address, **QUIETLY)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise LookhearError(f"--ray {address}: no Ray cluster there ({reason})") from error
+        raise LookhearError(f"--ray {address}: no Ray cluster that takes us ({reason})") from error
     try:
         yield ray
     except ray.exceptions.RayTaskError as error:

@@ -14,14 +14,16 @@ app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 SHOWN_FAULTS = 10
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes at work.", show_default="one for each core"),
+    typer.Option(min=1, help="How many work at once.", show_default="one for each core"),
 ]
 
 
 def world(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Gets the clips and the truth.")],
     clips: Annotated[int, typer.Option(min=1, help="How many.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same world.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same world.")
+    ] = 0,
     scenario: Annotated[Scenario, typer.Option(help="What happens in the clips.")] = "sounding",
     seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 10.0,
     workers: Workers = None,

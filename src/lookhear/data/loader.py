@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -108,7 +107,8 @@ class Moments(Dataset[dict[str, Any]]):
         self._partners = partners
         self._seed = seed
         # Shared, so that an epoch's number reaches workers that outlive the one before.
-        self._epoch = multiprocessing.get_context("spawn").Value("q", 0)
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
         self._of_clip: dict[int, list[_Entry]] = defaultdict(list)
         self._clips_of_tag: dict[int, list[int]] = defaultdict(list)
         for entry in self._entries:
@@ -121,7 +121,7 @@ class Moments(Dataset[dict[str, Any]]):
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other partners; workers that are at it already follow."""
-        self._epoch.value = epoch
+        self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         target = self._entries[index]
@@ -139,18 +139,17 @@ class Moments(Dataset[dict[str, Any]]):
         return sample
 
     def _drawn_partners(self, index: int) -> list[_View]:
+        if self._partners is None:
+            return []
         target = self._entries[index]
-        chance = np.random.default_rng((self._seed, self._epoch.value, index))
-        match self._partners:
-            case None:
-                return []
-            case "short":
-                return [_View(target, -self._short_step), _View(target, self._short_step)]
-            case "cross":
-                others = [c for c in self._clips_of_tag[target.tag] if c != target.clip]
-                if others:
-                    clips = [self._of_clip[clip] for clip in _drawn(others, chance)]
-                    return [_View(of_clip[chance.integers(len(of_clip))], 0) for of_clip in clips]
+        if self._partners == "short":
+            return [_View(target, -self._short_step), _View(target, self._short_step)]
+        chance = np.random.default_rng((self._seed, int(self._epoch), index % len(self)))
+        if self._partners == "cross":
+            others = [c for c in self._clips_of_tag[target.tag] if c != target.clip]
+            if others:
+                clips = [self._of_clip[clip] for clip in _drawn(others, chance)]
+                return [_View(of_clip[chance.integers(len(of_clip))], 0) for of_clip in clips]
         siblings = [other for other in self._of_clip[target.clip] if other is not target]
         return [_View(entry, 0) for entry in _drawn(siblings or [target], chance)]
 
@@ -159,7 +158,7 @@ class Moments(Dataset[dict[str, Any]]):
         pictures = []
         for neighbour in self._neighbours:
             member = FRAME_MEMBERS[REACH + view.offset + neighbour]
-            pictures.append(_decode(_content(view.entry, member), self._size))
+            pictures.append(_picture(view.entry, member, self._size))
         return np.stack(pictures).transpose(0, 3, 1, 2)
 
     def _heard(self, view: _View, windows: Windows) -> NDArray[np.float32]:
@@ -185,6 +184,8 @@ def _entries(folder: Path, shards: Iterable[str], tags: Sequence[str]) -> Iterat
         if not shard.is_file() or shard.stat().st_size != record.bytes:
             raise LookhearError(f"{shard}: missing or cut short; run lookhear prepare again")
         for clip in record.clips:
+            if clip.moments and clip.tag not in tags:
+                raise LookhearError(f"{shard}: has a tag that {MANIFEST} has not; prepare again")
             if clip.moments:
                 number, tag = next(clips), tags.index(clip.tag)
                 for place in clip.moments:
@@ -204,19 +205,26 @@ def _time(view: _View) -> float:
 
 def _content(entry: _Entry, member: str) -> bytes:
     offset, size = entry.place.span(member)
-    with entry.shard.open("rb") as shard:
-        shard.seek(offset)
-        return shard.read(size)
+    try:
+        with entry.shard.open("rb") as shard:
+            shard.seek(offset)
+            return shard.read(size)
+    except OSError as error:
+        raise LookhearError(f"{entry.shard}: cannot be read ({error}); prepare again") from error
 
 
-def _decode(jpeg: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _picture(entry: _Entry, member: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Decode and resize a frame to `(H, W, 3)` RGB."""
-    rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    jpeg = np.frombuffer(_content(entry, member), np.uint8)
+    rgb = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) if jpeg.size else None
     if rgb is None:
-        raise LookhearError("a shard holds a damaged frame; prepare again")
+        raise LookhearError(f"{entry.shard}: a frame in it is damaged; prepare again")
     return np.asarray(cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _array(entry: _Entry, member: str) -> NDArray[Any]:
-    array: NDArray[Any] = np.load(io.BytesIO(_content(entry, member)), allow_pickle=False)
+    try:
+        array: NDArray[Any] = np.load(io.BytesIO(_content(entry, member)), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise LookhearError(f"{entry.shard}: sound in it is damaged; prepare again") from error
     return array

@@ -7,7 +7,6 @@ four before its own frame to four after, which is a triplet around each of -3, 0
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +22,6 @@ from lookhear.media import (
     Clip,
     Frame,
     Picture,
-    Samples,
     SoundWindows,
 )
 
@@ -58,10 +56,9 @@ class Moment:
         return log_spectrogram(second_of(self.sound, 0), *windows)
 
 
-def moment_times(start: float, end: float) -> list[float]:
-    """The middles of the seconds that lie in `[start, end)`, seconds."""
-    first = math.ceil(start - 0.5)
-    return [second + 0.5 for second in range(first, math.ceil(end - 0.5))]
+def seconds_of(start: float, end: float) -> range:
+    """The whole seconds whose middle lies in `[start, end)`: each has a moment there."""
+    return range(math.ceil(start - 0.5), math.ceil(end - 0.5))
 
 
 def second_of(sound: NDArray[np.int16], offset: int) -> NDArray[np.float32]:
@@ -93,55 +90,46 @@ def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
         LookhearError: No moment lies between `start` and `end`, the clip ends before the last
             of them, or no frame of it can be decoded.
     """
-    times = moment_times(start, end)
-    if not times:
-        raise LookhearError(f"{clip.path}: no second lies between {start:g} and {end:g} s")
-    ticks = sorted({_tick(time) + offset for time in times for offset in range(-REACH, REACH + 1)})
+    seconds = seconds_of(start, end)
+    if not seconds:
+        raise LookhearError(f"{clip.path}: no middle of a second lies in {start:g} to {end:g} s")
+    ticks = range(seconds[0] * FRAMES_A_SECOND, (seconds[-1] + 1) * FRAMES_A_SECOND + 1)
     waves = SoundWindows(clip.sound(), SOUND_SECONDS)
     size = _kept_size(clip)
-    jpegs: dict[int, bytes] = {}  # by tick, of the moment under way
+    jpegs: list[bytes] = []  # of the moment under way
     frame_in_hand = -1
-    remaining = iter(times)
-    time = next(remaining)
     for tick, frame in _on_display(clip, ticks, end):
         if frame.index != frame_in_hand:
             jpeg, frame_in_hand = _jpeg(frame.rgb(size)), frame.index
-        jpegs[tick] = jpeg
-        if tick == _tick(time) + REACH:
-            yield _moment(time, jpegs, waves.window(time))
-            jpegs = {tick: jpeg}  # the last frame of a second is the first of the next
-            time = next(remaining, math.inf)
+        jpegs.append(jpeg)
+        if len(jpegs) == FRAMES:
+            time = (tick - REACH) / FRAMES_A_SECOND
+            sound = np.rint(waves.window(time) * FULL_SCALE).astype(np.int16)
+            yield Moment(time, tuple(jpegs), sound)
+            jpegs = [jpeg]  # the last frame of a second is the first of the next
 
 
-def _on_display(clip: Clip, ticks: list[int], end: float) -> Iterator[tuple[int, Frame]]:
+def _on_display(clip: Clip, ticks: range, end: float) -> Iterator[tuple[int, Frame]]:
     """For each tick, the last frame that begins by then; the first one before any has begun."""
-    waiting = deque(ticks)
+    waiting = iter(ticks)
+    tick = next(waiting)
     shown: Frame | None = None
     for frame in clip.frames():
-        while shown and frame.time > waiting[0] / FRAMES_A_SECOND + TIMESTAMP_ERROR:
-            yield waiting.popleft(), shown
-            if not waiting:
+        while shown and frame.time > tick / FRAMES_A_SECOND + TIMESTAMP_ERROR:
+            yield tick, shown
+            if tick == ticks[-1]:
                 return
+            tick = next(waiting)
         shown = frame
     assert shown is not None  # else frames() had raised
     clip_end = shown.time + shown.duration
-    for tick in waiting:
-        if (tick - REACH) / FRAMES_A_SECOND >= clip_end:
+    for late in range(tick, ticks.stop):
+        if (late - REACH) / FRAMES_A_SECOND >= clip_end:
             raise LookhearError(
                 f"{clip.path}: ends at {clip_end:.1f} s, but is said to hold its tag until "
-                f"{end:g} s"
+                f"{end:.10g} s"
             )
-        yield tick, shown
-
-
-def _tick(time: float) -> int:
-    return round(time * FRAMES_A_SECOND)
-
-
-def _moment(time: float, jpegs: dict[int, bytes], wave: Samples) -> Moment:
-    own = _tick(time)
-    around = tuple(jpegs[tick] for tick in range(own - REACH, own + REACH + 1))
-    return Moment(time, around, np.rint(wave * FULL_SCALE).astype(np.int16))
+        yield late, shown
 
 
 def _kept_size(clip: Clip) -> tuple[int, int]:

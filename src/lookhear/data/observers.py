@@ -8,8 +8,8 @@ reaction time of about 0.2 s late. A fixation is at one of four, by these shares
 | with a target | 0.72       | 0.10            | 0.08            | 0.10                 |
 | without       | -          | 0.45            | 0.25            | 0.30                 |
 
-It is a little beside the middle of a thing and follows it. Where there is no such thing, it is at
-the centre.
+What it is at is chosen when it begins; it is a little beside the middle of a thing and follows it.
+Where there is no such thing, it is at the centre.
 """
 
 from collections.abc import Callable
@@ -57,6 +57,7 @@ class Observers:
         every = OBSERVERS, count
         self._reactions = REACTION_SECONDS * chance.uniform(0.7, 1.3, OBSERVERS)
         self._ends = np.cumsum(FIXATION_SECONDS * chance.uniform(0.5, 1.5, every), axis=1)
+        self._begins = np.pad(self._ends, ((0, 0), (1, 0)))
         self._kinds = chance.random(every)
         self._picks = chance.random(every)
         self._besides = chance.normal(size=(*every, 2))
@@ -72,7 +73,7 @@ class Observers:
 
         Args:
             time: seconds.
-            sight: says what there is to look at, at a time up to this one; it may be before 0.
+            sight: says what there is to look at, at a time before this one; it may be before 0.
             places: (N, 3) where each thing is now: x, y and radius, in pixels.
             size: the picture's width and height.
 
@@ -83,7 +84,7 @@ class Observers:
         looks = np.empty((OBSERVERS, 2))
         for observer, ends in enumerate(self._ends):
             index = observer, int(np.searchsorted(ends, time, side="right"))
-            seen = sight(time - self._reactions[observer])
+            seen = sight(self._begins[index] - self._reactions[observer])
             thing = _choice(seen, self._kinds[index], self._picks[index])
             if thing is None:
                 looks[observer] = far / 2 + CENTRE_SPREAD * size[0] * self._besides[index]

@@ -7,8 +7,8 @@ same files.
 
 import io
 import json
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,14 +36,14 @@ from lookhear.data.shards import (
     Place,
     PreparedClip,
     ShardRecord,
-    read_manifest,
+    checksum,
     read_record,
 )
 from lookhear.data.tables import CLIPS, read_clips
-from lookhear.data.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips
+from lookhear.data.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, is_empty, write_whole
-from lookhear.media import open_clip
+from lookhear.files import cannot_write, is_empty, sole_use, write_whole
+from lookhear.media import Clip, open_clip
 from lookhear.parallel import in_parallel
 
 CLIPS_A_SHARD = 16
@@ -75,20 +75,28 @@ class _Shard:
                 tag=clip.tag,
                 start=clip.start,
                 end=clip.end,
-                bytes=clip.path.stat().st_size if clip.path.is_file() else None,
+                bytes=size_of(clip.path),
             )
             for clip in self.clips
         ]
 
     def finished(self) -> ShardRecord | None:
-        """Return the record of an earlier run, if it was of the same files."""
+        """Return the record of an earlier run, if the shard is whole and its clips are the same.
+
+        Clips are compared by size. One that has gone since stays prepared.
+        """
         try:
             record = read_record(self.record_path)
-            size = self.path.stat().st_size if self.path.is_file() else 0
         except LookhearError:
             return None
-        source = [PreparedClip(c.path, c.tag, c.start, c.end, c.bytes) for c in record.clips]
-        return record if size == record.bytes and source == self.described() else None
+        described = self.described()
+        if len(described) != len(record.clips):
+            return None
+        for clip, before in zip(described, record.clips, strict=True):
+            known = PreparedClip(before.path, before.tag, before.start, before.end, before.bytes)
+            if clip not in (known, replace(known, bytes=None)):
+                return None
+        return record if record.is_of(self.path) else None
 
 
 def read_tagged(path: Path) -> TaggedClips:
@@ -129,58 +137,68 @@ def prepare(
         LookhearError: `out` cannot be written or holds something else, nothing can be prepared,
             or, if `strict`, something cannot.
     """
-    _claim(out, data)
-    shards = _shards(data, out)
-    records = {shard.name: shard.finished() for shard in shards}
-    for fault in data.faults if strict else ():
-        raise LookhearError(f"{fault} (--strict)")
+    if strict:
+        _refuse(data.faults)
+    with sole_use(out):
+        shards = _shards(data, out)
+        _check_place(out, shards)
+        records = {shard.name: shard.finished() for shard in shards}
 
-    def take(record: ShardRecord) -> None:
-        for fault in record.faults if strict else ():
-            raise LookhearError(f"{fault} (--strict)")
-        records[record.name] = record
-        advance(len(record.clips))
+        def take(record: ShardRecord) -> None:
+            if strict:
+                _refuse(record.faults)
+            records[record.name] = record
+            advance(len(record.clips))
 
-    for record in records.values():
-        if record:
-            take(record)
-    todo = [shard for shard in shards if records[shard.name] is None]
-    for made in in_parallel(_make_shard, todo, workers, ray_address):
-        take(made)
-    _clear_leftovers(out, records)
-    manifest = _manifest(data, [record for record in records.values() if record])
-    write_whole(out / MANIFEST, manifest.as_json())
+        for record in records.values():
+            if record:
+                take(record)
+        todo = [shard for shard in shards if records[shard.name] is None]
+        if todo:
+            write_whole(out / MANIFEST, Manifest(data.root.name).as_json())
+        for made in in_parallel(_make_shard, todo, workers, ray_address):
+            take(made)
+        _clear_leftovers(out, records)
+        manifest = _manifest(data, [record for record in records.values() if record])
+        write_whole(out / MANIFEST, manifest.as_json())
     if not sum(manifest.moments.values()):
         raise LookhearError(f"{data.root}: not one clip can be prepared; {out / MANIFEST} says why")
     return manifest
 
 
-def _claim(out: Path, data: TaggedClips) -> None:
-    """Make the folder ours for this data set, or refuse."""
-    if (out / MANIFEST).exists():
-        if read_manifest(out).data != _named(data):
-            raise LookhearError(f"{out}: prepared from another data set; choose another --out")
-    elif out.exists() and not is_empty(out):
-        raise LookhearError(f"{out}: holds something else; choose another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    write_whole(out / MANIFEST, Manifest(_named(data)).as_json())
+def _refuse(faults: Sequence[Fault]) -> None:
+    if faults:
+        raise LookhearError(f"{faults[0]} (--strict)")
 
 
-def _named(data: TaggedClips) -> str:
-    return str(data.root.resolve())
+def _check_place(out: Path, shards: Sequence[_Shard]) -> None:
+    """Refuse a folder of something else, or of another data set."""
+    if not (out / MANIFEST).exists():
+        if not is_empty(out):
+            raise LookhearError(f"{out}: holds something else; choose another --out")
+        return
+    before = {clip.path for record in _readable_records(out) for clip in record.clips}
+    if before and before.isdisjoint(clip.path for shard in shards for clip in shard.described()):
+        raise LookhearError(f"{out}: prepared from another data set; choose another --out")
+
+
+def _readable_records(out: Path) -> Iterator[ShardRecord]:
+    for path in out.glob("*.json"):
+        if SHARD_NAME.fullmatch(path.stem):
+            with suppress(LookhearError):
+                yield read_record(path)
 
 
 def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
-    root = data.root if data.root.is_dir() else data.root.parent
+    # Paths are absolute, as workers of a cluster are in other folders.
+    folder, root = out.absolute(), data.root.absolute()
+    root = root if root.is_dir() else root.parent
     shards = []
     for split in SPLITS:
-        clips = data.of_split(split)
+        clips = [replace(clip, path=clip.path.absolute()) for clip in data.of_split(split)]
         for number, begin in enumerate(range(0, len(clips), CLIPS_A_SHARD)):
             of_shard = tuple(clips[begin : begin + CLIPS_A_SHARD])
-            shards.append(_Shard(out, f"{split}-{number:05d}", root, of_shard))
+            shards.append(_Shard(folder, f"{split}-{number:05d}", root, of_shard))
     return shards
 
 
@@ -205,7 +223,8 @@ def _make_shard(shard: _Shard) -> ShardRecord:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-    record = ShardRecord(shard.name, size and size + len(END_OF_TAR), tuple(clips))
+    sizes = (size + len(END_OF_TAR), checksum(shard.path)) if size else (0, "")
+    record = ShardRecord(shard.name, *sizes, tuple(clips))
     write_whole(shard.record_path, record.as_json())
     return record
 
@@ -218,11 +237,8 @@ def _add_clip(tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip
     try:
         prepared = _write_moments(tar, key, clip, described)
         end = prepared.moments[-1].end
-    except OSError:
-        raise  # of the shard; what is wrong with a clip is a LookhearError
-    except Exception as error:  # a damaged file can make decoders raise anything
-        reason = str(error).removeprefix(f"{clip.path}: ") or type(error).__name__
-        prepared, end = replace(described, fault=reason), begin
+    except _BadClipError as error:
+        prepared, end = replace(described, fault=str(error)), begin
     # Without the mark of a tar's end, so that more can follow.
     tar.seek(end)
     tar.truncate()
@@ -233,11 +249,12 @@ def _write_moments(
     tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip
 ) -> PreparedClip:
     """Write a clip's moments from here on, and the mark of a tar's end."""
-    opened = open_clip(clip.path)
+    with _bad_clips(clip):
+        opened = open_clip(clip.path)
     offset = tar.tell()
     places: list[Place] = []
     with TarWriter(tar, encoder=False, mtime=0) as writer:
-        for moment in cut(opened, clip.start, clip.end):
+        for moment in _moments(opened, clip):
             contents = _contents(moment, described, opened.has_sound)
             writer.write({"__key__": f"{key}-{int(moment.time):03d}"} | contents)
             sizes = tuple(len(contents[member]) for member in MEMBERS)
@@ -249,6 +266,28 @@ def _write_moments(
         problems=tuple(opened.problems),
         moments=tuple(places),
     )
+
+
+class _BadClipError(Exception):
+    """A clip cannot be read, for the reason given."""
+
+
+def _moments(opened: Clip, clip: TaggedClip) -> Iterator[Moment]:
+    with _bad_clips(clip):
+        yield from cut(opened, clip.start, clip.end)
+
+
+@contextmanager
+def _bad_clips(clip: TaggedClip) -> Iterator[None]:
+    """Tell what goes wrong with a clip from what goes wrong with the shard."""
+    try:
+        yield
+    except GeneratorExit:
+        raise
+    # A damaged file makes decoders raise a dozen unrelated kinds of error.
+    except Exception as error:
+        reason = str(error).removeprefix(f"{clip.path}: ") or type(error).__name__
+        raise _BadClipError(reason) from error
 
 
 def _contents(moment: Moment, clip: PreparedClip, has_sound: bool) -> dict[str, bytes]:
@@ -295,9 +334,9 @@ def _manifest(data: TaggedClips, records: Sequence[ShardRecord]) -> Manifest:
     }
     every = [clip for clips in prepared.values() for clip in clips]
     return Manifest(
-        data=_named(data),
+        data=data.root.name,
         complete=True,
-        tags=tuple(sorted({clip.tag for clip in every})),
+        tags=data.tags,
         shards={
             split: tuple(r.name for r in of_one if r.bytes) for split, of_one in of_split.items()
         },

@@ -9,10 +9,12 @@ sound, and the two log-spectrograms of its second.
 """
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, field
+from hashlib import file_digest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lookhear.data.moment import FRAMES, SPECTROGRAMS
 from lookhear.data.tagged import SPLITS, Fault
@@ -87,11 +89,13 @@ class ShardRecord:
     Attributes:
         name: Of the shard, without suffix.
         bytes: Size of the shard; 0 where none of its clips could be prepared, and it is not there.
+        sha256: Checksum of the shard, hexadecimal.
         clips: What became of its clips.
     """
 
     name: str
     bytes: int
+    sha256: str
     clips: tuple[PreparedClip, ...]
 
     @property
@@ -102,35 +106,51 @@ class ShardRecord:
     def as_json(self) -> str:
         """Write it for `read_record`, a clip a line."""
         clips = ",\n".join(json.dumps(asdict(clip)) for clip in self.clips)
-        return (
-            f'{{"name": {json.dumps(self.name)}, "bytes": {self.bytes}, "clips": [\n{clips}\n]}}\n'
-        )
+        head = {"lookhear": FORMAT, "name": self.name, "bytes": self.bytes, "sha256": self.sha256}
+        return f'{json.dumps(head)[:-1]}, "clips": [\n{clips}\n]}}\n'
+
+    def is_of(self, shard: Path) -> bool:
+        """Whether a shard is the one recorded, to the last byte."""
+        try:
+            return checksum(shard) == self.sha256
+        except FileNotFoundError:
+            return self.bytes == 0
+
+
+def checksum(shard: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with shard.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read_record(path: Path) -> ShardRecord:
     """Read what a shard holds.
 
     Raises:
-        LookhearError: The file is missing or damaged.
+        LookhearError: The file is missing, damaged or of another version.
     """
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
-        clips = tuple(
-            PreparedClip(
-                **clip
-                | {
-                    "problems": tuple(clip["problems"]),
-                    "moments": tuple(
-                        Place(float(time), int(offset), tuple(map(int, sizes)))
-                        for time, offset, sizes in clip["moments"]
-                    ),
-                }
-            )
-            for clip in read["clips"]
-        )
-        return ShardRecord(str(read["name"]), int(read["bytes"]), clips)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise LookhearError(f"{path}: damaged ({error}); delete it and prepare again") from error
+        if read["lookhear"] != FORMAT:
+            raise ValueError(f"of version {read['lookhear']}, not {FORMAT}")
+        size = int(read["bytes"])
+        clips = tuple(_prepared_clip(clip, size) for clip in read["clips"])
+        return ShardRecord(str(read["name"]), size, str(read["sha256"]), clips)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LookhearError(f"{path}: damaged ({error}); prepare again") from error
+
+
+def _prepared_clip(read: dict[str, Any], shard_bytes: int) -> PreparedClip:
+    moments = tuple(
+        Place(float(time), int(offset), tuple(map(int, sizes)))
+        for time, offset, sizes in read["moments"]
+    )
+    for place in moments:
+        if len(place.sizes) != len(MEMBERS) or min(place.offset, *place.sizes) < 0:
+            raise ValueError("a moment that no shard can hold")
+        if place.end > shard_bytes or not math.isfinite(place.time):
+            raise ValueError("a moment outside its shard")
+    return PreparedClip(**read | {"problems": tuple(read["problems"]), "moments": moments})
 
 
 @dataclass(frozen=True)
@@ -138,7 +158,7 @@ class Manifest:
     """What a prepared folder holds.
 
     Attributes:
-        data: The data set it was prepared from.
+        data: Name of the data set it was prepared from.
         complete: Whether everything is prepared.
         tags: All categories, sorted; their order numbers them.
         shards: Names of the shards of each split, without suffix.
@@ -179,6 +199,8 @@ def read_manifest(folder: Path) -> Manifest:
         shards = {split: tuple(names) for split, names in read["shards"].items()}
         if not all(SHARD_NAME.fullmatch(name) for names in shards.values() for name in names):
             raise ValueError("a shard's name")
+        if not shards.keys() == read["clips"].keys() == read["moments"].keys():
+            raise ValueError("the splits disagree")
         return Manifest(**read | {"tags": tuple(read["tags"]), "shards": shards})
     except FileNotFoundError as error:
         raise LookhearError(f"{folder}: not prepared; run lookhear prepare first") from error

@@ -1,5 +1,6 @@
 """Clips that carry one tag each, whatever layout they were listed in."""
 
+import stat
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,10 +76,15 @@ class TaggedClips:
         """The clips of a split, in the order of the list."""
         return [clip for clip in self.clips if clip.split == split]
 
-    def missing(self) -> list[TaggedClip]:
-        """The clips whose file is not there."""
-        return [clip for clip in self.clips if not clip.path.is_file()]
-
     def count(self) -> Counter[str]:
         """How many clips there are of each tag."""
         return Counter(clip.tag for clip in self.clips)
+
+
+def size_of(path: Path) -> int | None:
+    """Bytes of a clip's file; None if it is not there, or no file."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # of a name that no file system takes, too
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

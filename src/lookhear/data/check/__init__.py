@@ -9,7 +9,7 @@ from lookhear.data.check.findings import Advance, Findings, Section, Trouble, by
 from lookhear.data.check.gaze import check_fixations, check_osie, check_stavis
 from lookhear.data.check.tagged import check_ave, check_clips
 from lookhear.data.osie import FIXATION_FILE
-from lookhear.data.shards import MANIFEST, read_manifest
+from lookhear.data.shards import MANIFEST, read_manifest, read_record
 from lookhear.data.stavis import FOLD_LISTS
 from lookhear.data.tables import CLIP_COLUMNS, CLIPS, FIXATION_COLUMNS, FIXATIONS, columns_of
 from lookhear.errors import LookhearError
@@ -76,11 +76,15 @@ def _found(look: Look, path: Path, advance: Advance) -> Section:
         return Section(str(error).removeprefix(f"{path}{os.sep}"), unit="clips")
 
 
-def check_prepared(root: Path, _advance: Advance) -> Section:
-    """Look at a folder of prepared moments."""
+def check_prepared(root: Path, advance: Advance) -> Section:
+    """Look at a folder of prepared moments, every byte of it."""
     manifest = read_manifest(root)
     shards = [f"{name}.tar" for names in manifest.shards.values() for name in names]
-    missing = [name for name in shards if not (root / name).is_file()]
+    broken = []
+    for shard in shards:
+        if not _is_whole(root / shard):
+            broken.append(shard)
+        advance(1)
     rows: list[tuple[str, ...]] = [("split", "clips", "moments", "shards")]
     for split, names in manifest.shards.items():
         numbers = (manifest.clips[split], manifest.moments[split], len(names))
@@ -90,13 +94,20 @@ def check_prepared(root: Path, _advance: Advance) -> Section:
     return Section(
         f"Prepared moments, from {manifest.data}",
         unit="moments",
-        usable=total if manifest.complete and not missing else 0,
+        usable=total if manifest.complete and not broken else 0,
         total=total,
         rows=rows,
         facts=() if manifest.complete else (unfinished,),
         troubles=(
-            Trouble("Missing shards", missing, len(shards), "run lookhear prepare again"),
+            Trouble("Missing or damaged shards", broken, len(shards), "run lookhear prepare again"),
             *by_reason(manifest.faults),
             *by_reason(manifest.problems),
         ),
     )
+
+
+def _is_whole(shard: Path) -> bool:
+    try:
+        return read_record(shard.with_suffix(".json")).is_of(shard)
+    except LookhearError:
+        return False

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lookhear.data.ave import VIDEOS, read_ave
 from lookhear.data.check.findings import Advance, Section, Trouble, by_reason, names_in
-from lookhear.data.moment import moment_times
+from lookhear.data.moment import seconds_of
 from lookhear.data.tables import read_clips
-from lookhear.data.tagged import SPLITS, TaggedClip, TaggedClips
+from lookhear.data.tagged import SPLITS, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, open_clip
 
@@ -62,7 +62,7 @@ def _open_videos(clips: TaggedClips, folder: Path, advance: Advance) -> _Videos:
     videos = _Videos(folder)
     for path in dict.fromkeys(clip.path for clip in clips.clips):
         advance(1)
-        if not path.exists():
+        if size_of(path) is None:
             videos.missing.append(path)
             continue
         try:
@@ -87,7 +87,7 @@ def _section(
     title: str, clips: TaggedClips, videos: _Videos, advice: str = "", more: Trouble | None = None
 ) -> Section:
     name, total = videos.name, len({clip.path for clip in clips.clips})
-    empty = [clip for clip in clips.clips if not moment_times(clip.start, clip.end)]
+    empty = [clip for clip in clips.clips if not seconds_of(clip.start, clip.end)]
     short = [clip for clip in clips.clips if _is_short(clip, videos)]
     opened = [clip for clip in clips.clips if clip.path in videos.duration]
     troubles = (
@@ -104,7 +104,7 @@ def _section(
         Trouble("Videos without sound", [name(path) for path in videos.silent], total),
         *by_reason(clips.faults),
         Trouble(
-            "Annotations in which no whole second lies",
+            "Annotations without the middle of a second",
             [f"{name(clip.path)}, {clip.start:g} to {clip.end:g} s" for clip in empty],
         ),
         Trouble(
@@ -129,8 +129,8 @@ def _section(
 
 def _is_short(clip: TaggedClip, videos: _Videos) -> bool:
     """Whether the last of the clip's moments comes after its end."""
-    duration, times = videos.duration.get(clip.path), moment_times(clip.start, clip.end)
-    return bool(duration and times and duration <= times[-1])
+    duration, seconds = videos.duration.get(clip.path), seconds_of(clip.start, clip.end)
+    return bool(duration and seconds and duration <= seconds[-1] + 0.5)
 
 
 def _in_two_splits(clips: TaggedClips) -> list[Path]:

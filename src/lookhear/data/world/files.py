@@ -25,7 +25,7 @@ from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, is_empty, write_whole
+from lookhear.files import cannot_write, is_empty, sole_use, write_whole
 from lookhear.media import VideoWriter
 from lookhear.parallel import in_parallel
 
@@ -79,16 +79,17 @@ def write_world(
     """
     if not 1 <= world.duration <= LONGEST:
         raise LookhearError(f"clips of {world.duration:g} s cannot be made; take 1 to 600 s")
-    try:
-        _claim(out, world)
-        todo = [_Task(out, world, number) for number in range(world.clips)]
-        todo = [task for task in todo if not task.truth_file.exists()]
-        advance(world.clips - len(todo))
-        for made in in_parallel(_make_clip, todo, workers):
-            advance(made)
-        _write_lists(out, world)
-    except OSError as error:
-        raise cannot_write(out, error) from error
+    with sole_use(out):
+        try:
+            _claim(out, world)
+            todo = [_Task(out, world, number) for number in range(world.clips)]
+            todo = [task for task in todo if not task.truth_file.exists()]
+            advance(world.clips - len(todo))
+            for made in in_parallel(_make_clip, todo, workers):
+                advance(made)
+            _write_lists(out, world)
+        except OSError as error:
+            raise cannot_write(out, error) from error
 
 
 @dataclass(frozen=True)
@@ -113,10 +114,9 @@ def _claim(out: Path, world: World) -> None:
     if settings.exists():
         if _read_settings(settings) != asdict(world):
             raise LookhearError(f"{out}: holds a world of other settings; choose another folder")
-    elif out.exists() and not is_empty(out):
+    elif not is_empty(out):
         raise LookhearError(f"{out}: holds something else; choose another folder")
     else:
-        out.mkdir(parents=True, exist_ok=True)
         write_whole(settings, json.dumps(asdict(world)) + "\n")
     for folder in (VIDEOS, "truth"):
         (out / folder).mkdir(exist_ok=True)

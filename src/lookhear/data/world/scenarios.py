@@ -10,7 +10,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 
@@ -178,11 +178,19 @@ def write_script(scenario: Scenario, seed: int, number: int, duration: float) ->
     chance = chance_of(scenario, seed, number, Use.SCRIPT)
     tag = tag_of(scenario, seed, number)
     if scenario == "actions":
-        return _actions(tag, duration, chance)
+        return _shuffled(_actions(tag, duration, chance), chance)
     category = next(category for category in CATEGORIES if category.name == tag)
     if scenario == "unsynchronised":
-        return _unsynchronised(category, duration, chance)
-    return _sounding(category, duration, chance, offscreen=scenario == "offscreen")
+        return _shuffled(_unsynchronised(category, duration, chance), chance)
+    offscreen = scenario == "offscreen"
+    return _shuffled(_sounding(category, duration, chance, offscreen=offscreen), chance)
+
+
+def _shuffled(script: Script, chance: Generator) -> Script:
+    """Order the parts by chance, so that what lies on top of what tells nothing."""
+    order = chance.permutation(len(script.parts)).tolist()
+    target = None if script.target is None else order.index(script.target)
+    return replace(script, parts=tuple(script.parts[i] for i in order), target=target)
 
 
 def _sounding(tag: Category, duration: float, chance: Generator, *, offscreen: bool) -> Script:
