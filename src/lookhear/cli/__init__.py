@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from lookhear import __version__
-from lookhear.cli import data, evaluate, predict, train
+from lookhear.cli import convert, data, evaluate, predict, train
 from lookhear.cli.console import complain, out
 from lookhear.errors import LookhearError
 
@@ -25,6 +25,7 @@ app.command()(predict.demo)
 app.command()(evaluate.evaluate)
 app.command()(data.world)
 app.command()(data.prepare)
+app.command()(convert.convert)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 

@@ -1,26 +1,34 @@
-"""Picture backbones: any timm model that gives features at strides 8, 16 and 32."""
+"""Picture backbones: any timm model that gives features at the strides asked for."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
+from lookhear.errors import LookhearError
+
 STRIDES = (8, 16, 32)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def backbone_features(name: str, **model_args: Any) -> nn.Module:
-    """Build a network that returns a picture's features at strides 8, 16 and 32.
+def backbone_features(
+    name: str, strides: tuple[int, ...] = STRIDES, **model_args: Any
+) -> nn.Module:
+    """Build a network that returns a picture's features at some strides, without weights.
 
     Args:
         name: of an architecture in timm's own registry, such as ``resnext101_32x8d``.
+        strides: of the features, rising; layers past the last one are left out.
         **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``. A model's
             configuration may come from a stranger, so arguments that make timm read files or
             fetch weights are refused.
 
     Returns:
-        A module from pictures (N, 3, H, W) to three feature maps, with their channels in
+        A module from pictures (N, 3, H, W) to a feature map per stride, with their channels in
         ``feature_info.channels()``.
 
     Raises:
@@ -34,9 +42,9 @@ def backbone_features(name: str, **model_args: Any) -> nn.Module:
     with torch.device("meta"):
         available: Any = timm.create_model(name, features_only=True, **model_args)
     reductions = available.feature_info.reduction()
-    if not set(STRIDES) <= set(reductions):
-        raise ValueError(f"{name} gives features at strides {reductions}, not at {STRIDES}")
-    levels = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in STRIDES]
+    if not set(strides) <= set(reductions):
+        raise ValueError(f"{name} gives features at strides {reductions}, not at {strides}")
+    levels = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
     network: nn.Module = timm.create_model(
         name, features_only=True, out_indices=levels, **model_args
     )
@@ -54,3 +62,94 @@ def fold_norms(backbone: nn.Module) -> nn.Module:
     except Exception:  # tracing fails in as many ways as networks are written
         return backbone
     return folded
+
+
+def load_pretrained(backbone: nn.Module, name: str, **model_args: Any) -> None:
+    """Fetch weights that timm knows (once; timm keeps them) and put them into a backbone.
+
+    Args:
+        backbone: as :func:`backbone_features` built it.
+        name: of the weights, ``architecture.tag``. The paper's are
+            ``resnext101_32x8d.fb_wsl_ig1b_ft_in1k``: trained on 940 million tagged pictures
+            (Mahajan et al., ECCV 2018), then on ImageNet.
+        **model_args: that the backbone was built with.
+
+    Raises:
+        LookhearError: there are no such weights, they cannot be fetched, or they do not fit.
+    """
+    if not timm.is_model_pretrained(name):
+        raise LookhearError(f"pretrained weights {name}: timm has none of this name")
+    levels: Any = backbone.feature_info
+    try:
+        trained = timm.create_model(
+            name, pretrained=True, features_only=True, out_indices=levels.out_indices, **model_args
+        )
+    except Exception as error:  # the hub client raises its own and every HTTP library's errors
+        raise LookhearError(
+            f"pretrained weights {name}: cannot be fetched; go online once, or train without them"
+        ) from error
+    try:
+        backbone.load_state_dict(trained.state_dict())
+    except RuntimeError as error:
+        raise LookhearError(f"pretrained weights {name}: are of another backbone") from error
+
+
+class PictureNet(nn.Module):
+    """What every network of the method begins with: pictures to the features of a backbone.
+
+    Args:
+        backbone: name of a timm model.
+        backbone_args: further arguments of ``timm.create_model``.
+        strides: of the features.
+        input_size: height and width, in pixels, of the pictures the network is trained on, each
+            from 32 to 4096.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: str,
+        backbone_args: dict[str, Any] | None,
+        strides: tuple[int, ...],
+        input_size: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        rows, columns = input_size
+        if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
+            raise ValueError(f"input_size must be two sides from 32 to 4096, not {input_size}")
+        self.input_size = (int(rows), int(columns))
+        features: Any = backbone_features(backbone, strides, **(backbone_args or {}))
+        self.channels: tuple[int, ...] = tuple(features.feature_info.channels())
+        self.backbone: nn.Module = features
+        channels_last(self.backbone)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+
+    def features(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Return what the backbone sees at each stride, in frames (N, 3, H, W), RGB in [0, 1]."""
+        x = (frames - self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
+        return tuple(self.backbone(x))
+
+    def folded(self) -> Self:
+        """Return a network for inference that says the same, faster on a CPU.
+
+        It shares all weights but the backbone's; see :func:`fold_norms`. A folded network returns
+        itself.
+        """
+        if not any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
+            return self
+        net = copy.copy(self)
+        net._modules = dict(self._modules)
+        net.backbone = fold_norms(self.backbone)
+        channels_last(net.backbone)
+        return net
+
+
+def channels_last(network: nn.Module) -> None:
+    """Lay weights out so that a light network takes half the time on a CPU."""
+    network.to(memory_format=torch.channels_last)

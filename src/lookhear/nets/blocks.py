@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 TimeMixing = Literal["clean", "published"]
 
@@ -113,3 +114,40 @@ class SoundGate(nn.Module):
         mixture = torch.softmax(heard[:, :, None] * seen[:, None, :], dim=-1)  # B, 128, 128
         mixed = torch.einsum("bij,bjhw->bihw", mixture, self.maps(picture))
         return torch.sigmoid(self.gate(mixed))
+
+
+class UpsampledSoundGate(nn.Module):
+    """One spatial gate from a sound alone (SA of the reimplementation report).
+
+    Transposed convolutions grow the sound to 8 x 8 positions, the grid of a 256 x 256 picture at
+    stride 32; for a picture of another grid the gate is resized.
+    """
+
+    def __init__(self, sound_channels: int, width: int, gate_width: int) -> None:
+        super().__init__()
+        self.sound = nn.Linear(sound_channels, width)
+        self.upsample = nn.Sequential(
+            _grow(width, 1, 3), nn.ReLU(), _grow(width, 3, 5), nn.ReLU(), _grow(width, 5, 8)
+        )
+        self.gate = nn.Sequential(nn.Conv2d(width, gate_width, 1), nn.Conv2d(gate_width, 1, 1))
+
+    def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
+        """Return the gate (B, 1, H, W), in (0, 1).
+
+        Args:
+            picture: features (B, C, H, W), of which only the grid counts.
+            sound: vectors (B, S).
+        """
+        heard = self.upsample(self.sound(sound)[:, :, None, None])
+        gate = torch.sigmoid(self.gate(heard))
+        return F.interpolate(gate, picture.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _grow(width: int, side: int, grown: int) -> nn.ConvTranspose2d:
+    """Grow a square grid from one side to another, keeping the strength of the signal."""
+    kernel = grown - side + 1
+    layer = nn.ConvTranspose2d(width, width, kernel)
+    # Torch's start takes an output to sum all of the kernel; on a grid this small it sums less.
+    summed = width * (side * kernel / grown) ** 2
+    nn.init.normal_(layer.weight, std=(2 / summed) ** 0.5)
+    return layer

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from lookhear.data.spectrogram import VGGSOUND
+from lookhear.data.spectrogram import VGGSOUND, Windows
+from lookhear.nets.backbones import channels_last
 
 
 class NetVLAD(nn.Module):
@@ -29,15 +30,22 @@ class NetVLAD(nn.Module):
         return F.normalize(F.normalize(residuals, dim=2).flatten(1), dim=1)
 
 
-class VGGSoundEncoder(nn.Module):
-    """VGGSound's network: a ResNet-18 with one input channel, pooled by NetVLAD.
+class SoundEncoder(nn.Module):
+    """A network from log-spectrograms (N, frequencies, times) to vectors (N, channels).
 
     Attributes:
-        channels: length of the vector, 16 clusters of 512 = 8,192.
+        channels: length of the vector.
         windows: of the spectrogram that it was made for.
     """
 
-    channels = 8192
+    channels: int
+    windows: Windows
+
+
+class VGGSoundEncoder(SoundEncoder):
+    """VGGSound's network: a ResNet-18 with one input channel, pooled by NetVLAD."""
+
+    channels = 16 * 512  # clusters of ResNet-18's channels
     windows = VGGSOUND
 
     def __init__(self) -> None:
@@ -53,4 +61,58 @@ class VGGSoundEncoder(nn.Module):
         return vector
 
 
-SOUND_ENCODERS: dict[str, type[VGGSoundEncoder]] = {"vggsound": VGGSoundEncoder}
+class LightSoundEncoder(SoundEncoder):
+    """A quarter of a million weights, to be trained from nothing.
+
+    Strided convolutions, then one that spans all frequencies, so that pitch stays where it is;
+    mean and maximum over time.
+    """
+
+    channels = 2 * 128  # mean and maximum
+    windows = VGGSOUND
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(  # from 257 frequencies and 98 times
+            *_strided(1, 16, (7, 5), (4, 2)),  # 65 x 49
+            *_strided(16, 32, (3, 3), (2, 2)),  # 33 x 25
+            *_strided(32, 64, (3, 3), (2, 2)),  # 17 x 13
+            *_strided(64, 128, (3, 3), (2, 2)),  # 9 x 7
+            nn.Conv2d(128, 128, (9, 1), bias=False),  # 1 x 7
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+        )
+        channels_last(self)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """Encode log-spectrograms (N, 257, times) as (N, 256)."""
+        x = self.layers(spectrogram[:, None]).squeeze(2)  # N, 128, times / 16
+        return torch.cat([x.mean(2), x.amax(2)], 1)
+
+
+def _strided(
+    inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]
+) -> tuple[nn.Module, ...]:
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return (
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+SOUND_ENCODERS: dict[str, type[SoundEncoder]] = {
+    "vggsound": VGGSoundEncoder,
+    "light": LightSoundEncoder,
+}
+
+
+def sound_encoder_named(name: str) -> SoundEncoder:
+    """Build an untrained sound encoder.
+
+    Raises:
+        ValueError: ``name`` is not in :data:`SOUND_ENCODERS`.
+    """
+    if name not in SOUND_ENCODERS:
+        raise ValueError(f"sound_encoder {name!r} is none of {[*SOUND_ENCODERS]}")
+    return SOUND_ENCODERS[name]()

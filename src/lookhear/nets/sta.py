@@ -5,7 +5,6 @@ A moment is three frames and the sound around each. Everything that belongs to o
 moments the frame is part of; :meth:`STA.attend` then joins three frames to one moment.
 """
 
-import copy
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -13,12 +12,9 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lookhear.nets.backbones import backbone_features, fold_norms
+from lookhear.nets.backbones import STRIDES, PictureNet
 from lookhear.nets.blocks import ConvGRU, SelfAttentionGate, SoundGate, TimeGate, TimeMixing
-from lookhear.nets.sound import SOUND_ENCODERS
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from lookhear.nets.sound import sound_encoder_named
 
 
 class Seen(NamedTuple):
@@ -132,7 +128,7 @@ class STAHead(nn.Module):
 
 
 class STA(
-    nn.Module,
+    PictureNet,
     PyTorchModelHubMixin,
     library_name="lookhear",
     license="apache-2.0",
@@ -159,9 +155,6 @@ class STA(
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         backbone: str = "resnext101_32x8d",
@@ -172,39 +165,14 @@ class STA(
         input_size: tuple[int, int] = (356, 356),
         keep_aspect: bool = False,
     ) -> None:
-        super().__init__()
-        rows, columns = input_size
-        if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
-            raise ValueError(f"input_size must be two sides from 32 to 4096, not {input_size}")
         if not 1 <= width <= 1024:
             raise ValueError(f"width must be from 1 to 1024, not {width}")
-        if sound_encoder is not None and sound_encoder not in SOUND_ENCODERS:
-            raise ValueError(f"sound_encoder {sound_encoder!r} is none of {[*SOUND_ENCODERS]}")
-        self.input_size = (int(rows), int(columns))
+        super().__init__(backbone, backbone_args, STRIDES, input_size)
         self.keep_aspect = keep_aspect
-        features: Any = backbone_features(backbone, **(backbone_args or {}))
-        self.backbone: nn.Module = features
-        _channels_last(self.backbone)
-        self.sound_encoder = SOUND_ENCODERS[sound_encoder]() if sound_encoder else None
+        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
         sound_channels = self.sound_encoder.channels if self.sound_encoder else None
-        channels = tuple(features.feature_info.channels())
-        self.head = STAHead(channels, width, sound_channels, time_mixing)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
-
-    def folded(self) -> Self:
-        """Return a network for inference that says the same, faster on a CPU.
-
-        It shares all weights but the backbone's; see
-        :func:`~lookhear.nets.backbones.fold_norms`. A folded network returns itself.
-        """
-        if not any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
-            return self
-        net = copy.copy(self)
-        net._modules = dict(self._modules)
-        net.backbone = fold_norms(self.backbone)
-        _channels_last(net.backbone)
-        return net
+        fine, middle, coarse = self.channels
+        self.head = STAHead((fine, middle, coarse), width, sound_channels, time_mixing)
 
     def see(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
@@ -220,9 +188,8 @@ class STA(
         sound = None
         if spectrograms is not None and self.sound_encoder is not None:
             sound = self.sound_encoder(spectrograms)
-        x = (frames - self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
-        features = self.backbone(x)
-        seen: Seen = self.head.see(tuple(features), sound, switch)
+        fine, middle, coarse = self.features(frames)
+        seen: Seen = self.head.see((fine, middle, coarse), sound, switch)
         return seen
 
     def attend(self, before: Seen, target: Seen, after: Seen) -> Tensor:
@@ -241,11 +208,6 @@ class STA(
         seen = self.see(frames.flatten(0, 1), heard)
         attention = self.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
         return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
-
-
-def _channels_last(network: nn.Module) -> None:
-    """Lay weights out so that a light network takes half the time on a CPU."""
-    network.to(memory_format=torch.channels_last)
 
 
 def _upsample(x: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,23 @@
+"""The verb that takes over published weights."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lookhear.cli.console import out
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A state dict: .pth, .safetensors.")],
+    kind: Annotated[
+        str, typer.Option("--as", help="Whose weights: sta, scam-s, scam-st or vggsound.")
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="Gets the saved model.")],
+) -> None:
+    """Turn published weights of STANet or VGGSound into a saved model."""
+    from lookhear.convert import convert as convert_file
+
+    convert_file(file, kind, folder)
+    use = f"; use it with --model {folder}" if kind == "sta" else ""
+    out.print(f"{folder}: {kind}, from {file}{use}")

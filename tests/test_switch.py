@@ -1,0 +1,95 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from lookhear.nets.switch import AudioSwitch, AudioSwitchHead
+
+TINY: dict[str, Any] = {
+    "backbone": "resnet10t",
+    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4, "zero_init_last": False},
+    "sound_encoder": "light",
+    "input_size": [96, 128],
+}
+
+
+@torch.inference_mode()
+def test_belonging_is_the_probability_of_the_second_logit() -> None:
+    torch.manual_seed(0)
+    net = AudioSwitch(**TINY).eval()
+    inputs = torch.rand(3, 3, 96, 128), torch.randn(3, 257, 98)
+    logits, probability = net(*inputs), net.belongs(*inputs)
+    assert logits.shape == (3, 2)
+    torch.testing.assert_close(probability, torch.sigmoid(logits[:, 1] - logits[:, 0]))
+    assert len(probability.unique()) == 3
+
+
+@torch.inference_mode()
+def test_the_head_is_the_published_two_layers_in_one() -> None:
+    torch.manual_seed(0)
+    head = AudioSwitchHead(16, 24)
+    bilinear, linear = torch.nn.Bilinear(128, 128, 128), torch.nn.Linear(128, 2)
+    head.match.weight.copy_(torch.einsum("ok,kij->oij", linear.weight, bilinear.weight))
+    head.match.bias.copy_(linear.weight @ bilinear.bias + linear.bias)
+    features, sound = torch.randn(5, 16, 3, 4), torch.randn(5, 24)
+    published = linear(bilinear(head.sound(sound), head.picture(features.mean((2, 3)))))
+    torch.testing.assert_close(head(features, sound), published, atol=1e-4, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_pair_does_not_depend_on_its_batch() -> None:
+    torch.manual_seed(0)
+    net = AudioSwitch(**TINY).eval()
+    frames, spectrograms = torch.rand(3, 3, 96, 128), torch.randn(3, 257, 98)
+    alone = net(frames[1:2], spectrograms[1:2])
+    torch.testing.assert_close(alone[0], net(frames, spectrograms)[1], atol=1e-5, rtol=0)
+
+
+def test_every_parameter_learns() -> None:
+    torch.manual_seed(0)
+    net = AudioSwitch(**TINY)
+    logits = net(torch.rand(4, 3, 96, 128), torch.randn(4, 257, 98))
+    F.cross_entropy(logits, torch.tensor([0, 1, 1, 0])).backward()
+    still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    assert not still
+
+
+def test_which_sound_belongs_to_which_picture_can_be_learnt() -> None:
+    # Two kinds of picture and two of sound; they match where the kinds are the same.
+    torch.manual_seed(0)
+    head = AudioSwitchHead(8, 12)
+    pictures, sounds = torch.randn(2, 8, 3, 3), torch.randn(2, 12)
+    seen, heard = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 0, 1])
+    belongs = (seen == heard).long()
+    optimizer = torch.optim.Adam(head.parameters(), 1e-2)
+    for _ in range(50):
+        loss = F.cross_entropy(head(pictures[seen], sounds[heard]), belongs)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert torch.equal(head(pictures[seen], sounds[heard]).argmax(1), belongs)
+
+
+def test_a_saved_switch_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = AudioSwitch(**TINY).eval()
+    net.save_pretrained(tmp_path)
+    back = AudioSwitch.from_pretrained(tmp_path, strict=True).eval()
+    inputs = torch.rand(1, 3, 96, 128), torch.randn(1, 257, 98)
+    with torch.inference_mode():
+        assert torch.equal(back.belongs(*inputs), net.belongs(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"sound_encoder": None}, "none of"),
+        ({"backbone": "no_such_net"}, "no model"),
+        ({"input_size": (96, 9000)}, "input_size"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        AudioSwitch(**TINY | wrong)
