@@ -15,6 +15,7 @@ from lookhear.media.picture import Picture
 
 MARGIN = 22, 14  # of the stage beyond each side of the picture, across and down
 CLUTTER = 10, 26  # fewest and most pieces
+COLOUR, CONTRAST = 0.35, 0.7  # that are left to ground and clutter
 
 DRIFT_HERTZ = 0.05, 0.11  # slowest and fastest
 TREMBLE_HERTZ, TREMBLE = 0.8, 0.8  # of a hand that holds the camera; pixels
@@ -40,9 +41,10 @@ class Stage:
         )
         painted = ground.paint(x, y, chance)
         painted *= 1 + 0.08 * clouds(chance, x.shape, 3, 5)[..., np.newaxis]
-        self._picture = np.asarray(255 * painted.clip(0, 1) + 0.5, np.uint8)
+        picture = np.asarray(255 * painted.clip(0, 1) + 0.5, np.uint8)
         pieces = int(chance.integers(CLUTTER[0], CLUTTER[1] + 1))
-        strew(self._picture, ground.clutter, pieces, ground.top * len(y), chance)
+        strew(picture, ground.clutter, pieces, ground.top * len(y), chance)
+        self._picture = _muted(picture)
 
         self._reach = np.array(MARGIN) - 2 * TREMBLE
         self._drift = _Swing(chance, 2, DRIFT_HERTZ)
@@ -74,6 +76,15 @@ class Stage:
         levels = np.arange(256)[:, np.newaxis] * gain + 0.5
         table = levels.clip(0, 255).astype(np.uint8)[np.newaxis]
         return np.asarray(cv2.LUT(frame, table), np.uint8)
+
+
+def _muted(picture: Picture) -> Picture:
+    """Take colour and contrast from a picture, so that what is laid over it is the more vivid."""
+    pixels = picture.astype(np.float32)
+    grey = pixels.mean(2, keepdims=True)
+    mean = grey.mean()
+    muted = mean + CONTRAST * (grey - mean) + COLOUR * (pixels - grey)
+    return np.asarray(muted.clip(0, 255) + 0.5, np.uint8)
 
 
 class _Swing:
