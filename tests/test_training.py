@@ -9,11 +9,16 @@ from lookhear.data.osie import FixatedPicture, read_osie
 from lookhear.errors import LookhearError
 from lookhear.models import load_model
 from lookhear.training.augment import random_views
-from lookhear.training.fixations import RECIPES, train_fixations
+from lookhear.training.fixations import RECIPES, FixationRecipe, train_fixations
 from lookhear.training.losses import fixation_losses
 from osie_layout import make_osie
 
 TINY = RECIPES["tiny"]
+
+
+def lasting(epochs: int) -> FixationRecipe:
+    """The tiny recipe for so many epochs."""
+    return replace(TINY, schedule=replace(TINY.schedule, epochs=epochs))
 
 
 def blob(height: int, width: int, y: float, x: float, size: float = 3) -> Tensor:
@@ -69,7 +74,7 @@ def test_views_move_picture_and_density_alike() -> None:
 def test_a_training_learns(pictures: list[FixatedPicture], tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    folder = train_fixations(pictures, tmp_path / "run", replace(TINY, epochs=12))
+    folder = train_fixations(pictures, tmp_path / "run", lasting(12))
     events = EventAccumulator(str(tmp_path / "run" / "logs"))
     events.Reload()
     losses = [event.value for event in events.Scalars("loss")]
@@ -87,7 +92,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(
 ) -> None:
     from lookhear.training.fixations import FixationTraining
 
-    recipe = replace(TINY, epochs=4)
+    recipe = lasting(4)
     whole = train_fixations(pictures, tmp_path / "whole", recipe)
 
     def stop_in_third(self: FixationTraining) -> None:
@@ -123,7 +128,7 @@ def test_a_finished_training_is_left_alone(pictures: list[FixatedPicture], tmp_p
 def test_a_run_of_something_else_is_refused(pictures: list[FixatedPicture], tmp_path: Path) -> None:
     train_fixations(pictures, tmp_path / "run", TINY)
     for other in (
-        lambda: train_fixations(pictures, tmp_path / "run", replace(TINY, epochs=3)),
+        lambda: train_fixations(pictures, tmp_path / "run", lasting(3)),
         lambda: train_fixations(pictures[1:], tmp_path / "run", TINY),
         lambda: train_fixations(pictures, tmp_path / "run", TINY, seed=1),
     ):

@@ -246,6 +246,7 @@ class SA(_ClassNet):
         sound_gate: see :class:`SAHead`.
         width: channels of the hidden convolutions.
         input_size: see :class:`S`.
+        stride: of the features; 32 in the paper, less for small pictures.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -260,8 +261,9 @@ class SA(_ClassNet):
         sound_gate: SoundGating = "report",
         width: int = 2048,
         input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, 32, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         self.head = SAHead(
             self.channels[0],
@@ -301,6 +303,7 @@ class ST(_ClassNet):
         width: channels of the hidden convolutions.
         time_mixing: see :class:`~lookhear.nets.blocks.TimeGate`.
         input_size: see :class:`S`.
+        stride: of the features; 32 in the paper, less for small pictures.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone.
@@ -314,8 +317,9 @@ class ST(_ClassNet):
         width: int = 2048,
         time_mixing: TimeMixing = "clean",
         input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, 32, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.head = STHead(self.channels[0], len(self.categories), width, time_mixing)
 
     def see(self, frames: Tensor) -> SeenMaps:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.transforms import ColorJitter
 
 
 class Views(NamedTuple):
@@ -86,3 +87,36 @@ def random_views(
         after=moved(1),
         density=view(density[:, None], scale, shift, (size[0] // 2, size[1] // 2), "zeros")[:, 0],
     )
+
+
+def random_moments(
+    frames: Tensor, size: tuple[int, int], *, smallest_crop: float, jitter: tuple[float, ...]
+) -> Tensor:
+    """Crop, mirror and recolour moments at random, all frames of one alike.
+
+    Args:
+        frames: (B, F, 3, h, w), in [0, 1].
+        size: of the result, in pixels.
+        smallest_crop: side of the smallest crop, as a share of the picture's.
+        jitter: most change of brightness, contrast, saturation and hue (turns); (0.3, 0.3, 0.3,
+            0.1) in the paper.
+
+    Returns:
+        (B, F, 3, *size), in [0, 1].
+    """
+    batch, count = frames.shape[:2]
+    device = frames.device
+    side = smallest_crop + (1 - smallest_crop) * torch.rand(batch, device=device)
+    shift = (torch.rand(batch, 2, device=device) * 2 - 1) * (1 - side[:, None])
+    mirror = torch.where(torch.rand(batch, device=device) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(batch, 2, 3, device=device)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side * mirror, side, shift
+    theta = theta.repeat_interleave(count, 0)
+    grid = F.affine_grid(theta, [batch * count, 3, *size], align_corners=False)
+    cropped = F.grid_sample(
+        frames.flatten(0, 1), grid, padding_mode="reflection", align_corners=False
+    )
+    brightness, contrast, saturation, hue = jitter
+    recolour = ColorJitter(brightness, contrast, saturation, hue)
+    moments = cropped.view(batch, count, *cropped.shape[1:])
+    return torch.stack([recolour(moment) for moment in moments])
