@@ -78,6 +78,7 @@ class SAHead(nn.Module):
             or ``"released"``, the one of the released SA+ and STA, which does
             (:class:`~lookhear.nets.blocks.SoundGate`). The released SA itself names its layers but
             does not define them.
+        hidden: how many hidden convolutions.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class SAHead(nn.Module):
         width: int,
         sound_channels: int,
         sound_gate: SoundGating = "report",
+        hidden: int = 3,
     ) -> None:
         super().__init__()
-        self.classifier = _deep_classifier(channels, width, categories)
+        self.classifier = _deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
         self.sound_gate: nn.Module
         if sound_gate == "report":
@@ -148,13 +150,19 @@ class STHead(nn.Module):
         categories: how many.
         width: channels of the hidden convolutions.
         time_mixing: see :class:`~lookhear.nets.blocks.TimeGate`.
+        hidden: how many hidden convolutions.
     """
 
     def __init__(
-        self, channels: int, categories: int, width: int, time_mixing: TimeMixing = "clean"
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        time_mixing: TimeMixing = "clean",
+        hidden: int = 3,
     ) -> None:
         super().__init__()
-        self.classifier = _deep_classifier(channels, width, categories)
+        self.classifier = _deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
         self.time_gate = TimeGate(categories, time_mixing)
         self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
@@ -247,6 +255,7 @@ class SA(_ClassNet):
         width: channels of the hidden convolutions.
         input_size: see :class:`S`.
         stride: of the features; 32 in the paper, less for small pictures.
+        hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -262,6 +271,7 @@ class SA(_ClassNet):
         width: int = 2048,
         input_size: tuple[int, int] = (256, 256),
         stride: int = 32,
+        hidden: int = 3,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
@@ -271,6 +281,7 @@ class SA(_ClassNet):
             width,
             self.sound_encoder.channels,
             sound_gate,
+            hidden,
         )
 
     def forward(
@@ -304,6 +315,7 @@ class ST(_ClassNet):
         time_mixing: see :class:`~lookhear.nets.blocks.TimeGate`.
         input_size: see :class:`S`.
         stride: of the features; 32 in the paper, less for small pictures.
+        hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone.
@@ -318,9 +330,10 @@ class ST(_ClassNet):
         time_mixing: TimeMixing = "clean",
         input_size: tuple[int, int] = (256, 256),
         stride: int = 32,
+        hidden: int = 3,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
-        self.head = STHead(self.channels[0], len(self.categories), width, time_mixing)
+        self.head = STHead(self.channels[0], len(self.categories), width, time_mixing, hidden)
 
     def see(self, frames: Tensor) -> SeenMaps:
         """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
@@ -352,15 +365,18 @@ class ST(_ClassNet):
         return ClassMaps(*(torch.stack(maps, 1) for maps in zip(*turns, strict=True)))
 
 
-def _deep_classifier(channels: int, width: int, categories: int) -> nn.Sequential:
-    """Three hidden 3x3 convolutions, then one map per category."""
+def _deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:
+    """Hidden 3x3 convolutions, then one map per category."""
     if not 1 <= width <= 4096:
         raise ValueError(f"width must be from 1 to 4096, not {width}")
+    if not 0 <= hidden <= 8:
+        raise ValueError(f"hidden must be from 0 to 8, not {hidden}")
     layers: list[nn.Module] = []
-    for inputs in (channels, width, width):
-        hidden = nn.Conv2d(inputs, width, 3, padding=1)
+    for _ in range(hidden):
+        conv = nn.Conv2d(channels, width, 3, padding=1)
         # What three layers keep of a signal: all of it, and not a tenth, as by torch's default.
         # At the paper's width this is the published normal distribution of deviation 0.01.
-        nn.init.kaiming_normal_(hidden.weight, nonlinearity="relu")
-        layers += [hidden, nn.ReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(width, categories, 1))
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        layers += [conv, nn.ReLU()]
+        channels = width
+    return nn.Sequential(*layers, nn.Conv2d(channels, categories, 1))
