@@ -14,13 +14,23 @@ LOCK = ".lock"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def partial_of(path: Path) -> Path:
+    """Where a file or folder is written until it is whole: beside it, hidden."""
+    return path.absolute().with_name(f".{path.name}.partial")
+
+
+def is_partial(path: Path) -> bool:
+    """Say whether a path is one that :func:`partial_of` gives."""
+    return path.name.startswith(".") and path.name.endswith(".partial")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, replacing an older one in one step.
 
     Raises:
         LookhearError: the file cannot be written.
     """
-    partial = path.absolute().parent / f".{path.name}.partial"
+    partial = partial_of(path)
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
@@ -46,7 +56,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         folder = folder.resolve()
     except (OSError, RuntimeError) as error:  # a link to itself
         raise LookhearError(f"{folder}: cannot be written: {error}; choose another") from error
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial = partial_of(folder)
     replaced = folder.with_name(f".{folder.name}.replaced")
     missing = [parent for parent in folder.parents if not parent.exists()]
     try:
@@ -82,8 +92,7 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
 def is_empty(folder: Path) -> bool:
     """Say whether a folder holds nothing but what an interrupted run may have left."""
     return folder.is_dir() and all(
-        path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".partial"))
-        for path in folder.iterdir()
+        path.name == LOCK or is_partial(path) for path in folder.iterdir()
     )
 
 

@@ -3,14 +3,13 @@
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 import typer
 
 from lookhear.cli.console import out
 from lookhear.errors import LookhearError
-
-Source: TypeAlias = Literal["S", "SA", "ST"]
+from lookhear.training import Source
 
 app = typer.Typer(help="Train a network.", no_args_is_help=True)
 

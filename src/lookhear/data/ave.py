@@ -8,11 +8,19 @@ Tian et al., "Audio-visual event localization in unconstrained videos", ECCV 201
 https://github.com/YapengTian/AVE-ECCV18.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lookhear.data.lists import BadEntryError, label, numbered_lines, plain_name, span, utf8
+from lookhear.data.lists import (
+    BadEntryError,
+    label,
+    numbered_lines,
+    once_each,
+    plain_name,
+    span,
+    utf8,
+)
 from lookhear.data.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips
 from lookhear.errors import LookhearError
 from lookhear.files import write_whole
@@ -108,21 +116,14 @@ def _line(clip: TaggedClip) -> str:
 
 def _read_list(path: Path) -> tuple[dict[_Entry, int], list[Fault]]:
     """The entries of a list, each with its line, and what of it cannot be used."""
-    lines: dict[_Entry, int] = {}
     faults: list[Fault] = []
+    return once_each(_without_header(path), _parse, path, faults), faults
+
+
+def _without_header(path: Path) -> Iterator[tuple[int, str]]:
     for place, (line, text) in enumerate(numbered_lines(path, MAX_LIST_BYTES)):
-        if place == 0 and text.replace(" ", "").casefold() == HEADER.casefold():
-            continue
-        try:
-            entry = _parse(text)
-        except BadEntryError as error:
-            faults.append(error.fault(path, line))
-            continue
-        if entry in lines:
-            faults.append(Fault(f"{path.name}, lines {lines[entry]} and {line}", "listed twice"))
-        else:
-            lines[entry] = line
-    return lines, faults
+        if place > 0 or text.replace(" ", "").casefold() != HEADER.casefold():
+            yield line, text
 
 
 def _parse(text: str) -> _Entry:

@@ -1,11 +1,15 @@
 """Lists written by others: read whatever is in them, believed only after a look."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path, PureWindowsPath
+from typing import TypeVar
 
 from lookhear.data.tagged import Fault
 from lookhear.errors import LookhearError
+
+Row = TypeVar("Row")
+Entry = TypeVar("Entry", bound=Hashable)
 
 MAX_NAME_BYTES = 200  # leaves room for what file names have after it; 255 is the usual limit
 LATEST = 1e6  # seconds, 11 days; a later time is a slip
@@ -80,6 +84,30 @@ def numbered_lines(path: Path, max_bytes: int) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
+def once_each(
+    rows: Iterable[tuple[int, Row]],
+    parse: Callable[[Row], Entry],
+    path: Path,
+    faults: list[Fault],
+) -> dict[Entry, int]:
+    """The entries of a list, each with its line, in the order of the list.
+
+    Rows that cannot be used, and those that say again what an earlier one said, go to `faults`.
+    """
+    lines: dict[Entry, int] = {}
+    for line, row in rows:
+        try:
+            entry = parse(row)
+        except BadEntryError as error:
+            faults.append(error.fault(path, line))
+            continue
+        if entry in lines:
+            faults.append(Fault(f"{path.name}, lines {lines[entry]} and {line}", "listed twice"))
+        else:
+            lines[entry] = line
+    return lines
+
+
 def utf8(text: str) -> str:
     """A text that was UTF-8 in the file.
 
@@ -121,18 +149,28 @@ def plain_name(text: str, what: str) -> str:
     return text
 
 
+def number(text: str, what: str) -> float:
+    """A finite number.
+
+    Raises:
+        BadEntryError: It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        raise BadEntryError(f"{what} is not a number", text) from None
+    if not math.isfinite(value):
+        raise BadEntryError(f"{what} is not finite", text)
+    return value
+
+
 def seconds(text: str, what: str) -> float:
     """A time.
 
     Raises:
         BadEntryError: It is no number, not finite, negative or later than `LATEST`.
     """
-    try:
-        time = float(text)
-    except ValueError:
-        raise BadEntryError(f"the {what} is not a number", text) from None
-    if not math.isfinite(time):
-        raise BadEntryError(f"the {what} is not finite", text)
+    time = number(text, f"the {what}")
     if time < 0:
         raise BadEntryError(f"the {what} is negative", text)
     if time > LATEST:

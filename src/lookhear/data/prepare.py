@@ -7,7 +7,7 @@ same files.
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,7 +42,14 @@ from lookhear.data.shards import (
 from lookhear.data.tables import CLIPS, read_clips
 from lookhear.data.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, is_empty, sole_use, write_whole
+from lookhear.files import (
+    cannot_write,
+    is_empty,
+    is_partial,
+    partial_of,
+    sole_use,
+    write_whole,
+)
 from lookhear.media import Clip, open_clip
 from lookhear.parallel import in_parallel
 
@@ -67,11 +74,15 @@ class _Shard:
     def record_path(self) -> Path:
         return self.folder / f"{self.name}.json"
 
+    def name_of(self, clip: TaggedClip) -> str:
+        """A clip's path within the data set."""
+        return clip.path.relative_to(self.root).as_posix()
+
     def described(self) -> list[PreparedClip]:
         """Say what is known of the clips before they are prepared."""
         return [
             PreparedClip(
-                path=clip.path.relative_to(self.root).as_posix(),
+                path=self.name_of(clip),
                 tag=clip.tag,
                 start=clip.start,
                 end=clip.end,
@@ -80,23 +91,19 @@ class _Shard:
             for clip in self.clips
         ]
 
-    def finished(self) -> ShardRecord | None:
-        """Return the record of an earlier run, if the shard is whole and its clips are the same.
+    def is_made(self, record: ShardRecord) -> bool:
+        """Whether an earlier run's record is of the same clips, and the shard is whole.
 
         Clips are compared by size. One that has gone since stays prepared.
         """
-        try:
-            record = read_record(self.record_path)
-        except LookhearError:
-            return None
         described = self.described()
         if len(described) != len(record.clips):
-            return None
+            return False
         for clip, before in zip(described, record.clips, strict=True):
             known = PreparedClip(before.path, before.tag, before.start, before.end, before.bytes)
             if clip not in (known, replace(known, bytes=None)):
-                return None
-        return record if record.is_of(self.path) else None
+                return False
+        return record.is_of(self.path)
 
 
 def read_tagged(path: Path) -> TaggedClips:
@@ -141,8 +148,9 @@ def prepare(
         _refuse(data.faults)
     with sole_use(out):
         shards = _shards(data, out)
-        _check_place(out, shards)
-        records = {shard.name: shard.finished() for shard in shards}
+        earlier = _readable_records(out)
+        _check_place(out, shards, earlier)
+        records: dict[str, ShardRecord] = {}
 
         def take(record: ShardRecord) -> None:
             if strict:
@@ -150,16 +158,16 @@ def prepare(
             records[record.name] = record
             advance(len(record.clips))
 
-        for record in records.values():
-            if record:
-                take(record)
-        todo = [shard for shard in shards if records[shard.name] is None]
+        for shard in shards:
+            if shard.name in earlier and shard.is_made(earlier[shard.name]):
+                take(earlier[shard.name])
+        todo = [shard for shard in shards if shard.name not in records]
         if todo:
             write_whole(out / MANIFEST, Manifest(data.root.name).as_json())
         for made in in_parallel(_make_shard, todo, workers, ray_address):
             take(made)
         _clear_leftovers(out, records)
-        manifest = _manifest(data, [record for record in records.values() if record])
+        manifest = _manifest(data, [records[shard.name] for shard in shards])
         write_whole(out / MANIFEST, manifest.as_json())
     if not sum(manifest.moments.values()):
         raise LookhearError(f"{data.root}: not one clip can be prepared; {out / MANIFEST} says why")
@@ -171,22 +179,26 @@ def _refuse(faults: Sequence[Fault]) -> None:
         raise LookhearError(f"{faults[0]} (--strict)")
 
 
-def _check_place(out: Path, shards: Sequence[_Shard]) -> None:
+def _check_place(out: Path, shards: Sequence[_Shard], earlier: Mapping[str, ShardRecord]) -> None:
     """Refuse a folder of something else, or of another data set."""
     if not (out / MANIFEST).exists():
         if not is_empty(out):
             raise LookhearError(f"{out}: holds something else; choose another --out")
         return
-    before = {clip.path for record in _readable_records(out) for clip in record.clips}
-    if before and before.isdisjoint(clip.path for shard in shards for clip in shard.described()):
+    before = {clip.path for record in earlier.values() for clip in record.clips}
+    now = (shard.name_of(clip) for shard in shards for clip in shard.clips)
+    if before and before.isdisjoint(now):
         raise LookhearError(f"{out}: prepared from another data set; choose another --out")
 
 
-def _readable_records(out: Path) -> Iterator[ShardRecord]:
+def _readable_records(out: Path) -> dict[str, ShardRecord]:
+    """What earlier runs say of their shards, by the shard's name."""
+    records = {}
     for path in out.glob("*.json"):
         if SHARD_NAME.fullmatch(path.stem):
             with suppress(LookhearError):
-                yield read_record(path)
+                records[path.stem] = read_record(path)
+    return records
 
 
 def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
@@ -203,7 +215,7 @@ def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
 
 
 def _make_shard(shard: _Shard) -> ShardRecord:
-    partial = shard.path.with_name(f".{shard.path.name}.partial")
+    partial = partial_of(shard.path)
     clips = []
     try:
         shard.record_path.unlink(missing_ok=True)
@@ -282,8 +294,6 @@ def _bad_clips(clip: TaggedClip) -> Iterator[None]:
     """Tell what goes wrong with a clip from what goes wrong with the shard."""
     try:
         yield
-    except GeneratorExit:
-        raise
     # A damaged file makes decoders raise a dozen unrelated kinds of error.
     except Exception as error:
         reason = str(error).removeprefix(f"{clip.path}: ") or type(error).__name__
@@ -318,8 +328,7 @@ def _npy(array: NDArray[Any]) -> bytes:
 def _clear_leftovers(out: Path, wanted: Collection[str]) -> None:
     """Remove what an interrupted run, or an earlier and longer list, left."""
     for file in out.iterdir():
-        partial = file.name.startswith(".") and file.name.endswith(".partial")
-        if partial or (SHARD_NAME.fullmatch(file.stem) and file.stem not in wanted):
+        if is_partial(file) or (SHARD_NAME.fullmatch(file.stem) and file.stem not in wanted):
             file.unlink()
 
 

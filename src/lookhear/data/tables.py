@@ -9,17 +9,27 @@ one frame that is shown at its time: someone who looks on in later frames has a 
 """
 
 import csv
-import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.fixated import count_fixations, density_of, is_inside
-from lookhear.data.lists import BadEntryError, check_text, label, plain_name, seconds, span, utf8
+from lookhear.data.lists import (
+    BadEntryError,
+    check_text,
+    label,
+    number,
+    once_each,
+    plain_name,
+    seconds,
+    span,
+    utf8,
+)
 from lookhear.data.tagged import Fault, TaggedClip, TaggedClips
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
@@ -94,18 +104,9 @@ def read_clips(path: Path | str) -> TaggedClips:
         LookhearError: If there is no such file, it is not text or lacks a column.
     """
     path = Path(path)
-    clips: dict[TaggedClip, int] = {}
     faults: list[Fault] = []
-    for line, row in _rows(path, CLIP_COLUMNS, faults):
-        try:
-            clip = _tagged_clip(path.parent, row)
-        except BadEntryError as error:
-            faults.append(error.fault(path, line))
-            continue
-        if clip in clips:
-            faults.append(Fault(f"{path.name}, lines {clips[clip]} and {line}", "listed twice"))
-        else:
-            clips[clip] = line
+    rows = _rows(path, CLIP_COLUMNS, faults)
+    clips = once_each(rows, partial(_tagged_clip, path.parent), path, faults)
     return TaggedClips(path, tuple(clips), tuple(faults))
 
 
@@ -216,17 +217,7 @@ def _inner_path(text: str) -> str:
 def _look(row: list[str]) -> tuple[str, tuple[float, float, float, str]]:
     clip, time, x, y, observer = row
     person = label(observer, "observer")
-    return _inner_path(clip), (seconds(time, "time"), _pixels(x, "x"), _pixels(y, "y"), person)
-
-
-def _pixels(text: str, what: str) -> float:
-    try:
-        place = float(text)
-    except ValueError:
-        raise BadEntryError(f"{what} is not a number", text) from None
-    if not math.isfinite(place):
-        raise BadEntryError(f"{what} is not finite", text)
-    return place
+    return _inner_path(clip), (seconds(time, "time"), number(x, "x"), number(y, "y"), person)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -15,10 +15,10 @@ from lookhear.data.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.nets.scam import SA, ST, ClassMaps, S
 from lookhear.nets.sound import SOUND_ENCODERS
+from lookhear.training import Source
 from lookhear.training.augment import random_moments
 from lookhear.training.loop import Schedule, Training, train
 
-Source: TypeAlias = Literal["S", "SA", "ST"]
 SOURCES: dict[Source, type[S] | type[SA] | type[ST]] = {"S": S, "SA": SA, "ST": ST}
 
 
@@ -53,22 +53,26 @@ _PAPER = Schedule(
 )
 _SMALL = Schedule(epochs=8, batch_size=32, learning_rate=4e-3, average=None)
 _TINY = Schedule(epochs=2, batch_size=4, average=None)
-_LIGHT = {"backbone": "resnet10t", "input_size": [128, 224]}
-_SMALL_NET = _LIGHT | {"backbone_args": {"channels": [24, 48, 96, 160], "stem_width": 16}}
-_TINY_NET = _LIGHT | {
+_SMALL_NET: dict[str, Any] = {
+    "backbone": "resnet10t",
+    "backbone_args": {"channels": [24, 48, 96, 160], "stem_width": 16},
+    "input_size": [128, 224],
+}
+_TINY_NET: dict[str, Any] = {
+    "backbone": "resnet10t",
     "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
     "input_size": [64, 96],
 }
 
 
-def _light(source: Source, net: dict[str, Any], width: int, schedule: Schedule) -> ClassRecipe:
+def _light(source: Source, net: dict[str, Any], schedule: Schedule) -> ClassRecipe:
     """A recipe for small pictures and few clips, on a stride at which things are not lost."""
     # Hidden convolutions learn the surroundings by heart where clips are few.
-    deep = {"width": width, "stride": 16, "hidden": 0}
+    shallow = {"stride": 16, "hidden": 0}
     more: dict[Source, dict[str, Any]] = {
         "S": {},
-        "SA": deep | {"sound_encoder": "light", "sound_gate": "released"},
-        "ST": deep,
+        "SA": shallow | {"sound_encoder": "light", "sound_gate": "released"},
+        "ST": shallow,
     }
     return ClassRecipe(
         source,
@@ -87,8 +91,8 @@ PRESETS: dict[str, dict[Source, ClassRecipe]] = {
         "SA": ClassRecipe("SA", {}, _PAPER),
         "ST": ClassRecipe("ST", {}, _PAPER, weights=(0.4, 0.6)),
     },
-    "small": {source: _light(source, _SMALL_NET, 96, _SMALL) for source in SOURCES},
-    "tiny": {source: _light(source, _TINY_NET, 8, _TINY) for source in SOURCES},
+    "small": {source: _light(source, _SMALL_NET, _SMALL) for source in SOURCES},
+    "tiny": {source: _light(source, _TINY_NET, _TINY) for source in SOURCES},
 }
 """The coarse stage's recipes: of the paper, for a small set on two cores, and for tests."""
 

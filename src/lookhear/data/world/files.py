@@ -19,18 +19,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lookhear.data.ave import VIDEOS, ave_video, write_ave
-from lookhear.data.stavis import write_fold, write_gaze, write_sound
+from lookhear.data.stavis import (
+    ANNOTATIONS,
+    FRAMES,
+    SOUND,
+    write_fold,
+    write_gaze,
+    write_sound,
+)
 from lookhear.data.tagged import TaggedClip
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, is_empty, sole_use, write_whole
+from lookhear.files import cannot_write, is_empty, partial_of, sole_use, write_whole
 from lookhear.media import VideoWriter
 from lookhear.parallel import in_parallel
 
 DATABASE = "world"
 SETTINGS = "world.json"
+TRUTH = "truth"
 VERSION = 1  # of what the same settings make
 LONGEST = 600.0  # seconds of a clip
 
@@ -105,7 +113,7 @@ class _Task:
     @property
     def truth_file(self) -> Path:
         """Written last: where it is, the clip's files are whole."""
-        return self.out / "truth" / f"{self.clip.name}.json"
+        return self.out / TRUTH / f"{self.clip.name}.json"
 
 
 def _claim(out: Path, world: World) -> None:
@@ -118,7 +126,7 @@ def _claim(out: Path, world: World) -> None:
         raise LookhearError(f"{out}: holds something else; choose another folder")
     else:
         write_whole(settings, json.dumps(asdict(world)) + "\n")
-    for folder in (VIDEOS, "truth"):
+    for folder in (VIDEOS, TRUTH):
         (out / folder).mkdir(exist_ok=True)
 
 
@@ -132,16 +140,14 @@ def _read_settings(path: Path) -> object:
 def _make_clip(task: _Task) -> int:
     """Write a clip's files beside their places, then put them there, its truth last."""
     clip, out = task.clip, task.out
-    partial = out / f".{clip.name}.partial"
+    partial = partial_of(out / clip.name)
     shutil.rmtree(partial, ignore_errors=True)
     (partial / VIDEOS).mkdir(parents=True)
     try:
         _write_clip(partial, clip)
         for made in (
             ave_video(partial, clip.name),
-            partial / "video_frames" / DATABASE / clip.name,
-            partial / "video_audio" / DATABASE / clip.name,
-            partial / "annotations" / DATABASE / clip.name,
+            *(partial / kind / DATABASE / clip.name for kind in (FRAMES, SOUND, ANNOTATIONS)),
         ):
             place = out / made.relative_to(partial)
             place.parent.mkdir(parents=True, exist_ok=True)
