@@ -8,63 +8,32 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ave_layout import write_lists
-from clips import beep, make_clip
+from beeping_squares import SIZE, lasting, prepared_squares
+from clips import make_clip
 from conftest import Run
-from lookhear.data.ave import read_ave
-from lookhear.data.prepare import prepare
+from lookhear.data.derived import BOXES, write_derived
+from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
 from lookhear.nets.scam import SA, ST, S
-from lookhear.training.augment import random_moments
-from lookhear.training.classify import PRESETS, ClassRecipe, ClassTraining, Source, train_source
+from lookhear.training import Source
+from lookhear.training.classify import ClassTraining, as_probabilities, train_source
+from lookhear.training.curves import read_curves
+from lookhear.training.parts import parts_of
+from lookhear.training.presets import PRESETS
 
-SIZE = (48, 64)
-COLOURS = {"Bark": (220, 40, 40), "Flute": (40, 60, 220)}
+TINY = PRESETS["tiny"].coarse
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Moments of clips in which a square of the tag's colour moves about on noise."""
-    root = tmp_path_factory.mktemp("sets") / "ave"
-    (root / "AVE").mkdir(parents=True)
-    lists: dict[str, list[str]] = {"trainSet.txt": [], "valSet.txt": []}
-    for number in range(10):
-        tag = list(COLOURS)[number % 2]
-        chance = np.random.default_rng(number)
-        ground = chance.integers(90, 160, (*SIZE, 3)).astype(np.uint8)
-        frames = []
-        for index in range(24):
-            frame = ground.copy()
-            left = 4 + 2 * index
-            frame[16:32, left : left + 16] = COLOURS[tag]
-            frames.append(frame)
-        make_clip(root / "AVE" / f"c{number}.mp4", frames, 8, sound=beep(3, [0.5]))
-        lists["trainSet.txt" if number < 8 else "valSet.txt"].append(f"{tag}&c{number}&good&0&3")
-    write_lists(root, lists)
-    prepare(read_ave(root), root.parent / "moments")
-    return root.parent / "moments"
-
-
-def lasting(epochs: int, source: Source = "S") -> ClassRecipe:
-    """The tiny recipe for so many epochs, on pictures of 48 x 64."""
-    recipe = PRESETS["tiny"][source]
-    schedule = replace(recipe.schedule, epochs=epochs)
-    return replace(
-        recipe, net=recipe.net | {"input_size": list(SIZE)}, schedule=schedule, prepared_size=SIZE
-    )
+    return prepared_squares(tmp_path_factory)
 
 
 def test_it_learns_the_tags(prepared: Path, tmp_path: Path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    folder = train_source(prepared, tmp_path / "run", lasting(8))
-    events = EventAccumulator(str(tmp_path / "run" / "logs"))
-    events.Reload()
-    losses, accuracies = (
-        [event.value for event in events.Scalars(name)] for name in ("loss", "accuracy")
-    )
-    assert losses[-1] < 0.9 * losses[0]
-    assert accuracies[-1] == 1
+    folder = train_source(prepared, tmp_path / "run", lasting(TINY["S"], 8))
+    curves = read_curves(tmp_path / "run")
+    assert curves["loss"][-1] < 0.8 * curves["loss"][0]
+    assert curves["accuracy"][-1] == 1
     assert S.from_pretrained(folder).categories == ("Bark", "Flute")
 
 
@@ -72,8 +41,44 @@ def test_it_learns_the_tags(prepared: Path, tmp_path: Path) -> None:
 def test_every_source_trains(
     prepared: Path, tmp_path: Path, source: Source, kind: type[SA] | type[ST]
 ) -> None:
-    folder = train_source(prepared, tmp_path / "run", lasting(1, source))
+    folder = train_source(prepared, tmp_path / "run", lasting(TINY[source], 1))
     assert kind.from_pretrained(folder).input_size == SIZE
+
+
+def test_a_training_begins_with_what_another_has_learnt(prepared: Path, tmp_path: Path) -> None:
+    s = train_source(prepared, tmp_path / "S", lasting(TINY["S"], 8))
+    recipe = lasting(TINY["S"], 1)
+    train_source(prepared, tmp_path / "more", recipe, start=parts_of(s, "backbone", "head"))
+    train_source(prepared, tmp_path / "anew", recipe)
+    begun, anew = (read_curves(tmp_path / run)["loss"][0] for run in ("more", "anew"))
+    assert begun < 0.8 * anew
+
+
+def test_what_it_cannot_begin_with_is_refused(prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(LookhearError, match="nowhere"):
+        train_source(
+            prepared,
+            tmp_path / "run",
+            lasting(TINY["S"], 1),
+            start=parts_of(tmp_path / "nowhere", "backbone"),
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_fine_stage_sees_crops_only(prepared: Path, tmp_path: Path) -> None:
+    # The last columns are noise, whatever the tag.
+    crops = tmp_path / "coarse"
+    for split in ("train", "val"):
+        for shard, indices in Moments(prepared, split).shards.items():  # type: ignore[arg-type]
+            boxes = np.tile(np.array([60 / 64, 0, 1, 1], np.float32), (len(indices), 1))
+            write_derived(crops, shard, {BOXES: boxes})
+    recipe = lasting(TINY["S"], 8)
+    train_source(prepared, tmp_path / "blind", recipe, crops=crops)
+    train_source(prepared, tmp_path / "seeing", recipe)
+    blind, seeing = (read_curves(tmp_path / run)["loss"][-1] for run in ("blind", "seeing"))
+    assert blind > 1.2 * seeing
+    with pytest.raises(LookhearError, match="nowhere"):
+        train_source(prepared, tmp_path / "run", recipe, crops=tmp_path / "nowhere")
 
 
 class KilledError(RuntimeError):
@@ -83,7 +88,8 @@ class KilledError(RuntimeError):
 def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_source(prepared, tmp_path / "whole", lasting(3, "SA"))
+    recipe = lasting(TINY["SA"], 3)
+    whole = train_source(prepared, tmp_path / "whole", recipe)
 
     def stop_in_second(self: ClassTraining) -> None:
         if self.current_epoch == 1:
@@ -92,23 +98,27 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     with monkeypatch.context() as patched:
         patched.setattr(ClassTraining, "on_train_epoch_start", stop_in_second)
         with pytest.raises(KilledError):
-            train_source(prepared, tmp_path / "stopped", lasting(3, "SA"))
-    resumed = train_source(prepared, tmp_path / "stopped", lasting(3, "SA"))
+            train_source(prepared, tmp_path / "stopped", recipe)
+    resumed = train_source(prepared, tmp_path / "stopped", recipe)
     expected = load_file(whole / "model.safetensors")
     for name, tensor in load_file(resumed / "model.safetensors").items():
         assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("preset", ["paper", "small", "tiny"])
-def test_the_papers_loss_weighs_plain_and_fused_scores(preset: str) -> None:
-    for source, recipe in PRESETS[preset].items():
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("stage", ["coarse", "fine"])
+def test_the_papers_loss_weighs_plain_and_fused_scores(preset: str, stage: str) -> None:
+    recipes = getattr(PRESETS[preset], stage)
+    assert [*recipes] == ["S", "SA", "ST"]
+    for source, recipe in recipes.items():
         assert recipe.source == source
         expected = (0.4, 0.6) if (preset, source) == ("paper", "ST") else (1.0, 1.0)
         assert recipe.weights == expected
+        assert recipe.loss == ("soft margin" if preset == "paper" else "cross-entropy")
 
 
 def test_the_papers_rates_are_by_role() -> None:
-    recipe = replace(lasting(1), schedule=PRESETS["paper"]["S"].schedule)
+    recipe = replace(lasting(TINY["S"], 1), schedule=PRESETS["paper"].coarse["S"].schedule)
     training = ClassTraining(recipe, ("a", "b"), 0)
     (optimizer,), _ = training.configure_optimizers()
     rates = {
@@ -121,43 +131,27 @@ def test_the_papers_rates_are_by_role() -> None:
     assert {rate for name, rate in named.items() if name.startswith("backbone")} == {1, 2}
 
 
-def test_all_frames_of_a_moment_are_cropped_and_mirrored_alike() -> None:
-    torch.manual_seed(0)
-    frames = torch.rand(4, 1, 3, 24, 32).expand(-1, 3, -1, -1, -1)
-    views = random_moments(frames, (16, 20), smallest_crop=0.7, jitter=(0.3, 0.3, 0.3, 0.1))
-    assert views.shape == (4, 3, 3, 16, 20)
-    assert views.min() >= 0
-    assert views.max() <= 1
-    torch.testing.assert_close(views[:, 0], views[:, 1])
-    torch.testing.assert_close(views[:, 0], views[:, 2])
-    assert not torch.allclose(views[0], views[1])
-
-
-def test_without_change_a_moment_is_only_resized() -> None:
-    torch.manual_seed(1)
-    frames = torch.rand(2, 1, 3, 16, 16)
-    views = random_moments(frames, (16, 16), smallest_crop=1, jitter=(0, 0, 0, 0))
-    for frame, view in zip(frames, views, strict=True):
-        assert torch.allclose(view, frame, atol=1e-5) or torch.allclose(
-            view, frame.flip(-1), atol=1e-5
-        )
+def test_scores_become_probabilities_as_they_were_trained() -> None:
+    scores = torch.tensor([[0.0, 2.0, -1.0]])
+    exclusive = as_probabilities(scores, "cross-entropy")
+    torch.testing.assert_close(exclusive.sum(-1), torch.ones(1))
+    torch.testing.assert_close(as_probabilities(scores, "soft margin")[0, 0], torch.tensor(0.5))
 
 
 def test_what_cannot_be_learnt_from_is_refused(run: Run, prepared: Path, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    make_clip(tmp_path / "one" / "c.mp4", [np.zeros((48, 64, 3), np.uint8)] * 24, 8)
-    (tmp_path / "one" / "clips.csv").write_text("path,tag,start,end\nc.mp4,Cat,0,3\n")
+    make_clip(tmp_path / "one" / "c.mp4", [np.zeros((48, 64, 3), np.uint8)] * 32, 8)
+    (tmp_path / "one" / "clips.csv").write_text("path,tag,start,end\nc.mp4,Cat,0,4\n")
     assert run("prepare", tmp_path / "one", "--out", tmp_path / "few")[0] == 0
     for data, words in (
         (tmp_path / "few", "one category only"),
         (tmp_path / "nothing", "run lookhear prepare first"),
     ):
-        code, _, err = run(
-            "train", "source", "--data", data, "--out", tmp_path / "run", "--net", "S"
-        )
+        source = ("--net", "S", "--preset", "tiny")
+        code, _, err = run("train", "source", "--data", data, "--out", tmp_path / "run", *source)
         assert code == 1
         assert words in err
         assert err.count("\n") == 1
     with pytest.raises(LookhearError, match="24 moments are fewer than a batch of 32"):
-        train_source(prepared, tmp_path / "run", PRESETS["small"]["S"])
+        train_source(prepared, tmp_path / "run", PRESETS["small"].coarse["S"])
     assert not (tmp_path / "run").exists()

@@ -20,9 +20,10 @@ from lookhear import load_model
 from lookhear.convert import PUBLISHED, convert, network_of, read_state, renamed
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import backbone_features
-from lookhear.nets.scam import ST, S, SHead, STHead
+from lookhear.nets.scam import SA, ST, S, SHead, STHead
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.nets.sta import STA, STAHead
+from lookhear.training.parts import begin_with, parts_of
 
 GOLDEN = Path(__file__).parent / "golden"
 LISTED_AS = {
@@ -209,9 +210,19 @@ def test_a_converted_sound_encoder_hears_what_the_published_one_hears(
     assert (code, err) == (0, "")
     assert json.loads((folder / "config.json").read_text()) == {"sound_encoder": "vggsound"}
     encoder = VGGSoundEncoder().eval()
-    encoder.load_state_dict(load_file(folder / "model.safetensors"))
+    encoder.load_state_dict(
+        {
+            name.removeprefix("sound_encoder."): tensor
+            for name, tensor in load_file(folder / "model.safetensors").items()
+        }
+    )
     spectrograms = torch.randn(2, 257, 98)
-    torch.testing.assert_close(encoder(spectrograms), published(spectrograms[:, None]))
+    heard = published(spectrograms[:, None])
+    torch.testing.assert_close(encoder(spectrograms), heard)
+    light = {"backbone": "resnet10t", "backbone_args": {"channels": [8, 8, 16, 16]}}
+    for net in (SA(("dog", "horn"), width=8, **light), STA(width=8, **light)):
+        begin_with(net, parts_of(folder, "sound_encoder"))
+        torch.testing.assert_close(net.eval().sound_encoder(spectrograms), heard)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

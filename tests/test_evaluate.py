@@ -13,17 +13,11 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
+from lookhear.annotation import METRIC_NAMES
 from lookhear.baselines import centre_prior
 from lookhear.data.osie import FixatedPicture, read_osie
 from lookhear.errors import LookhearError
-from lookhear.evaluate import (
-    METRIC_NAMES,
-    Scores,
-    evaluate_pictures,
-    find_map_source,
-    of_model,
-    table,
-)
+from lookhear.evaluate import Scores, evaluate_pictures, find_map_source, of_model, table
 from lookhear.metrics import density, kl, nss
 from osie_layout import make_osie, write_osie
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
-from ave_layout import FPS, brightness, make_ave
+from ave_layout import FPS, brightness, make_ave, write_lists
+from clips import make_clip, quadrants
 from lookhear.data.ave import read_ave
+from lookhear.data.derived import BOXES, FIXATIONS, write_derived
 from lookhear.data.loader import Moments, Partners
 from lookhear.data.moment import cut, second_of
 from lookhear.data.prepare import prepare
@@ -214,3 +216,110 @@ def test_moments_can_be_copied_and_indexed_from_the_end(folder: Path) -> None:
     assert same(moments[-1], moments[len(moments) - 1])
     assert same(copy.deepcopy(moments)[3], moments[3])
     assert same(pickle.loads(pickle.dumps(moments))[3], moments[3])
+
+
+@pytest.fixture(scope="module")
+def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three clips of two moments, two clips to a shard, of a picture with coloured corners."""
+    root = tmp_path_factory.mktemp("sets") / "corners"
+    (root / "AVE").mkdir(parents=True)
+    for name in "abc":
+        make_clip(root / "AVE" / f"{name}.mp4", [quadrants()] * 16, 8)
+    lines = [f"{tag}&{name}&good&0&2" for name, tag in (("a", "Cat"), ("b", "Dog"), ("c", "Cat"))]
+    write_lists(root, {"trainSet.txt": lines})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lookhear.data.prepare.CLIPS_A_SHARD", 2)
+        prepare(read_ave(root), root / "moments")
+    return root / "moments"
+
+
+def derived(folder: Path, name: str, rows: Any) -> Path:
+    """Keep the rows of six moments in two shards."""
+    rows = np.asarray(rows, np.float32 if name == BOXES else np.float16)
+    write_derived(folder, "train-00000", {name: rows[:4]})
+    write_derived(folder, "train-00001", {name: rows[4:]})
+    return folder
+
+
+def test_shards_clips_and_times_are_told_without_reading(corners: Path) -> None:
+    moments = Moments(corners, "train")
+    assert moments.shards == {"train-00000": range(4), "train-00001": range(4, 6)}
+    assert moments.clips == ["AVE/a.mp4", "AVE/b.mp4", "AVE/c.mp4"]
+    assert [moments.clip(index) for index in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert [moments.tags[moments.tag(index)] for index in range(0, 6, 2)] == ["Cat", "Dog", "Cat"]
+    assert [moments.time(index) for index in range(6)] == [0.5, 1.5] * 3
+    assert moments.clip_moments() == {
+        "AVE/a.mp4": [0, 1],
+        "AVE/b.mp4": [2, 3],
+        "AVE/c.mp4": [4, 5],
+    }
+
+
+def test_without_a_size_no_frame_is_read(folder: Path) -> None:
+    sample = Moments(folder, "train", windows=REPORT)[0]
+    assert sample.keys() == {"sound", "has_sound", "time", "clip", "tag"}
+    assert sample["sound"].shape == (1, 1, 81, 199)
+    assert "sound" not in Moments(folder, "train", size=SIZE)[0]
+
+
+def test_a_crop_is_the_part_of_the_frames_in_the_box_of_its_moment(
+    corners: Path, tmp_path: Path
+) -> None:
+    halves = (0, 0.5), (0.5, 1)
+    boxes = [(x0, y0, x1, y1) for y0, y1 in halves for x0, x1 in halves]  # row by row
+    crops = derived(tmp_path / "crops", BOXES, [*boxes, (0, 0, 1, 1), boxes[1]])
+    moments = Moments(corners, "train", size=SIZE, frames=3, crops=crops)
+    colours = [(200, 30, 30), (30, 180, 30), (220, 220, 220), (30, 30, 200)]
+    for index, corner in ((0, 0), (1, 1), (2, 2), (3, 3), (5, 1)):
+        frames = moments[index]["frames"]
+        assert frames.shape == (1, 3, 3, *SIZE)
+        inner = frames[0, :, :, 2:-2, 2:-2].float()
+        for frame in inner:
+            mean = frame.mean((1, 2))
+            np.testing.assert_allclose(mean, colours[corner], atol=6)
+        assert inner.flatten(2).std(2).max() < 6
+    full = (48, 64)  # of the clips, so that nothing is resized
+    uncropped = Moments(corners, "train", size=full)[4]["frames"]
+    of_all = Moments(corners, "train", size=full, crops=crops)[4]["frames"]
+    assert torch.equal(of_all, uncropped)
+
+
+@pytest.mark.parametrize(
+    "box", [(0.5, 0.5, 0.5, 0.5), (1, 1, 1, 1), (-1, -1, 0, 0), (0.9, 0.9, 2, 2), (1, 1, 0, 0)]
+)
+def test_no_box_is_too_small_or_too_far_out(corners: Path, tmp_path: Path, box: Any) -> None:
+    crops = derived(tmp_path, BOXES, [box] * 6)
+    frames = Moments(corners, "train", size=SIZE, crops=crops)[0]["frames"]
+    assert frames.shape == (1, 1, 3, *SIZE)
+    assert frames.float().flatten(3).std(3).max() < 6
+
+
+def test_fixations_and_derived_rows_are_those_of_their_moment(
+    corners: Path, tmp_path: Path
+) -> None:
+    maps = np.arange(6)[:, None, None] / 8 + np.zeros((6, 3, 4))
+    given = derived(tmp_path, FIXATIONS, maps)
+    moments = Moments(corners, "train", fixations=given)
+    for index in (0, 3, 4, 5):
+        expected = np.full((3, 4), index / 8)
+        sample = moments[index]["fixations"]
+        assert sample.dtype == torch.float32
+        np.testing.assert_array_equal(sample, expected)
+        np.testing.assert_array_equal(moments.fixations(index), expected)
+        np.testing.assert_array_equal(moments.derived(given, FIXATIONS, index), expected)
+    batch = next(iter(DataLoader(moments, batch_size=3)))
+    assert batch["fixations"].shape == (3, 3, 4)
+
+
+@pytest.mark.parametrize("what", ["crops", "fixations"])
+def test_what_was_derived_from_other_moments_is_refused(
+    corners: Path, folder: Path, tmp_path: Path, what: str
+) -> None:
+    name = BOXES if what == "crops" else FIXATIONS
+    derived(tmp_path, name, np.ones((6, 4, 4)))
+    with pytest.raises(LookhearError, match=r"train-00000.* belongs to other moments"):
+        Moments(folder, "train", **{what: tmp_path})  # type: ignore[arg-type]
+    with pytest.raises(LookhearError, match=r"train-00000.* missing or damaged"):
+        Moments(corners, "train", **{what: tmp_path / "nowhere"})  # type: ignore[arg-type]
+    with pytest.raises(LookhearError, match=r"other\.npy: missing"):
+        Moments(corners, "train").derived(tmp_path, "other", 0)

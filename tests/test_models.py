@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +9,25 @@ from safetensors.torch import load_file, save_file
 
 import lookhear
 from lookhear.errors import LookhearError
-from lookhear.models import card_sections, load_model
+from lookhear.models import card_sections, load_model, load_network
+from lookhear.nets.scam import SA, ST, S
+from lookhear.nets.sound import SoundClassifier
 from lookhear.nets.sta import STA
+from lookhear.nets.switch import AudioSwitch
+
+LIGHT: dict[str, Any] = {
+    "backbone": "resnet10t",
+    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
+}
+CLASSES = {"categories": ["dog", "horn"]}
+NETWORKS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "STA": (STA, LIGHT | {"sound_encoder": "light", "width": 8}),
+    "S": (S, LIGHT | CLASSES),
+    "SA": (SA, LIGHT | CLASSES | {"sound_encoder": "light", "width": 8}),
+    "ST": (ST, LIGHT | CLASSES | {"width": 8}),
+    "AudioSwitch": (AudioSwitch, LIGHT | {"sound_encoder": "light"}),
+    "SoundClassifier": (SoundClassifier, CLASSES | {"sound_encoder": "light"}),
+}
 
 
 def test_a_saved_model_loads_as_it_was(tiny_net: STA, tiny_model: Path) -> None:
@@ -21,6 +39,56 @@ def test_a_saved_model_loads_as_it_was(tiny_net: STA, tiny_model: Path) -> None:
         tiny_net.state_dict().items(), loaded.state_dict().items(), strict=True
     ):
         torch.testing.assert_close(read, saved, msg=name)
+
+
+def test_a_run_folder_stands_for_the_model_in_it(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path / "run" / "model")
+    assert load_model(tmp_path / "run").input_size == (96, 128)
+    assert card_sections(tmp_path / "run") == card_sections(tiny_model)
+    (tmp_path / "run" / "model" / "model.safetensors").unlink()
+    with pytest.raises(LookhearError, match="lacks"):
+        load_model(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one saved network of each kind."""
+    folder = tmp_path_factory.mktemp("networks")
+    for name, (network, arguments) in NETWORKS.items():
+        network(**arguments).save_pretrained(folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_loads_as_it_was(networks: Path, name: str) -> None:
+    network, _ = NETWORKS[name]
+    loaded = load_network(network, networks / name)
+    assert type(loaded) is network
+    assert not loaded.training
+    saved = load_file(networks / name / "model.safetensors")
+    state = loaded.state_dict()
+    assert state.keys() == saved.keys()
+    assert all(torch.equal(state[key], saved[key]) for key in saved)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ("STA", "SA"),
+        ("STA", "S"),
+        ("S", "STA"),
+        ("S", "ST"),
+        ("ST", "SA"),
+        ("SA", "STA"),
+        ("AudioSwitch", "SA"),
+        ("SoundClassifier", "SA"),
+    ],
+)
+def test_another_networks_folder_is_one_line(networks: Path, wanted: str, given: str) -> None:
+    network, _ = NETWORKS[wanted]
+    with pytest.raises(LookhearError, match=f"{given}: cannot be loaded") as raised:
+        load_network(network, networks / given)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_cards_sections_are_read(tiny_model: Path) -> None:

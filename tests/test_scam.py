@@ -3,15 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conftest import TINY as TINY_STA
-from lookhear.errors import LookhearError
-from lookhear.nets.backbones import backbone_features, load_pretrained
 from lookhear.nets.scam import SA, ST, S, SAHead, SeenMaps, SHead, STHead
 from lookhear.nets.sound import LightSoundEncoder
 from lookhear.nets.sta import STA
@@ -26,6 +23,9 @@ TINY: dict[str, Any] = {
 }
 TINY_SA = TINY | {"sound_encoder": "light", "width": 8}
 TINY_ST = TINY | {"width": 8}
+# As for few clips of small pictures.
+LIGHT: dict[str, Any] = {"stride": 16, "hidden": 0}
+LIGHT_SA = TINY_SA | LIGHT | {"sound_gate": "matching", "sound_votes": True}
 
 # Names in the published code, and here.
 PUBLISHED_NAMES = {
@@ -76,7 +76,9 @@ def test_s_equals_the_published_code() -> None:
     head = SHead(16, 28)
     golden = load_golden("scam_s", head, PUBLISHED_NAMES)
     maps = head(golden["input/features"])
-    for which, (class_map, score) in enumerate(zip(maps, maps.scores(), strict=True), 1):
+    for which, (class_map, score) in enumerate(
+        zip((maps.plain, maps.fused), maps.scores(), strict=True), 1
+    ):
         assert_equals_golden(class_map, golden[f"output/map_{which}"])
         assert_equals_golden(score, golden[f"output/scores_{which}"])
 
@@ -87,7 +89,9 @@ def test_sa_equals_the_report() -> None:
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
     golden = load_golden("scam_sa", head, REPORTED_NAMES)
     maps = head(golden["input/features"], golden["input/audio"])
-    for which, (class_map, score) in enumerate(zip(maps, maps.scores(), strict=True), 1):
+    for which, (class_map, score) in enumerate(
+        zip((maps.plain, maps.fused), maps.scores(), strict=True), 1
+    ):
         assert_equals_golden(class_map, golden[f"output/map_{which}"])
         assert_equals_golden(score, golden[f"output/scores_{which}"])
 
@@ -110,7 +114,7 @@ def test_st_equals_the_published_code() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released"])
+@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
 def test_a_closed_sound_gate_leaves_self_attention_alone(sound_gate: str) -> None:
     torch.manual_seed(0)
     head = SAHead(16, 4, width=8, sound_channels=12, sound_gate=sound_gate)  # type: ignore[arg-type]
@@ -128,15 +132,46 @@ def test_a_closed_sound_gate_leaves_self_attention_alone(sound_gate: str) -> Non
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released"])
+@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
 def test_sound_changes_the_fused_map_only(sound_gate: str) -> None:
     torch.manual_seed(0)
     net = SA(**TINY_SA, sound_gate=sound_gate)  # its norms use the batch, for it is untrained
     frames = torch.rand(1, 3, 96, 128).expand(2, -1, -1, -1)
     net.head.sound_gate.sound.weight *= 100  # as if training had found the sound to matter
-    plain, fused = net(frames, torch.randn(2, 257, 98))
-    torch.testing.assert_close(plain[0], plain[1])
-    assert (fused[0] - fused[1]).abs().max() > 1e-5
+    maps = net(frames, torch.randn(2, 257, 98))
+    torch.testing.assert_close(maps.plain[0], maps.plain[1])
+    assert (maps.fused[0] - maps.fused[1]).abs().max() > 1e-5
+
+
+@torch.inference_mode()
+def test_votes_of_the_sound_count_in_the_fused_scores_alone() -> None:
+    torch.manual_seed(0)
+    head = SAHead(16, 4, 8, sound_channels=12, sound_gate="matching", sound_votes=True)
+    features, sound = torch.randn(2, 16, 6, 8), torch.randn(2, 12)
+    before = head(features, sound)
+    raised = torch.tensor([0.0, 3.0, 0.0, -1.0])
+    head.votes.bias += raised
+    after = head(features, sound)
+    torch.testing.assert_close(after.scores()[1] - before.scores()[1], raised.expand(2, -1))
+    assert torch.equal(after.scores()[0], before.scores()[0])
+    assert torch.equal(after.plain, before.plain)
+    assert torch.equal(after.fused, before.fused)
+    without = SAHead(16, 4, 8, sound_channels=12, sound_gate="matching")
+    without.load_state_dict(head.state_dict(), strict=False)
+    torch.testing.assert_close(without(features, sound).fused, after.fused)
+
+
+@torch.inference_mode()
+def test_without_sound_or_with_a_closed_switch_nobody_votes() -> None:
+    torch.manual_seed(0)
+    head = SAHead(16, 4, 8, sound_channels=12, sound_gate="matching", sound_votes=True)
+    features, sound = torch.randn(2, 16, 6, 8), torch.randn(2, 12)
+    head.votes.bias += 100
+    averages = head(features).fused.mean((-2, -1))
+    torch.testing.assert_close(head(features).scores()[1], averages)
+    scores = head(features, sound, switch=torch.tensor([1.0, 0.0])).scores()[1]
+    torch.testing.assert_close(scores[1], averages[1])
+    assert (scores[0] - averages[0]).min() > 90
 
 
 @torch.inference_mode()
@@ -183,13 +218,18 @@ def outputs(net: nn.Module, frames: Tensor, spectrograms: Tensor) -> tuple[Tenso
         maps = net(frames[:, None].expand(-1, 3, -1, -1, -1))
     else:
         maps = net(frames)
-    return (*maps, *maps.scores())
+    return (maps.plain, maps.fused, *maps.scores())
 
 
-NETS = [(S, TINY), (SA, TINY_SA), (SA, TINY_SA | {"sound_gate": "released"}), (ST, TINY_ST)]
-each_net = pytest.mark.parametrize(
-    ("kind", "arguments"), NETS, ids=["S", "SA-report", "SA-released", "ST"]
-)
+NETS = {
+    "S": (S, TINY),
+    "SA-report": (SA, TINY_SA),
+    "SA-released": (SA, TINY_SA | {"sound_gate": "released"}),
+    "SA-light": (SA, LIGHT_SA),
+    "ST": (ST, TINY_ST),
+    "ST-light": (ST, TINY_ST | LIGHT),
+}
+each_net = pytest.mark.parametrize(("kind", "arguments"), NETS.values(), ids=NETS)
 
 
 @torch.inference_mode()
@@ -197,13 +237,13 @@ each_net = pytest.mark.parametrize(
 def test_maps_have_the_grid_of_their_stride(kind: type[S], arguments: dict[str, Any]) -> None:
     net = kind(**arguments).eval()
     turns = (3,) if kind is ST else ()
-    stride = 16 if kind is S else 32
+    stride = 16 if kind is S else arguments.get("stride", 32)
     for height, width in ((96, 128), (256, 256), (200, 90)):
         *maps, plain, fused = outputs(net, torch.rand(2, 3, height, width), torch.zeros(2, 257, 98))
         grid = (-(-height // stride), -(-width // stride))
         assert [part.shape for part in maps] == [(2, *turns, 4, *grid)] * 2
         assert plain.shape == fused.shape == (2, *turns, 4)
-        torch.testing.assert_close(fused, maps[1].flatten(-2).mean(-1))
+        torch.testing.assert_close(plain, maps[0].flatten(-2).mean(-1))
 
 
 @torch.inference_mode()
@@ -288,9 +328,11 @@ def test_hidden_layers_keep_the_strength_of_a_signal() -> None:
         (S, {"backbone_args": {"pretrained": True}}, "not allowed"),
         (S, {"input_size": (8, 256)}, "input_size"),
         (SA, {"sound_encoder": "ears"}, "none of"),
-        (SA, {"sound_gate": "open"}, "'report' or 'released'"),
+        (SA, {"sound_gate": "open"}, "'report', 'released', 'matching'"),
         (SA, {"width": 0}, "width"),
         (ST, {"width": 100_000}, "width"),
+        (ST, {"hidden": 9}, "hidden"),
+        (SA, {"stride": 3}, "stride"),
         (ST, {"time_mixing": "shaken"}, "'clean' or 'published'"),
     ],
 )
@@ -335,42 +377,6 @@ def test_sta_hears_with_the_light_encoder() -> None:
     net = STA(**TINY_STA, sound_encoder="light").eval()
     frames = torch.rand(1, 3, 3, 96, 128)
     assert not torch.equal(net(frames, torch.randn(1, 3, 257, 98)), net(frames))
-
-
-def test_pretrained_weights_are_put_into_a_backbone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    trained = timm.create_model("resnet10t")
-    torch.save(trained.state_dict(), tmp_path / "weights.pth")
-    create = timm.create_model
-
-    def from_file(name: str, **arguments: Any) -> nn.Module:
-        return create(
-            name, **arguments, pretrained_cfg_overlay={"file": str(tmp_path / "weights.pth")}
-        )
-
-    backbone = backbone_features("resnet10t", (16,))
-    monkeypatch.setattr(timm, "create_model", from_file)
-    load_pretrained(backbone, "resnet10t.c3_in1k")
-    assert torch.equal(
-        backbone.state_dict()["layer3.0.conv1.weight"], trained.layer3[0].conv1.weight
-    )
-    with pytest.raises(LookhearError, match="another backbone"):
-        load_pretrained(backbone_features("resnet18", (16,)), "resnet10t.c3_in1k")
-
-
-def test_weights_that_cannot_be_fetched_are_one_clear_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def offline(*_: Any, **__: Any) -> nn.Module:
-        raise OSError("no network")
-
-    backbone = backbone_features("resnet10t")
-    with pytest.raises(LookhearError, match="none of this name"):
-        load_pretrained(backbone, "resnet10t.no_such_tag")
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(LookhearError, match="cannot be fetched"):
-        load_pretrained(backbone, "resnet10t.c3_in1k")
 
 
 def test_seen_maps_can_be_chosen_from() -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,11 +8,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from conftest import TINY
-from lookhear.nets.blocks import TimeGate
+from lookhear.nets.blocks import MatchingGate, TimeGate
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.nets.sta import STA, Seen, STAHead
 
 GOLDEN = Path(__file__).parent / "golden"
+HEARING: dict[str, Any] = TINY | {"sound_encoder": "light"}
+SWITCH: dict[str, Any] = {
+    "backbone": "resnet10t",
+    "backbone_args": TINY["backbone_args"],
+    "sound_encoder": "light",
+    "input_size": [64, 96],
+}
 
 # Names in the published code, and here.
 PUBLISHED_NAMES = {
@@ -219,3 +227,118 @@ def test_backbones_of_other_families_fit(backbone: str) -> None:
     assert isinstance(seen, Seen)
     assert seen.fine.shape == (1, 8, 12, 16)
     assert seen.coarse.shape == (1, 8, 3, 4)
+
+
+@torch.inference_mode()
+def test_small_pictures_are_seen_at_smaller_strides() -> None:
+    net = STA(**TINY, sound_encoder=None, strides=(4, 8, 16)).eval()
+    seen = net.see(torch.rand(1, 3, 96, 128))
+    assert [part.shape[-2:] for part in seen[:3]] == [(24, 32), (12, 16), (6, 8)]
+    assert net.attend(seen, seen, seen).shape == (1, 24, 32)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
+def test_every_sound_gate_can_be_closed(sound_gate: str) -> None:
+    torch.manual_seed(0)
+    net = STA(**HEARING, sound_gate=sound_gate).eval()  # type: ignore[arg-type]
+    frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
+    silent, heard = net.see(frames), net.see(frames, sound)
+    one_open = net.see(frames, sound, switch=torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(one_open.heard[0], heard.heard[0])
+    torch.testing.assert_close(one_open.heard[1], silent.heard[1])
+    assert not torch.allclose(heard.heard[0], silent.heard[0])
+
+
+def test_the_matching_gate_learns_which_thing_makes_which_sound() -> None:
+    # Two things stand side by side, each with a sound of its own.
+    torch.manual_seed(0)
+    gate = MatchingGate(8, 12, kinds=4)
+    things, sounds = torch.randn(2, 8), torch.randn(2, 12)
+    picture = things.T[None, :, None].expand(2, -1, 1, 2)
+    optimizer = torch.optim.Adam(gate.parameters(), 1e-2)
+    for _ in range(50):
+        loss = F.binary_cross_entropy(gate(picture, sounds)[:, 0, 0], torch.eye(2))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.inference_mode():
+        torch.testing.assert_close(gate(picture, sounds)[:, 0, 0].round(), torch.eye(2))
+        swapped = gate(picture.flip(-1), sounds)  # it goes by the thing, not by the place
+        torch.testing.assert_close(swapped, gate(picture, sounds).flip(-1))
+
+
+def switched(belongs: list[float]) -> STA:
+    """A network whose switch says how probably each sound belongs."""
+    torch.manual_seed(0)
+    net = STA(**HEARING, switch=SWITCH).eval()
+    assert net.switch is not None
+    net.switch.belongs = lambda *_: torch.tensor(belongs)  # type: ignore[method-assign]
+    return net
+
+
+@torch.inference_mode()
+def test_a_sound_that_does_not_belong_is_not_heard() -> None:
+    frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
+    net = switched([0.1, 0.9])
+    silent, seen = net.see(frames), net.see(frames, sound)
+    torch.testing.assert_close(seen.heard[0], silent.heard[0])
+    assert not torch.allclose(seen.heard[1], silent.heard[1])
+    half_open = net.see(frames, sound, switch=torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(half_open.heard, silent.heard)
+    net.switch = None
+    torch.testing.assert_close(seen.heard[1], net.see(frames, sound).heard[1])
+
+
+@torch.inference_mode()
+def test_in_training_every_sound_is_heard() -> None:
+    frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
+    net = switched([0.0, 0.0]).train()
+    seen, silent = net.see(frames, sound), net.see(frames)
+    net.switch = None
+    torch.testing.assert_close(seen.heard, net.see(frames, sound).heard)
+    assert not torch.allclose(seen.heard, silent.heard)
+
+
+@torch.inference_mode()
+def test_a_network_is_saved_and_folded_with_its_switch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = STA(**HEARING, switch=SWITCH)
+    assert net.switch is not None
+    moments, sounds = torch.rand(4, 3, 3, 96, 128), torch.randn(4, 3, 257, 98)
+    net(moments, sounds)  # moves the norms' means away from 0
+    net.switch(moments[:, 0], sounds[:, 0])
+    net.eval()
+    net.save_pretrained(tmp_path)
+    loaded = STA.from_pretrained(tmp_path, strict=True).eval()
+    folded = net.folded()
+    assert loaded.switch is not None
+    assert folded.switch is not None
+    assert net.switch is not folded.switch
+    for part in (folded.backbone, folded.switch.backbone):
+        assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in part.modules())
+    heard = set()
+    # What belongs is for chance to say in an untrained network: all of it, then none.
+    for bias in (50.0, -50.0):
+        for other in (net, loaded):
+            assert other.switch is not None
+            other.switch.head.match.bias[1] = bias
+        says = net(moments, sounds)
+        assert torch.equal(loaded(moments, sounds), says)
+        torch.testing.assert_close(folded(moments, sounds), says, atol=1e-5, rtol=0)
+        heard.add(not torch.allclose(says, net(moments), atol=1e-6))
+    assert heard == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"strides": (8, 16)}, "three"),
+        ({"strides": (8, 16, 48)}, "strides"),
+        ({"sound_gate": "open"}, "sound_gate is one of"),
+        ({"sound_encoder": None, "switch": SWITCH}, "switch must hear"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        STA(**HEARING | wrong)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lookhear.nets.switch import AudioSwitch, AudioSwitchHead
+from lookhear.nets.switch import AudioSwitch, AudioSwitchHead, MatchingSwitchHead
 
 TINY: dict[str, Any] = {
     "backbone": "resnet10t",
@@ -24,6 +24,16 @@ def test_belonging_is_the_probability_of_the_second_logit() -> None:
     assert logits.shape == (3, 2)
     torch.testing.assert_close(probability, torch.sigmoid(logits[:, 1] - logits[:, 0]))
     assert len(probability.unique()) == 3
+
+
+@torch.inference_mode()
+def test_small_pictures_are_seen_at_a_smaller_stride() -> None:
+    torch.manual_seed(0)
+    for stride, grid in ((32, (3, 4)), (16, (6, 8))):
+        net = AudioSwitch(**TINY, stride=stride).eval()
+        (features,) = net.features(torch.rand(2, 3, 96, 128))
+        assert features.shape[-2:] == grid
+        assert net.belongs(torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)).shape == (2,)
 
 
 @torch.inference_mode()
@@ -74,7 +84,7 @@ def test_which_sound_belongs_to_which_picture_can_be_learnt() -> None:
 
 def test_a_saved_switch_comes_back(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = AudioSwitch(**TINY).eval()
+    net = AudioSwitch(**TINY, stride=16).eval()
     net.save_pretrained(tmp_path)
     back = AudioSwitch.from_pretrained(tmp_path, strict=True).eval()
     inputs = torch.rand(1, 3, 96, 128), torch.randn(1, 257, 98)
@@ -88,8 +98,20 @@ def test_a_saved_switch_comes_back(tmp_path: Path) -> None:
         ({"sound_encoder": None}, "none of"),
         ({"backbone": "no_such_net"}, "no model"),
         ({"input_size": (96, 9000)}, "input_size"),
+        ({"stride": 5}, "strides"),
     ],
 )
 def test_wrong_arguments_are_named(wrong: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         AudioSwitch(**TINY | wrong)
+
+
+def test_a_matching_switch_looks_for_what_may_make_the_sound() -> None:
+    head = MatchingSwitchHead(8, 12, kinds=3)
+    features, sound = torch.randn(2, 8, 4, 5), torch.randn(2, 12)
+    logits = head(features, sound)
+    assert logits.shape == (2, 2)
+    best = head.gate.match(features, sound).amax((1, 2))
+    torch.testing.assert_close(logits[:, 1] - logits[:, 0], best)
+    mirrored = head(features.flip(-1), sound)  # wherever it is
+    torch.testing.assert_close(mirrored, logits)

@@ -152,8 +152,8 @@ def convert(file: Path, kind: str, folder: Path) -> None:
     """Turn a state dict with the published names into a saved model.
 
     ``sta`` is then loaded by :func:`lookhear.load_model`, ``scam-s`` and ``scam-st`` by the
-    ``from_pretrained`` of their classes; ``vggsound`` is the state dict of a
-    :class:`~lookhear.nets.sound.VGGSoundEncoder`.
+    ``from_pretrained`` of their classes; ``vggsound`` is the part ``sound_encoder`` of the networks
+    that have one (see :func:`lookhear.training.parts.begin_with`).
 
     Args:
         file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or under one
@@ -183,7 +183,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
             if isinstance(network, PyTorchModelHubMixin):
                 network.save_pretrained(partial)
             else:
-                save_model(network, str(partial / WEIGHTS))
+                save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
                 (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
         except SafetensorError as error:  # its way of saying that the disk is full
             raise LookhearError(f"{folder}: cannot be written: {error}") from error

@@ -24,28 +24,19 @@ from numpy.typing import NDArray
 from rich.table import Table
 from torch import Tensor
 
+from lookhear.annotation import METRIC_NAMES, Annotation
 from lookhear.baselines import centre_prior
 from lookhear.data.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.osie import FixatedPicture
 from lookhear.errors import LookhearError
-from lookhear.metrics import (
-    auc_judd,
-    auc_shuffled,
-    cc,
-    density,
-    kl,
-    nss,
-    resize_to,
-    sim,
-)
+from lookhear.metrics import density, resize_to
+from lookhear.tally import mean_of_defined, means_table, without_nan
 
 MapSource = Callable[[FixatedPicture], NDArray[np.float32]]
 """Gives the map of a picture: `(h, w)` float32 of any size, higher where more attention is."""
 
 PictureModel = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Gives the map, `(h, w)` float32, of pixels `(H, W, 3)` uint8 RGB."""
-
-METRIC_NAMES = ("AUC-J", "SIM", "s-AUC", "CC", "NSS", "KL")
 
 _MAP_SUFFIXES = (".png", ".jpg", ".jpeg")
 _BATCH = 16
@@ -67,7 +58,7 @@ class Scores:
     def means(self) -> dict[str, dict[str, float]]:
         """Model name -> metric name -> mean over the pictures where the metric is defined."""
         return {
-            model: {metric: _mean(values) for metric, values in metrics.items()}
+            model: {metric: mean_of_defined(values) for metric, values in metrics.items()}
             for model, metrics in self.values.items()
         }
 
@@ -75,14 +66,8 @@ class Scores:
         """Names, means and values for `json.dump`; a metric that is not defined is null."""
         return {
             "pictures": list(self.pictures),
-            "means": {
-                model: {metric: _or_none(value) for metric, value in metrics.items()}
-                for model, metrics in self.means().items()
-            },
-            "values": {
-                model: {metric: [_or_none(v) for v in values] for metric, values in metrics.items()}
-                for model, metrics in self.values.items()
-            },
+            "means": without_nan(self.means()),
+            "values": without_nan(self.values),
         }
 
 
@@ -130,20 +115,8 @@ def evaluate_pictures(
 
 
 def table(scores: Scores) -> Table:
-    """The means as a table for the terminal: a model a row, a metric a column.
-
-    The last column is each model's NSS over the first model's.
-    """
-    means = scores.means()
-    first = next(iter(means.values()))["NSS"]
-    shown = Table(title=f"Mean over {len(scores.pictures)} pictures")
-    shown.add_column("model", overflow="fold")
-    for heading in (*METRIC_NAMES, "NSS / first"):
-        shown.add_column(heading, justify="right")
-    for model, metrics in means.items():
-        ratio = metrics["NSS"] / first if first else math.nan
-        shown.add_row(model, *(f"{metrics[name]:.3f}" for name in METRIC_NAMES), f"{ratio:.2f}")
-    return shown
+    """The means as a table for the terminal; see `means_table`."""
+    return means_table(f"Mean over {len(scores.pictures)} pictures", scores.means())
 
 
 def of_model(model: PictureModel) -> MapSource:
@@ -179,26 +152,7 @@ def find_map_source(name: str) -> MapSource | None:
     return _drawn_maps(folder, files) if files else None
 
 
-@dataclass(frozen=True)
-class _Annotation:
-    """What people did on a batch of pictures of one size: each `(B, H, W)`."""
-
-    fixations: Tensor
-    density: Tensor
-    other_fixations: Tensor
-
-    def score(self, maps: Tensor) -> dict[str, Tensor]:
-        return {
-            "AUC-J": auc_judd(maps, self.fixations),
-            "SIM": sim(maps, self.density),
-            "s-AUC": auc_shuffled(maps, self.fixations, self.other_fixations),
-            "CC": cc(maps, self.density),
-            "NSS": nss(maps, self.fixations),
-            "KL": kl(maps, self.density),
-        }
-
-
-def _annotations(pictures: Sequence[FixatedPicture]) -> Iterator[tuple[list[int], _Annotation]]:
+def _annotations(pictures: Sequence[FixatedPicture]) -> Iterator[tuple[list[int], Annotation]]:
     """Batches of pictures of one size: their indices and annotation."""
 
     def size(index: int) -> tuple[int, int]:
@@ -214,7 +168,7 @@ def _annotations(pictures: Sequence[FixatedPicture]) -> Iterator[tuple[list[int]
             counts = torch.from_numpy(np.stack([pictures[i].fixation_map() for i in batch]))
             yield (
                 batch,
-                _Annotation(
+                Annotation(
                     fixations=counts,
                     density=density(counts.double(), DENSITY_SIGMA_PER_WIDTH * width),
                     other_fixations=torch.from_numpy(total) - counts,
@@ -277,12 +231,3 @@ def _drawn_maps(folder: Path, files: Mapping[str, Path]) -> MapSource:
         return np.asarray(grey, dtype=np.float32)
 
     return source
-
-
-def _mean(values: Sequence[float]) -> float:
-    defined = [value for value in values if not math.isnan(value)]
-    return math.fsum(defined) / len(defined) if defined else math.nan
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -32,7 +32,7 @@ def write_whole(path: Path, text: str) -> None:
     """
     partial = partial_of(path)
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="replace")  # of names that are not
         partial.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -4,16 +4,22 @@ import contextlib
 import io
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
 
 from lookhear.errors import LookhearError
+from lookhear.nets.scam import SA, ST, S
+from lookhear.nets.sound import SoundClassifier
 from lookhear.nets.sta import STA
+from lookhear.nets.switch import AudioSwitch
 
+SavedNetwork = TypeVar("SavedNetwork", STA, S, SA, ST, AudioSwitch, SoundClassifier)
 BUNDLED = ("small",)
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+RUN_MODEL = "model"  # where in a run folder the model is
 
 
 def load_model(name: str | Path = "small", device: str | torch.device = "cpu") -> STA:
@@ -21,18 +27,35 @@ def load_model(name: str | Path = "small", device: str | torch.device = "cpu") -
 
     Args:
         name: ``"small"``, which comes with the package; a folder written by
-            ``STA.save_pretrained`` or by ``lookhear train``; or a name on the Hugging Face hub
+            ``STA.save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a
+            name on the Hugging Face hub
             (``owner/name``), which is fetched once and then kept.
         device: where to put it, such as ``"cpu"`` or ``"cuda:1"``.
 
     Raises:
         LookhearError: no such model or device, or its files do not fit this version.
     """
+    return load_network(STA, name, device)
+
+
+def load_network(
+    network: type[SavedNetwork], name: str | Path, device: str | torch.device = "cpu"
+) -> SavedNetwork:
+    """Load any saved network of this project, ready for inference; see :func:`load_model`.
+
+    Args:
+        network: which one it is.
+        name: a folder, or a name on the hub.
+        device: where to put it.
+
+    Raises:
+        LookhearError: no such folder or device, or it holds another network.
+    """
     folder = model_folder(name)
     try:
         # The hub mixin announces local folders on stdout, which belongs to results.
         with contextlib.redirect_stdout(io.StringIO()):
-            net = STA.from_pretrained(folder, strict=True)
+            net = network.from_pretrained(folder, strict=True)
     except Exception as error:  # a stranger's configuration can fail anywhere in timm
         raise LookhearError(f"model {name}: cannot be loaded: {_one_line(error)}") from error
     try:
@@ -57,9 +80,11 @@ def model_folder(name: str | Path) -> Path:
     Raises:
         LookhearError: there is no such model.
     """
-    name = str(name)
+    is_path, name = isinstance(name, Path), str(name)
     bundled = name in BUNDLED
     path = Path(str(resources.files("lookhear"))) / "weights" / name if bundled else Path(name)
+    if name and not (path / CONFIG).exists() and (path / RUN_MODEL / CONFIG).is_file():
+        path = path / RUN_MODEL
     if name and path.is_dir():
         if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
             raise LookhearError(f"model {name}: its folder lacks {CONFIG} or {WEIGHTS}")
@@ -70,7 +95,7 @@ def model_folder(name: str | Path) -> Path:
         f"model {name}: unknown; use {', '.join(BUNDLED)}, a folder with {CONFIG} and {WEIGHTS}, "
         "or a name on the hub (owner/name)"
     )
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if is_path or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise LookhearError(unknown)
     try:
         return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, "README.md"]))

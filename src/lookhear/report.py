@@ -106,15 +106,15 @@ def render(data: ReportData) -> str:
     """The HTML text of the report."""
     template = files("lookhear").joinpath("report.html").read_text(encoding="utf-8")
     stills = data.attention.shown_stills()
-    pictures = [_data_uri(_still_jpeg(still), "image/jpeg") for still in stills]
+    pictures = [data_uri(_still_jpeg(still), "image/jpeg") for still in stills]
     richest = max(range(len(stills)), key=lambda index: stills[index].picture.std(), default=0)
     return Template(template).substitute(
+        style=stylesheet(),
         name=escape(data.clip.name),
         facts="".join(f"<li>{escape(fact)}</li>" for fact in _facts(data)),
         problems=_problems(data.problems),
         columns=min(len(stills), 4 if data.clip.width >= data.clip.height else 6),
         sheet="".join(map(_figure, stills, pictures)),
-        heat=",".join(f"rgb({r},{g},{b})" for r, g, b in viz.HEAT[::51].tolist()),
         findings="".join(_finding(*finding) for finding in _findings(data.attention)),
         where=_where(data.attention),
         stays=_stay_table(stays(data.attention), data.clip),
@@ -125,7 +125,15 @@ def render(data: ReportData) -> str:
     )
 
 
-def _data_uri(content: bytes, kind: str) -> str:
+def stylesheet() -> str:
+    """The look that all pages share: light, dark, narrow and in print."""
+    style = files("lookhear").joinpath("style.css").read_text(encoding="utf-8")
+    heat = ",".join(f"rgb({r},{g},{b})" for r, g, b in viz.HEAT[::51].tolist())
+    return Template(style).substitute(heat=heat)
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """The address of a file that lies in the page itself, `kind` being its media type."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
@@ -234,7 +242,7 @@ def _ribbon(profiles: NDArray[np.float16], places: NDArray[np.float32], low: str
     shares = profiles.astype(np.float32).T
     spread = np.maximum(np.ptp(shares, axis=0), 1e-6)
     levels = (255 * (shares - shares.min(axis=0)) / spread).astype(np.uint8)
-    image = _data_uri(viz.encode_png(_RIBBON_HEAT[levels]), "image/png")
+    image = data_uri(viz.encode_png(_RIBBON_HEAT[levels]), "image/png")
     count = len(places)
     dashes = "".join(
         f"M{index} {100 * place:.1f}h1" for index, place in enumerate(places) if np.isfinite(place)

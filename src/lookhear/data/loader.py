@@ -3,16 +3,18 @@
 import io
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
 import torch
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lookhear.data.derived import BOXES, DAMAGED_ARRAY, FIXATIONS, read_derived
 from lookhear.data.moment import FRAMES_A_SECOND, REACH, second_of
 from lookhear.data.shards import (
     FRAME_MEMBERS,
@@ -20,7 +22,7 @@ from lookhear.data.shards import (
     SOUND,
     SPECTROGRAM_MEMBERS,
     Place,
-    read_manifest,
+    read_complete,
     read_record,
 )
 from lookhear.data.spectrogram import Windows, log_spectrogram
@@ -35,6 +37,7 @@ PARTNERS = 2  # of a moment
 
 class _Entry(NamedTuple):
     shard: Path
+    row: int  # in the shard
     place: Place
     clip: int
     tag: int
@@ -51,13 +54,14 @@ class Moments(Dataset[dict[str, Any]]):
 
     A sample is a dict; M is 1, or 3 with partners (the target first), and F is `frames`:
 
-    - `frames`: `(M, F, 3, H, W)` uint8 RGB, in the order of time.
+    - `frames`: `(M, F, 3, H, W)` uint8 RGB, in the order of time; only if a `size` is given.
     - `sound`: `(M, F, frequencies, times)` float32, the log-spectrogram of the second about each
       frame; only if `windows` are given. Of silence it is zeros.
     - `has_sound`: `(M,)` bool, whether the clip has a sound track.
     - `time`: `(M,)` float64, seconds, of each middle frame.
     - `tag`: int, index in `tags`.
     - `clip`: `(M,)` int64, number of the clip in the split.
+    - `fixations`: `(h, w)` float32, where people may look at the target; only if given.
 
     Partners are drawn by seed, epoch and index alone: whoever asks for a sample (a worker, a rank
     of a `DistributedSampler`, a run that goes on after a stop) gets the same one.
@@ -65,17 +69,23 @@ class Moments(Dataset[dict[str, Any]]):
     Args:
         folder: What `prepare` made.
         split: Which part.
-        size: Height and width to resize frames to, pixels.
+        size: Height and width to resize frames to, pixels; None for no frames.
         frames: 1, or 3 for a triplet of neighbours.
         windows: Of the log-spectrogram, `REPORT` or `VGGSOUND`; None for no sound.
         partners: `short`, the frames (for triplets: the triplets three frames) before and after;
             `long`, two other moments of the same clip; `cross`, moments of two other clips of
             the same category. Where there are not two others, what there is comes again: another
             moment, another clip's, and at last, for `cross`, what `long` gives.
+        crops: Folder of `BOXES` (see `lookhear.data.derived`): of every moment only that part of
+            its frames is seen.
+        fixations: Folder of `FIXATIONS`.
         seed: Of the partners drawn.
 
     Attributes:
+        split: Which part.
         tags: All categories of the data set, sorted.
+        shards: Name of each shard -> the indices of its moments.
+        clips: Path of each clip, relative to the data set it was prepared from.
 
     Raises:
         LookhearError: The folder is not prepared, or a file of it is missing or damaged.
@@ -86,20 +96,30 @@ class Moments(Dataset[dict[str, Any]]):
         folder: Path | str,
         split: Split,
         *,
-        size: tuple[int, int],
+        size: tuple[int, int] | None = None,
         frames: Literal[1, 3] = 1,
         windows: Windows | None = None,
         partners: Partners | None = None,
+        crops: Path | None = None,
+        fixations: Path | None = None,
         seed: int = 0,
     ) -> None:
         folder = Path(folder)
-        manifest = read_manifest(folder)
-        if not manifest.complete:
-            raise LookhearError(f"{folder}: not prepared to the end; run lookhear prepare again")
+        manifest = read_complete(folder)
+        self.split = split
         self.tags = manifest.tags
-        self._entries = list(_entries(folder, manifest.shards.get(split, ()), manifest.tags))
+        self.shards: dict[str, range] = {}
+        self.clips: list[str] = []
+        self._entries: list[_Entry] = []
+        for name in manifest.shards.get(split, ()):
+            self._add_shard(folder / f"{name}.tar")
         if not self._entries:
             raise LookhearError(f"{folder}: holds no moment for {split}; see its {MANIFEST}")
+        self._crops, self._looks = crops, fixations
+        for derived, of_shard in ((crops, BOXES), (fixations, FIXATIONS)):
+            for shard, indices in self.shards.items():
+                if derived is not None:
+                    read_derived(derived, shard, of_shard, len(indices))
         self._size = size
         self._neighbours = range(-1, 2) if frames == 3 else range(1)
         self._short_step = 3 if frames == 3 else 1
@@ -116,8 +136,65 @@ class Moments(Dataset[dict[str, Any]]):
                 self._clips_of_tag[entry.tag].append(entry.clip)
             self._of_clip[entry.clip].append(entry)
 
+    def _add_shard(self, shard: Path) -> None:
+        record = read_record(shard.with_suffix(".json"))
+        if not shard.is_file() or shard.stat().st_size != record.bytes:
+            raise LookhearError(f"{shard}: missing or cut short; run lookhear prepare again")
+        rows, begin = itertools.count(), len(self._entries)
+        for clip in record.clips:
+            if clip.moments and clip.tag not in self.tags:
+                raise LookhearError(f"{shard}: has a tag that {MANIFEST} has not; prepare again")
+            if clip.moments:
+                number, tag = len(self.clips), self.tags.index(clip.tag)
+                self.clips.append(clip.path)
+                for place in clip.moments:
+                    self._entries.append(
+                        _Entry(shard, next(rows), place, number, tag, clip.has_sound)
+                    )
+        self.shards[shard.stem] = range(begin, len(self._entries))
+
     def __len__(self) -> int:
         return len(self._entries)
+
+    def tag(self, index: int) -> int:
+        """The tag of a moment, index in `tags`; nothing is read."""
+        return self._entries[index].tag
+
+    def clip(self, index: int) -> int:
+        """The clip of a moment, index in `clips`."""
+        return self._entries[index].clip
+
+    def has_sound(self, index: int) -> bool:
+        """Whether the clip of a moment has a sound track."""
+        return self._entries[index].has_sound
+
+    def time(self, index: int) -> float:
+        """The time of a moment on its clip's clock, seconds."""
+        return self._entries[index].place.time
+
+    def fixations(self, index: int) -> NDArray[np.float32]:
+        """Where people may look at a moment, `(h, w)`; only if given."""
+        assert self._looks is not None
+        return self.derived(self._looks, FIXATIONS, index).astype(np.float32)
+
+    def derived(self, folder: Path, name: str, index: int) -> NDArray[Any]:
+        """The row of a moment in an array that was derived, see `lookhear.data.derived`.
+
+        Raises:
+            LookhearError: It is not there, damaged, or of other moments.
+        """
+        return self._derived(folder, name, self._entries[index])
+
+    def _derived(self, folder: Path, name: str, entry: _Entry) -> NDArray[Any]:
+        shard = entry.shard.stem
+        return np.array(read_derived(folder, shard, name, len(self.shards[shard]))[entry.row])
+
+    def clip_moments(self) -> dict[str, list[int]]:
+        """Path of each clip -> the indices of its moments, in the order of time."""
+        of_clip: dict[str, list[int]] = defaultdict(list)
+        for index, entry in enumerate(self._entries):
+            of_clip[self.clips[entry.clip]].append(index)
+        return dict(of_clip)
 
     def set_epoch(self, epoch: int) -> None:
         """Draw other partners; workers that are at it already follow."""
@@ -127,15 +204,19 @@ class Moments(Dataset[dict[str, Any]]):
         target = self._entries[index]
         views = [_View(target, 0), *self._drawn_partners(index)]
         sample = {
-            "frames": torch.from_numpy(np.stack([self._frames(view) for view in views])),
             "has_sound": torch.tensor([view.entry.has_sound for view in views]),
             "time": torch.tensor([_time(view) for view in views], dtype=torch.float64),
             "clip": torch.tensor([view.entry.clip for view in views]),
             "tag": target.tag,
         }
+        if self._size is not None:
+            frames = [self._frames(view, self._size) for view in views]
+            sample["frames"] = torch.from_numpy(np.stack(frames))
         if self._windows is not None:
             heard = [self._heard(view, self._windows) for view in views]
             sample["sound"] = torch.from_numpy(np.stack(heard))
+        if self._looks is not None:
+            sample["fixations"] = torch.from_numpy(self.fixations(index))
         return sample
 
     def _drawn_partners(self, index: int) -> list[_View]:
@@ -153,12 +234,14 @@ class Moments(Dataset[dict[str, Any]]):
         siblings = [other for other in self._of_clip[target.clip] if other is not target]
         return [_View(entry, 0) for entry in _drawn(siblings or [target], chance)]
 
-    def _frames(self, view: _View) -> NDArray[np.uint8]:
+    def _frames(self, view: _View, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The view's frames, `(F, 3, H, W)`."""
-        pictures = []
+        pictures, box = [], None
+        if self._crops is not None:
+            box = self._derived(self._crops, BOXES, view.entry)
         for neighbour in self._neighbours:
             member = FRAME_MEMBERS[REACH + view.offset + neighbour]
-            pictures.append(_picture(view.entry, member, self._size))
+            pictures.append(_picture(view.entry, member, size, box))
         return np.stack(pictures).transpose(0, 3, 1, 2)
 
     def _heard(self, view: _View, windows: Windows) -> NDArray[np.float32]:
@@ -174,22 +257,6 @@ class Moments(Dataset[dict[str, Any]]):
                 sound = _array(view.entry, SOUND) if sound is None else sound
                 heard.append(log_spectrogram(second_of(sound, offset), *windows))
         return np.stack(heard)
-
-
-def _entries(folder: Path, shards: Iterable[str], tags: Sequence[str]) -> Iterator[_Entry]:
-    clips = itertools.count()
-    for name in shards:
-        shard = folder / f"{name}.tar"
-        record = read_record(shard.with_suffix(".json"))
-        if not shard.is_file() or shard.stat().st_size != record.bytes:
-            raise LookhearError(f"{shard}: missing or cut short; run lookhear prepare again")
-        for clip in record.clips:
-            if clip.moments and clip.tag not in tags:
-                raise LookhearError(f"{shard}: has a tag that {MANIFEST} has not; prepare again")
-            if clip.moments:
-                number, tag = next(clips), tags.index(clip.tag)
-                for place in clip.moments:
-                    yield _Entry(shard, place, number, tag, clip.has_sound)
 
 
 def _drawn(others: Sequence[Other], chance: np.random.Generator) -> list[Other]:
@@ -213,18 +280,39 @@ def _content(entry: _Entry, member: str) -> bytes:
         raise LookhearError(f"{entry.shard}: cannot be read ({error}); prepare again") from error
 
 
-def _picture(entry: _Entry, member: str, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode and resize a frame to `(H, W, 3)` RGB."""
+def _picture(
+    entry: _Entry, member: str, size: tuple[int, int], box: NDArray[np.float32] | None
+) -> NDArray[np.uint8]:
+    """Decode a frame, or a box of it, and resize it to `(H, W, 3)` RGB."""
     jpeg = np.frombuffer(_content(entry, member), np.uint8)
-    rgb = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) if jpeg.size else None
-    if rgb is None:
+    picture = None
+    if jpeg.size and box is None:  # half the size takes half the time, and is mostly enough
+        picture = cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_2)
+    if jpeg.size and (picture is None or _is_smaller(picture, size)):
+        picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
+    if picture is None:
         raise LookhearError(f"{entry.shard}: a frame in it is damaged; prepare again")
-    return np.asarray(cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    if box is not None:
+        picture = _cropped(picture, box)
+    resized = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _is_smaller(picture: MatLike, size: tuple[int, int]) -> bool:
+    height, width = picture.shape[:2]
+    return bool(height < size[0] or width < size[1])
+
+
+def _cropped(picture: MatLike, box: NDArray[np.float32]) -> MatLike:
+    height, width = picture.shape[:2]
+    left, top, right, bottom = np.rint(box * (width, height, width, height)).astype(int).tolist()
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def _array(entry: _Entry, member: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(io.BytesIO(_content(entry, member)), allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
+    except DAMAGED_ARRAY as error:
         raise LookhearError(f"{entry.shard}: sound in it is damaged; prepare again") from error
     return array

@@ -208,6 +208,18 @@ def read_manifest(folder: Path) -> Manifest:
         raise LookhearError(f"{path}: damaged ({error}); prepare again") from error
 
 
+def read_complete(folder: Path) -> Manifest:
+    """Read what a folder holds that was prepared to the end.
+
+    Raises:
+        LookhearError: It was not, or as :func:`read_manifest` does.
+    """
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        raise LookhearError(f"{folder}: not prepared to the end; run lookhear prepare again")
+    return manifest
+
+
 def in_tar(size: int) -> int:
     """Bytes that a file of a size takes in a tar."""
     return TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK

@@ -3,13 +3,14 @@
 Letters in shape comments: B moments, C channels, H x W positions of a feature map.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 TimeMixing = Literal["clean", "published"]
+SoundGating = Literal["report", "released", "matching"]
 
 
 class SelfAttentionGate(nn.Module):
@@ -116,6 +117,46 @@ class SoundGate(nn.Module):
         return torch.sigmoid(self.gate(mixed))
 
 
+class MatchingGate(nn.Module):
+    """One spatial gate, open where the picture shows what may make the sound.
+
+    The published gates can hardly single out one of several things: one does not see where
+    things are, and all that the other's sound can do is to make the mixture of its maps, which the
+    whole picture chooses, more or less even. Here the sound itself mixes the maps: a map for each
+    kind of thing, by how much it sounds like that kind.
+
+    Args:
+        picture_channels: of the picture's features.
+        sound_channels: length of a sound vector.
+        kinds: of things, as many as maps; where they are categories, maps and sounds can begin with
+            what a classifier knows of them.
+    """
+
+    SCALE = 0.25  # at first; of maps as classifiers make them
+
+    def __init__(self, picture_channels: int, sound_channels: int, kinds: int) -> None:
+        super().__init__()
+        self.picture = nn.Conv2d(picture_channels, kinds, 1)
+        self.sound = nn.Linear(sound_channels, kinds)
+        self.scale = nn.Parameter(torch.tensor(self.SCALE))
+        self.bias = nn.Parameter(torch.zeros(()))
+
+    def match(self, picture: Tensor, sound: Tensor) -> Tensor:
+        """Return the logits (B, H, W) of the gate; see `forward`."""
+        shares = torch.softmax(self.sound(sound), dim=1)  # B, kinds
+        matched = torch.einsum("bk,bkhw->bhw", shares, self.picture(picture))
+        return matched * self.scale + self.bias
+
+    def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
+        """Return the gate (B, 1, H, W), in (0, 1).
+
+        Args:
+            picture: features (B, C, H, W).
+            sound: vectors (B, S).
+        """
+        return torch.sigmoid(self.match(picture, sound))[:, None]
+
+
 class UpsampledSoundGate(nn.Module):
     """One spatial gate from a sound alone (SA of the reimplementation report).
 
@@ -151,3 +192,36 @@ def _grow(width: int, side: int, grown: int) -> nn.ConvTranspose2d:
     summed = width * (side * kernel / grown) ** 2
     nn.init.normal_(layer.weight, std=(2 / summed) ** 0.5)
     return layer
+
+
+def sound_gate_named(
+    name: SoundGating,
+    picture_channels: int,
+    sound_channels: int,
+    *,
+    width: int,
+    gate_width: int,
+    kinds: int,
+) -> nn.Module:
+    """Build a sound gate.
+
+    Args:
+        name: ``"report"``, grown from the sound alone (:class:`UpsampledSoundGate`);
+            ``"released"``, of the released SA+, STA and STA+ (:class:`SoundGate`); ``"matching"``,
+            which is not published (:class:`MatchingGate`).
+        picture_channels: of the picture's features.
+        sound_channels: length of a sound vector.
+        width: channels of the layers that grow the report's gate.
+        gate_width: channels of the published gates' last but one layer.
+        kinds: of things that the matching gate knows.
+
+    Raises:
+        ValueError: there is no such gate.
+    """
+    if name == "report":
+        return UpsampledSoundGate(sound_channels, width, gate_width)
+    if name == "released":
+        return SoundGate(picture_channels, sound_channels, gate_width)
+    if name == "matching":
+        return MatchingGate(picture_channels, sound_channels, kinds)
+    raise ValueError(f"sound_gate is one of {get_args(SoundGating)}, not {name!r}")

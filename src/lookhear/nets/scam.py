@@ -6,7 +6,7 @@ one frame, SA also hears the second around it, ST looks at the frames before and
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
@@ -16,14 +16,13 @@ from lookhear.nets.backbones import PictureNet
 from lookhear.nets.blocks import (
     ConvGRU,
     SelfAttentionGate,
-    SoundGate,
+    SoundGating,
     TimeGate,
     TimeMixing,
-    UpsampledSoundGate,
+    sound_gate_named,
 )
 from lookhear.nets.sound import sound_encoder_named
 
-SoundGating = Literal["report", "released"]
 SOUND_GATE_WIDTH = 28  # the paper's number of categories; so few as two would let the gate die
 
 
@@ -33,14 +32,21 @@ class ClassMaps(NamedTuple):
     Attributes:
         plain: map 1, straight from the features, (..., categories, h, w).
         fused: map 2, after the gates, same shape.
+        votes: what is said of each category, but not where it is, (..., categories); None for
+            nothing.
     """
 
     plain: Tensor
     fused: Tensor
+    votes: Tensor | None = None
 
     def scores(self) -> tuple[Tensor, Tensor]:
-        """Return each map's average as the category's logit: plain and fused, (..., categories)."""
-        return self.plain.mean((-2, -1)), self.fused.mean((-2, -1))
+        """Return the logit of each category, (..., categories): by the plain map and the fused.
+
+        Each is the map's average; votes are added to the fused one's.
+        """
+        by_plain, by_fused = self.plain.mean((-2, -1)), self.fused.mean((-2, -1))
+        return by_plain, by_fused if self.votes is None else by_fused + self.votes
 
 
 class SHead(nn.Module):
@@ -73,12 +79,13 @@ class SAHead(nn.Module):
         categories: how many.
         width: channels of the hidden convolutions.
         sound_channels: length of a sound vector.
-        sound_gate: ``"report"``, a gate grown from the sound alone, which does not know where in
-            the picture the sounding thing is (:class:`~lookhear.nets.blocks.UpsampledSoundGate`);
-            or ``"released"``, the one of the released SA+ and STA, which does
-            (:class:`~lookhear.nets.blocks.SoundGate`). The released SA itself names its layers but
-            does not define them.
+        sound_gate: see :func:`~lookhear.nets.blocks.sound_gate_named`. The report's does not know
+            where in the picture the sounding thing is; the released SA names the layers of its own
+            but does not define them.
         hidden: how many hidden convolutions.
+        sound_votes: whether the sound also votes for categories, wherever they are. Not published;
+            the gate alone can only choose among what is seen, and learns from a few hundred clips
+            hardly at all what sounds like what.
     """
 
     def __init__(
@@ -89,19 +96,22 @@ class SAHead(nn.Module):
         sound_channels: int,
         sound_gate: SoundGating = "report",
         hidden: int = 3,
+        sound_votes: bool = False,
     ) -> None:
         super().__init__()
         self.classifier = _deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
-        self.sound_gate: nn.Module
-        if sound_gate == "report":
-            self.sound_gate = UpsampledSoundGate(sound_channels, width, SOUND_GATE_WIDTH)
-        elif sound_gate == "released":
-            self.sound_gate = SoundGate(channels, sound_channels, SOUND_GATE_WIDTH)
-        else:
-            raise ValueError(f"sound_gate is 'report' or 'released', not {sound_gate!r}")
+        self.sound_gate = sound_gate_named(
+            sound_gate,
+            channels,
+            sound_channels,
+            width=width,
+            gate_width=SOUND_GATE_WIDTH,
+            kinds=categories,
+        )
         self.fuse = nn.Conv2d(2 * categories, categories, 1)
         self.gru = ConvGRU(categories)
+        self.votes = nn.Linear(sound_channels, categories) if sound_votes else None
 
     def forward(
         self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
@@ -115,15 +125,15 @@ class SAHead(nn.Module):
                 to 1. None leaves it open.
         """
         plain = self.classifier(features)
-        heard = plain
+        heard, votes = plain, None
         if sound is not None:
-            gate = self.sound_gate(features, sound)
-            if switch is not None:
-                gate = gate * switch[:, None, None, None]
-            heard = plain + plain * gate
+            is_open = torch.ones_like(sound[:, 0]) if switch is None else switch
+            heard = plain + plain * self.sound_gate(features, sound) * is_open[:, None, None, None]
+            if self.votes is not None:
+                votes = self.votes(sound) * is_open[:, None]
         spatial = plain + self.self_attention(plain)
         fused = self.fuse(torch.relu(torch.cat([spatial, heard], 1)))
-        return ClassMaps(plain, self.gru(fused, plain))
+        return ClassMaps(plain, self.gru(fused, plain), votes)
 
 
 class SeenMaps(NamedTuple):
@@ -256,6 +266,7 @@ class SA(_ClassNet):
         input_size: see :class:`S`.
         stride: of the features; 32 in the paper, less for small pictures.
         hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
+        sound_votes: see :class:`SAHead`.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -272,6 +283,7 @@ class SA(_ClassNet):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 32,
         hidden: int = 3,
+        sound_votes: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
@@ -282,6 +294,7 @@ class SA(_ClassNet):
             self.sound_encoder.channels,
             sound_gate,
             hidden,
+            sound_votes,
         )
 
     def forward(
@@ -362,7 +375,10 @@ class ST(_ClassNet):
             self.attend(before, target, after),
             self.attend(before, after, target),
         ]
-        return ClassMaps(*(torch.stack(maps, 1) for maps in zip(*turns, strict=True)))
+        return ClassMaps(
+            torch.stack([maps.plain for maps in turns], 1),
+            torch.stack([maps.fused for maps in turns], 1),
+        )
 
 
 def _deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:

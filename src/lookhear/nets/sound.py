@@ -1,6 +1,9 @@
 """Sound encoders: one second of sound, as a log-spectrogram, to one vector."""
 
+from collections.abc import Sequence
+
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
@@ -116,3 +119,34 @@ def sound_encoder_named(name: str) -> SoundEncoder:
     if name not in SOUND_ENCODERS:
         raise ValueError(f"sound_encoder {name!r} is none of {[*SOUND_ENCODERS]}")
     return SOUND_ENCODERS[name]()
+
+
+class SoundClassifier(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="lookhear",
+    license="apache-2.0",
+    tags=["audio-classification"],
+):
+    """Names what makes a sound: how an encoder learns to hear before it meets pictures.
+
+    The paper's encoder has learnt so from VGGSound's 200,000 clips.
+
+    Args:
+        categories: their names, in the order of the logits.
+        sound_encoder: a name in :data:`SOUND_ENCODERS`.
+
+    Raises:
+        ValueError: there is no such encoder.
+    """
+
+    def __init__(self, categories: Sequence[str], sound_encoder: str = "vggsound") -> None:
+        super().__init__()
+        self.categories = tuple(categories)
+        self.sound_encoder = sound_encoder_named(sound_encoder)
+        self.classifier = nn.Linear(self.sound_encoder.channels, len(self.categories))
+
+    def forward(self, spectrograms: Tensor) -> Tensor:
+        """Return the logits (N, categories) of log-spectrograms (N, frequencies, times)."""
+        logits: Tensor = self.classifier(self.sound_encoder(spectrograms))
+        return logits

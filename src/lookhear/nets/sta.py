@@ -13,15 +13,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lookhear.nets.backbones import STRIDES, PictureNet
-from lookhear.nets.blocks import ConvGRU, SelfAttentionGate, SoundGate, TimeGate, TimeMixing
+from lookhear.nets.blocks import (
+    ConvGRU,
+    SelfAttentionGate,
+    SoundGating,
+    TimeGate,
+    TimeMixing,
+    sound_gate_named,
+)
 from lookhear.nets.sound import sound_encoder_named
+from lookhear.nets.switch import AudioSwitch
 
 
 class Seen(NamedTuple):
     """What STA keeps of N frames; every moment that a frame is part of shares it.
 
     Attributes:
-        fine: (N, width, H/8, W/8).
+        fine: (N, width, H/8, W/8), at the paper's strides.
         middle: (N, width, H/16, W/16).
         coarse: (N, width, H/32, W/32).
         spatial: ``coarse`` after the self-attention gate, same shape.
@@ -48,10 +56,12 @@ class STAHead(nn.Module):
     """All of STA after the backbone and the sound encoder.
 
     Args:
-        channels: of the backbone's features at strides 8, 16 and 32.
+        channels: of the backbone's features at the three strides.
         width: channels inside the head (32 in the paper).
         sound_channels: length of a sound vector; None for a network without hearing.
         time_mixing: see :class:`~lookhear.nets.blocks.TimeGate`.
+        sound_gate: see :func:`~lookhear.nets.blocks.sound_gate_named`.
+        sound_kinds: of things that the matching gate knows.
     """
 
     def __init__(
@@ -60,6 +70,8 @@ class STAHead(nn.Module):
         width: int = 32,
         sound_channels: int | None = None,
         time_mixing: TimeMixing = "clean",
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
     ) -> None:
         super().__init__()
         fine, middle, coarse = channels
@@ -68,9 +80,16 @@ class STAHead(nn.Module):
         self.reduce_coarse = nn.Conv2d(coarse, width, 1)
         self.self_attention = SelfAttentionGate(width)
         self.time_gate = TimeGate(width, time_mixing)
-        self.sound_gate = (
-            None if sound_channels is None else SoundGate(coarse, sound_channels, width)
-        )
+        self.sound_gate: nn.Module | None = None
+        if sound_channels is not None:
+            self.sound_gate = sound_gate_named(
+                sound_gate,
+                coarse,
+                sound_channels,
+                width=width,
+                gate_width=width,
+                kinds=sound_kinds,
+            )
         self.fuse = nn.Conv2d(3 * width, width, 3, padding=1)
         self.gru = ConvGRU(width)
         self.refine_middle = nn.Conv2d(2 * width, width, 3, padding=1)
@@ -87,7 +106,7 @@ class STAHead(nn.Module):
         """Do once per frame all that needs no other frame.
 
         Args:
-            features: at strides 8, 16 and 32, each (N, C, h, w).
+            features: at the three strides, each (N, C, h, w).
             sound: vectors (N, S). None closes the sound gate of every frame.
             switch: (N,), how far the sound gate is open, from 0 (closed, as for a silent frame)
                 to 1. None leaves it open.
@@ -112,7 +131,8 @@ class STAHead(nn.Module):
         """Join three frames; return the target's logits after each refinement step.
 
         Returns:
-            Two of (B, 1, H/8, W/8): after the stride-16 step and after the stride-8 step.
+            Two of (B, 1, H/8, W/8): after the step with the middle features and after that with
+            the fine ones.
         """
         gate = self.time_gate(before.coarse, target.coarse, after.coarse)
         timed = torch.relu(target.coarse + target.coarse * gate)
@@ -140,7 +160,7 @@ class STA(
     beside a JSON of these arguments.
 
     Args:
-        backbone: name of a timm model with features at strides 8, 16 and 32.
+        backbone: name of a timm model.
         backbone_args: further arguments of ``timm.create_model``.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
             without hearing, whose sound gate is always closed.
@@ -150,6 +170,12 @@ class STA(
             from 32 to 4096.
         keep_aspect: whether pictures keep their shape at the area of ``input_size`` (the small
             model) or are stretched to it (the paper).
+        strides: of the backbone's features; the paper's, or smaller ones for small pictures.
+        sound_gate: see :func:`~lookhear.nets.blocks.sound_gate_named`.
+        sound_kinds: of things that the matching gate knows, 1 to 4096.
+        switch: arguments of the :class:`~lookhear.nets.switch.AudioSwitch` that closes the sound
+            gate, other than in training, where a sound does not belong to the picture; None for a
+            network without.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -164,15 +190,31 @@ class STA(
         time_mixing: TimeMixing = "clean",
         input_size: tuple[int, int] = (356, 356),
         keep_aspect: bool = False,
+        strides: tuple[int, int, int] = STRIDES,
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
+        switch: dict[str, Any] | None = None,
     ) -> None:
         if not 1 <= width <= 1024:
             raise ValueError(f"width must be from 1 to 1024, not {width}")
-        super().__init__(backbone, backbone_args, STRIDES, input_size)
+        if not 1 <= sound_kinds <= 4096:
+            raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
+        if len(strides) != 3:
+            raise ValueError(f"strides must be three, not {strides}")
+        super().__init__(backbone, backbone_args, tuple(strides), input_size)
         self.keep_aspect = keep_aspect
         self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
         sound_channels = self.sound_encoder.channels if self.sound_encoder else None
         fine, middle, coarse = self.channels
-        self.head = STAHead((fine, middle, coarse), width, sound_channels, time_mixing)
+        self.head = STAHead(
+            (fine, middle, coarse), width, sound_channels, time_mixing, sound_gate, sound_kinds
+        )
+        self.switch = AudioSwitch(**switch) if switch is not None else None
+        if self.switch is not None and (
+            self.sound_encoder is None
+            or self.switch.sound_encoder.windows != self.sound_encoder.windows
+        ):
+            raise ValueError("switch must hear the spectrograms that the network hears")
 
     def see(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
@@ -184,16 +226,20 @@ class STA(
             spectrograms: of the second around each frame, (N, frequencies, times). None closes
                 the sound gate, as for a silent clip.
             switch: (N,), how far the sound gate of each frame is open; see :meth:`STAHead.see`.
+                The network's own switch may close it further.
         """
         sound = None
         if spectrograms is not None and self.sound_encoder is not None:
             sound = self.sound_encoder(spectrograms)
+            if self.switch is not None and not self.training:
+                opened = (self.switch.belongs(frames, spectrograms) > 0.5).to(frames.dtype)
+                switch = opened if switch is None else switch * opened
         fine, middle, coarse = self.features(frames)
         seen: Seen = self.head.see((fine, middle, coarse), sound, switch)
         return seen
 
     def attend(self, before: Seen, target: Seen, after: Seen) -> Tensor:
-        """Return the target's attention (B, H/8, W/8), in (0, 1)."""
+        """Return the target's attention (B, H/8, W/8) at the paper's strides, in (0, 1)."""
         _, fine = self.head.attend(before, target, after)
         return torch.sigmoid(fine).squeeze(1)
 
@@ -208,6 +254,13 @@ class STA(
         seen = self.see(frames.flatten(0, 1), heard)
         attention = self.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
         return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
+
+    def folded(self) -> Self:
+        """Return a network for inference that says the same, faster on a CPU."""
+        net = super().folded()
+        if net.switch is not None:
+            net.switch = net.switch.folded()
+        return net
 
 
 def _upsample(x: Tensor, like: Tensor) -> Tensor:

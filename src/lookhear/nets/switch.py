@@ -10,6 +10,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from lookhear.nets.backbones import PictureNet
+from lookhear.nets.blocks import MatchingGate
 from lookhear.nets.sound import sound_encoder_named
 
 
@@ -38,6 +39,27 @@ class AudioSwitchHead(nn.Module):
         return logits
 
 
+class MatchingSwitchHead(nn.Module):
+    """A head that asks whether any place of the picture may make the sound. Not published.
+
+    Pooled features, as the published head has them, say too little of small things among others.
+
+    Args:
+        channels: of the backbone's features.
+        sound_channels: length of a sound vector.
+        kinds: of things, see :class:`~lookhear.nets.blocks.MatchingGate`.
+    """
+
+    def __init__(self, channels: int, sound_channels: int, kinds: int) -> None:
+        super().__init__()
+        self.gate = MatchingGate(channels, sound_channels, kinds)
+
+    def forward(self, features: Tensor, sound: Tensor) -> Tensor:
+        """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
+        best = self.gate.match(features, sound).amax((1, 2))
+        return torch.stack([torch.zeros_like(best), best], 1)
+
+
 class AudioSwitch(
     PictureNet,
     PyTorchModelHubMixin,
@@ -51,11 +73,14 @@ class AudioSwitch(
     beside a JSON of these arguments.
 
     Args:
-        backbone: name of a timm model with features at stride 32.
+        backbone: name of a timm model.
         backbone_args: further arguments of ``timm.create_model``.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
         input_size: height and width, in pixels, of the pictures the network is trained on, each
             from 32 to 4096.
+        stride: of the features; 32 in the paper, less for small pictures.
+        kinds: of things, for a head that looks for them (:class:`MatchingSwitchHead`), 1 to 4096;
+            None for the published one (:class:`AudioSwitchHead`).
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -67,10 +92,17 @@ class AudioSwitch(
         backbone_args: dict[str, Any] | None = None,
         sound_encoder: str = "vggsound",
         input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
+        kinds: int | None = None,
     ) -> None:
-        super().__init__(backbone, backbone_args, (32,), input_size)
+        if kinds is not None and not 1 <= kinds <= 4096:
+            raise ValueError(f"kinds must be from 1 to 4096, not {kinds}")
+        super().__init__(backbone, backbone_args, (stride,), input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
-        self.head = AudioSwitchHead(self.channels[0], self.sound_encoder.channels)
+        size = self.channels[0], self.sound_encoder.channels
+        self.head: nn.Module = (
+            AudioSwitchHead(*size) if kinds is None else MatchingSwitchHead(*size, kinds)
+        )
 
     def forward(self, frames: Tensor, spectrograms: Tensor) -> Tensor:
         """Return logits (N, 2): the sound is another's, the sound belongs to the picture.

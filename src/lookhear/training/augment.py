@@ -1,11 +1,14 @@
 """Chance variations of a batch of pictures and of where people looked in them."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import ColorJitter
+
+Batch: TypeAlias = dict[str, Tensor]
 
 
 class Views(NamedTuple):
@@ -89,34 +92,81 @@ def random_views(
     )
 
 
-def random_moments(
-    frames: Tensor, size: tuple[int, int], *, smallest_crop: float, jitter: tuple[float, ...]
-) -> Tensor:
-    """Crop, mirror and recolour moments at random, all frames of one alike.
+@dataclass(frozen=True)
+class Augmentation:
+    """How much chance varies moments.
+
+    Attributes:
+        prepared_size: height and width to which frames are resized before they are cropped.
+        smallest_crop: side of the smallest crop, as a share of the picture's.
+        jitter: most change of brightness, contrast, saturation and hue (turns).
+        sound_noise: standard deviation of the noise that is added to log-spectrograms, which are
+            also turned round in time; 0 leaves them as they are.
+    """
+
+    prepared_size: tuple[int, int]
+    smallest_crop: float
+    jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
+    sound_noise: float = 0.0
+
+
+def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation) -> Batch:
+    """Vary a batch of `Moments` without partners: cropped, mirrored, recoloured, turned round.
+
+    All frames of a moment are treated alike, and where people look in them, too.
 
     Args:
-        frames: (B, F, 3, h, w), in [0, 1].
-        size: of the result, in pixels.
-        smallest_crop: side of the smallest crop, as a share of the picture's.
-        jitter: most change of brightness, contrast, saturation and hue (turns); (0.3, 0.3, 0.3,
-            0.1) in the paper.
+        batch: of :class:`~lookhear.data.loader.Moments`.
+        size: height and width wanted of the frames.
+        augmentation: how much to vary.
 
     Returns:
-        (B, F, 3, *size), in [0, 1].
+        What the batch has of ``frames`` (B, F, 3, *size) in [0, 1], ``sound`` (B, F, frequencies,
+        times), ``has_sound`` (B,), ``tag`` (B,) and ``fixations`` (B, h, w).
     """
-    batch, count = frames.shape[:2]
-    device = frames.device
-    side = smallest_crop + (1 - smallest_crop) * torch.rand(batch, device=device)
-    shift = (torch.rand(batch, 2, device=device) * 2 - 1) * (1 - side[:, None])
-    mirror = torch.where(torch.rand(batch, device=device) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(batch, 2, 3, device=device)
-    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side * mirror, side, shift
-    theta = theta.repeat_interleave(count, 0)
-    grid = F.affine_grid(theta, [batch * count, 3, *size], align_corners=False)
-    cropped = F.grid_sample(
-        frames.flatten(0, 1), grid, padding_mode="reflection", align_corners=False
-    )
-    brightness, contrast, saturation, hue = jitter
-    recolour = ColorJitter(brightness, contrast, saturation, hue)
-    moments = cropped.view(batch, count, *cropped.shape[1:])
-    return torch.stack([recolour(moment) for moment in moments])
+    varied = _without_partners(batch)
+    if "frames" in varied:
+        count, device = len(varied["tag"]), varied["tag"].device
+        smallest = augmentation.smallest_crop
+        side = smallest + (1 - smallest) * torch.rand(count, device=device)
+        shift = (torch.rand(count, 2, device=device) * 2 - 1) * (1 - side[:, None])
+        mirror = torch.where(torch.rand(count, device=device) < 0.5, -1.0, 1.0)
+        theta = torch.zeros(count, 2, 3, device=device)
+        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side * mirror, side, shift
+        of_moment = varied["frames"].shape[1:3]
+        frames = _view(varied["frames"].flatten(1, 2), theta, size)
+        frames = frames.view(count, *of_moment, *size)
+        recolour = ColorJitter(*augmentation.jitter)
+        varied["frames"] = torch.stack([recolour(moment) for moment in frames])
+        if "fixations" in varied:
+            maps = varied["fixations"][:, None]
+            varied["fixations"] = _view(maps, theta, (maps.shape[2], maps.shape[3]))[:, 0]
+    if "sound" in varied and augmentation.sound_noise:
+        sound = varied["sound"]
+        turned = sound.roll(int(torch.randint(sound.shape[-1], ())), -1)
+        varied["sound"] = turned + augmentation.sound_noise * torch.randn_like(sound)
+    return varied
+
+
+def plain_batch(batch: Batch, size: tuple[int, int]) -> Batch:
+    """Give a batch of `Moments` without partners as :func:`random_batch` does, but not varied."""
+    plain = _without_partners(batch)
+    if "frames" in plain:
+        frames = plain["frames"]
+        resized = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", antialias=True)
+        plain["frames"] = resized.view(*frames.shape[:3], *size)
+    return plain
+
+
+def _without_partners(batch: Batch) -> Batch:
+    of_target = {"frames", "sound", "has_sound"}
+    wanted = batch.keys() & {"tag", "fixations", *of_target}
+    kept = {name: batch[name][:, 0] if name in of_target else batch[name] for name in wanted}
+    if "frames" in kept:
+        kept["frames"] = kept["frames"].float() / 255
+    return kept
+
+
+def _view(x: Tensor, theta: Tensor, size: tuple[int, int]) -> Tensor:
+    grid = F.affine_grid(theta, [len(x), 1, *size], align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)

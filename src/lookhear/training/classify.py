@@ -2,7 +2,8 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 import lightning as L
 import torch
@@ -10,15 +11,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
-from lookhear.data.shards import read_manifest
 from lookhear.data.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.nets.scam import SA, ST, ClassMaps, S
-from lookhear.nets.sound import SOUND_ENCODERS
 from lookhear.training import Source
-from lookhear.training.augment import random_moments
-from lookhear.training.loop import Schedule, Training, train
+from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
+from lookhear.training.ledger import identities
+from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
+from lookhear.training.moments import train_and_val, windows_of
+from lookhear.training.parts import Beginnings, begin_with
 
+Loss: TypeAlias = Literal["soft margin", "cross-entropy"]
 SOURCES: dict[Source, type[S] | type[SA] | type[ST]] = {"S": S, "SA": SA, "ST": ST}
 
 
@@ -30,9 +33,7 @@ class ClassRecipe:
         source: which network.
         net: its arguments, but for the categories.
         schedule: how its weights are learnt.
-        prepared_size: height and width to which frames are resized before they are cropped.
-        smallest_crop: side of the smallest crop, as a share of the picture's.
-        jitter: most change of brightness, contrast, saturation and hue.
+        augmentation: how much moments are varied.
         loss: ``"soft margin"`` over the categories (the paper's) or ``"cross-entropy"`` (the
             report's).
         weights: of the losses of the plain and the fused scores.
@@ -41,66 +42,16 @@ class ClassRecipe:
     source: Source
     net: dict[str, Any]
     schedule: Schedule
-    prepared_size: tuple[int, int] = (300, 300)
-    smallest_crop: float = 256 / 300
-    jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
-    loss: Literal["soft margin", "cross-entropy"] = "soft margin"
+    augmentation: Augmentation
+    loss: Loss = "soft margin"
     weights: tuple[float, float] = (1.0, 1.0)
-
-
-_PAPER = Schedule(
-    epochs=15, batch_size=8, optimizer="sgd", learning_rate=1e-3, weight_decay=1e-4, average=None
-)
-_SMALL = Schedule(epochs=8, batch_size=32, learning_rate=4e-3, average=None)
-_TINY = Schedule(epochs=2, batch_size=4, average=None)
-_SMALL_NET: dict[str, Any] = {
-    "backbone": "resnet10t",
-    "backbone_args": {"channels": [24, 48, 96, 160], "stem_width": 16},
-    "input_size": [128, 224],
-}
-_TINY_NET: dict[str, Any] = {
-    "backbone": "resnet10t",
-    "backbone_args": {"channels": [8, 8, 16, 16], "stem_width": 4},
-    "input_size": [64, 96],
-}
-
-
-def _light(source: Source, net: dict[str, Any], schedule: Schedule) -> ClassRecipe:
-    """A recipe for small pictures and few clips, on a stride at which things are not lost."""
-    # Hidden convolutions learn the surroundings by heart where clips are few.
-    shallow = {"stride": 16, "hidden": 0}
-    more: dict[Source, dict[str, Any]] = {
-        "S": {},
-        "SA": shallow | {"sound_encoder": "light", "sound_gate": "released"},
-        "ST": shallow,
-    }
-    return ClassRecipe(
-        source,
-        net | more[source],
-        schedule,
-        prepared_size=tuple(net["input_size"]),
-        smallest_crop=0.7,
-        jitter=(0.3, 0.3, 0.2, 0.0),  # the hue tells much where pictures are few
-        loss="cross-entropy",
-    )
-
-
-PRESETS: dict[str, dict[Source, ClassRecipe]] = {
-    "paper": {
-        "S": ClassRecipe("S", {}, _PAPER),
-        "SA": ClassRecipe("SA", {}, _PAPER),
-        "ST": ClassRecipe("ST", {}, _PAPER, weights=(0.4, 0.6)),
-    },
-    "small": {source: _light(source, _SMALL_NET, _SMALL) for source in SOURCES},
-    "tiny": {source: _light(source, _TINY_NET, _TINY) for source in SOURCES},
-}
-"""The coarse stage's recipes: of the paper, for a small set on two cores, and for tests."""
 
 
 class ClassTraining(Training):
     """One training step of S, SA or ST on batches of `Moments`."""
 
     net: S | SA | ST
+    watched = ("accuracy", "max")
 
     def __init__(self, recipe: ClassRecipe, categories: tuple[str, ...], seed: int) -> None:
         L.seed_everything(seed, verbose=False)
@@ -108,40 +59,33 @@ class ClassTraining(Training):
         super().__init__(net, recipe.schedule, seed)
         self.recipe = recipe
 
-    def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch."""
         recipe = self.recipe
-        frames = random_moments(
-            batch["frames"][:, 0].float() / 255,
-            self.net.input_size,
-            smallest_crop=recipe.smallest_crop,
-            jitter=recipe.jitter,
-        )
+        varied = random_batch(batch, self.net.input_size, recipe.augmentation)
         total = torch.zeros((), device=self.device)
-        for weight, scores in zip(recipe.weights, self._maps(frames, batch).scores(), strict=True):
-            total = total + weight * self._loss(scores, batch["tag"])
+        for weight, scores in zip(recipe.weights, self._maps(varied).scores(), strict=True):
+            total = total + weight * self._loss(scores, varied["tag"])
         return self.log_loss(total)
 
-    def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
+    def validation_step(self, batch: Batch, _: int) -> None:
         """Log how often the tag is the top class."""
-        frames = batch["frames"][:, 0].float() / 255
-        resized = F.interpolate(frames.flatten(0, 1), self.net.input_size, mode="bilinear")
-        maps = self._maps(resized.view(*frames.shape[:3], *self.net.input_size), batch)
-        fused = maps.scores()[1]
-        right = fused.argmax(-1) == _for_each(fused, batch["tag"])
-        self.log("accuracy", right.float().mean(), prog_bar=True, batch_size=len(frames))
+        scores = self._maps(plain_batch(batch, self.net.input_size)).scores()[1]
+        right = scores.argmax(-1) == _for_each(scores, batch["tag"])
+        self.log(
+            "accuracy", right.float().mean(), prog_bar=True, sync_dist=True, batch_size=len(right)
+        )
 
-    def _maps(self, frames: Tensor, batch: dict[str, Tensor]) -> ClassMaps:
-        """The maps of frames (B, F, 3, H, W): (B, ...), or (B, 3, ...) of ST."""
-        maps: ClassMaps
+    def _maps(self, batch: Batch) -> ClassMaps:
+        """The maps of B moments, (B, ...), or, of ST, (B, 3, ...)."""
+        frames = batch["frames"]
         if isinstance(self.net, ST):
             maps = self.net(frames)
         elif isinstance(self.net, SA):
-            is_open = batch["has_sound"][:, 0].float()
-            maps = self.net(frames[:, 0], batch["sound"][:, 0, 0], is_open)
+            maps = self.net(frames[:, 0], batch["sound"][:, 0], batch["has_sound"].float())
         else:
             maps = self.net(frames[:, 0])
-        return maps
+        return ClassMaps(*maps)
 
     def _loss(self, scores: Tensor, tags: Tensor) -> Tensor:
         """The loss of scores (B, categories) or (B, F, categories)."""
@@ -157,8 +101,20 @@ def _for_each(scores: Tensor, tags: Tensor) -> Tensor:
     return tags.view(-1, *[1] * (scores.ndim - 2)).expand(scores.shape[:-1])
 
 
+def as_probabilities(scores: Tensor, loss: Loss) -> Tensor:
+    """What scores (..., categories) say of each category, by the loss they were trained with."""
+    return torch.softmax(scores, -1) if loss == "cross-entropy" else torch.sigmoid(scores)
+
+
 def train_source(
-    prepared: Path, out: Path, recipe: ClassRecipe, seed: int = 0, workers: int = 0
+    prepared: Path,
+    out: Path,
+    recipe: ClassRecipe,
+    seed: int = 0,
+    *,
+    start: Beginnings = MappingProxyType({}),
+    crops: Path | None = None,
+    machine: Machine = ONE_DEVICE,
 ) -> Path:
     """Train a source of class maps on prepared moments, or go on with the training there.
 
@@ -167,34 +123,34 @@ def train_source(
         out: run folder, see :func:`~lookhear.training.loop.train`.
         recipe: how.
         seed: of everything left to chance.
-        workers: processes that load the moments.
+        start: where parts of the network begin.
+        crops: for the fine stage, the coarse maps of
+            :func:`~lookhear.training.maps.make_maps`.
+        machine: what to train on.
 
     Returns:
         The folder of the saved network.
 
     Raises:
-        LookhearError: there are too few moments or one category only, or ``out`` cannot be
-            written or holds another training.
+        LookhearError: there are too few moments or one category only, ``start`` or ``crops`` does
+            not fit, or ``out`` cannot be written or holds another training.
     """
-    data = _moments(prepared, "train", recipe)
+
+    def moments(split: Split) -> Moments:
+        return Moments(
+            prepared,
+            split,
+            size=recipe.augmentation.prepared_size,
+            frames=3 if recipe.source == "ST" else 1,
+            windows=windows_of(recipe.net) if recipe.source == "SA" else None,
+            crops=crops,
+        )
+
+    data, held_out = train_and_val(prepared, moments, recipe.schedule.batch_size)
     if len(data.tags) < 2:
         raise LookhearError(f"{prepared}: has one category only; classifiers need two at least")
-    if len(data) < recipe.schedule.batch_size:
-        raise LookhearError(
-            f"{prepared}: its {len(data)} moments are fewer than a batch of "
-            f"{recipe.schedule.batch_size}; prepare more clips"
-        )
-    held_out = None
-    if read_manifest(prepared).moments["val"]:
-        held_out = _moments(prepared, "val", recipe)
     training = ClassTraining(recipe, data.tags, seed)
-    described = {"recipe": asdict(recipe), "seed": seed, "moments": len(data), "tags": data.tags}
-    return train(training, data, out, described, validation=held_out, workers=workers)
-
-
-def _moments(prepared: Path, split: Split, recipe: ClassRecipe) -> Moments:
-    windows = None
-    if recipe.source == "SA":
-        windows = SOUND_ENCODERS[recipe.net.get("sound_encoder", "vggsound")].windows
-    frames: Literal[1, 3] = 3 if recipe.source == "ST" else 1
-    return Moments(prepared, split, size=recipe.prepared_size, frames=frames, windows=windows)
+    begin_with(training.net, start)
+    read = identities({"data": prepared, "crops": crops, **start})
+    described = asdict(recipe) | {"seed": seed} | read
+    return train(training, data, out, described, validation=held_out, machine=machine)

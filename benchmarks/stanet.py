@@ -1,0 +1,88 @@
+"""STANet from tags alone, on worlds whose answers are known: the table, the switch, the time.
+
+    python benchmarks/stanet.py OUT
+
+makes three worlds in OUT (the first to learn from; the second, of another seed, to score on; the
+third with sounds that belong to nothing in the picture), runs `lookhear train stanet` as a user
+would, and prints what the project promises of it. A run that was stopped goes on.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from lookhear.data.prepare import prepare, read_tagged
+from lookhear.data.world.files import World, write_world
+from lookhear.models import load_network
+from lookhear.nets.switch import AudioSwitch
+from lookhear.parallel import cores
+from lookhear.training.augment import plain_batch
+from lookhear.training.scores import PSEUDO_FIXATIONS, STA_DEAF, all_moments
+
+LEARN = World("sounding", clips=1700, seed=11, duration=3.0)  # 1,360 of them to train on
+TEST = World("sounding", clips=60, seed=12)
+OFFSCREEN = World("offscreen", clips=40, seed=13)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--preset", default="small")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    worlds = {name: out / name for name in ("learn", "test", "offscreen")}
+    for folder, world in zip(worlds.values(), (LEARN, TEST, OFFSCREEN), strict=True):
+        write_world(folder, world, cores())
+    run = out / f"run-{arguments.preset}"
+    command = [sys.executable, "-m", "lookhear", "train", "stanet", "--data", worlds["learn"]]
+    command += ["--test", worlds["test"], "--out", run, "--preset", arguments.preset]
+    begun = time.monotonic()
+    subprocess.run(command, check=True)
+    print(f"all of it: {(time.monotonic() - begun) / 60:.1f} minutes on {cores()} cores")
+    nss = {
+        row: values["NSS"]
+        for row, values in json.loads((run / "test/scores/scores.json").read_text())[
+            "means"
+        ].items()
+    }
+    single = max(nss[source] for source in ("S", "SA", "ST"))
+    print(f"SCAM coarse / best single source: {nss['SCAM, coarse'] / single:.2f} (above 1)")
+    print(f"SCAM fine / coarse: {nss['SCAM, fine'] / nss['SCAM, coarse']:.2f} (above 1)")
+    print(f"STA / without sound: {nss['STA'] / nss[STA_DEAF]:.2f} (at least 1.5)")
+    print(f"STA / pseudo-fixations: {nss['STA'] / nss[PSEUDO_FIXATIONS]:.2f} (at least 0.7)")
+    moments = out / "offscreen-moments"
+    prepare(read_tagged(worlds["offscreen"]), moments, workers=cores())
+    own, other = belongs(run, run / "test/moments"), belongs(run, moments)
+    print(
+        f"AudioSwitch: {share(own, True):.3f} of sounds that belong, {share(other, False):.3f} of "
+        f"sounds off screen; together {(share(own, True) + share(other, False)) / 2:.3f} "
+        "(at least 0.9)"
+    )
+
+
+@torch.inference_mode()
+def belongs(run: Path, prepared: Path) -> np.ndarray:
+    """How probably the switch takes each moment's sound to belong to its picture."""
+    switch = load_network(AudioSwitch, run / "switch/model")
+    of_batches = []
+    for data in all_moments(prepared, switch):
+        for batch in DataLoader(data, 32):
+            seen = plain_batch(batch, switch.input_size)
+            of_batches.append(switch.belongs(seen["frames"][:, 1], seen["sound"][:, 1]).numpy())
+    return np.concatenate(of_batches)
+
+
+def share(probabilities: np.ndarray, truth: bool) -> float:
+    """The share of the moments of which the switch is right."""
+    return float(((probabilities > 0.5) == truth).mean())
+
+
+if __name__ == "__main__":
+    main()

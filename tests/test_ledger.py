@@ -1,0 +1,289 @@
+"""No stage of a run is done twice, none is taken for done that is not, and a run stays one run."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lookhear.errors import LookhearError
+from lookhear.training.ledger import Ledger, identity
+
+SETTINGS = {"preset": "tiny", "seed": 3}
+
+
+class Works:
+    """Counts what was done; each work writes what it was told into its folder."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def __call__(self, text: str) -> Callable[[Path], None]:
+        def work(folder: Path) -> None:
+            self.done.append(text)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / text).touch()
+
+        return work
+
+
+@pytest.fixture
+def works() -> Works:
+    return Works()
+
+
+def held(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_stage_that_is_done_is_not_done_again_by_this_run_or_a_later_one(
+    tmp_path: Path, works: Works
+) -> None:
+    for _ in range(2):
+        ledger = Ledger.open(tmp_path, SETTINGS)
+        for _ in range(2):
+            assert (
+                ledger.do("coarse/S", {"rate": 1, "of": "x"}, works("a")) == tmp_path / "coarse/S"
+            )
+    assert works.done == ["a"]
+    assert not ledger.worked
+    assert ledger.stages["coarse/S"].done
+
+
+def test_the_order_in_which_inputs_are_told_is_no_change(tmp_path: Path, works: Works) -> None:
+    ledger = Ledger.open(tmp_path, SETTINGS)
+    ledger.do("s", {"a": 1, "b": {"c": 2, "d": 3}}, works("once"))
+    ledger.do("s", {"b": {"d": 3, "c": 2}, "a": 1}, works("again"))
+    assert works.done == ["once"]
+
+
+def test_other_inputs_clear_a_stage_and_do_it_again_and_no_other(
+    tmp_path: Path, works: Works
+) -> None:
+    ledger = Ledger.open(tmp_path, SETTINGS)
+    ledger.do("one", {"x": 1}, works("one before"))
+    ledger.do("two", {"x": 1}, works("two before"))
+    later = Ledger.open(tmp_path, SETTINGS)
+    later.do("one", {"x": 2}, works("one after"))
+    later.do("two", {"x": 1}, works("two after"))
+    assert works.done == ["one before", "two before", "one after"]
+    assert held(tmp_path / "one") == {"one after"}
+    assert later.worked
+    assert [*Ledger.open(tmp_path, SETTINGS).stages] == ["one", "two"]
+
+
+def test_a_stage_that_sorts_its_own_folder_out_finds_what_was_there(
+    tmp_path: Path, works: Works
+) -> None:
+    ledger = Ledger.open(tmp_path, SETTINGS)
+    ledger.do("moments", {"x": 1}, works("before"), replaces=False)
+    ledger.do("moments", {"x": 2}, works("after"), replaces=False)
+    assert held(tmp_path / "moments") == {"before", "after"}
+
+
+def test_a_stage_that_was_stopped_goes_on_with_what_it_had(tmp_path: Path, works: Works) -> None:
+    def stopped(folder: Path) -> None:
+        works("half")(folder)
+        raise KeyboardInterrupt
+
+    ledger = Ledger.open(tmp_path, SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.do("s", {"x": 1}, stopped)
+    assert ledger.worked
+    later = Ledger.open(tmp_path, SETTINGS)
+    assert not later.stages["s"].done
+    before = later.stages["s"].seconds
+    later.do("s", {"x": 1}, works("whole"))
+    assert held(tmp_path / "s") == {"half", "whole"}
+    assert later.stages["s"].done
+    assert later.stages["s"].seconds >= before > 0
+
+
+def test_a_stage_that_was_stopped_is_cleared_for_other_inputs(tmp_path: Path, works: Works) -> None:
+    def stopped(folder: Path) -> None:
+        works("half")(folder)
+        raise LookhearError("no room")
+
+    with pytest.raises(LookhearError, match="no room"):
+        Ledger.open(tmp_path, SETTINGS).do("s", {"x": 1}, stopped)
+    Ledger.open(tmp_path, SETTINGS).do("s", {"x": 2}, works("whole"))
+    assert held(tmp_path / "s") == {"whole"}
+
+
+def test_a_stage_whose_folder_has_gone_is_done_again(tmp_path: Path, works: Works) -> None:
+    Ledger.open(tmp_path, SETTINGS).do("s", {"x": 1}, works("first"))
+    shutil.rmtree(tmp_path / "s")
+    Ledger.open(tmp_path, SETTINGS).do("s", {"x": 1}, works("second"))
+    assert works.done == ["first", "second"]
+
+
+def test_a_stage_half_removed_for_other_inputs_is_not_taken_for_done(
+    tmp_path: Path, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ledger.open(tmp_path, SETTINGS).do("s", {"x": 1}, works("a"))
+
+    def killed(folder: Path) -> None:
+        (folder / "a").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Ledger.open(tmp_path, SETTINGS).do("s", {"x": 2}, works("b"))
+    folder = Ledger.open(tmp_path, SETTINGS).do("s", {"x": 1}, works("a"))
+    assert held(folder) == {"a"}
+
+
+def test_other_settings_are_refused_and_nothing_is_touched(tmp_path: Path, works: Works) -> None:
+    Ledger.open(tmp_path, SETTINGS).do("s", {}, works("a"))
+    kept = (tmp_path / "run.json").read_bytes()
+    for other in ({"preset": "small", "seed": 3}, {"preset": "tiny", "seed": 4}):
+        with pytest.raises(LookhearError, match=r"^.*: a run with --(preset tiny|seed 3), not "):
+            Ledger.open(tmp_path, other)
+    assert (tmp_path / "run.json").read_bytes() == kept
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    Ledger.open(tmp_path, SETTINGS)
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(LookhearError, match=r"holds something else; choose another --out$"):
+        Ledger.open(tmp_path, SETTINGS)
+
+
+def keep(run: Path, works: Works, **changes: Any) -> None:
+    Ledger.open(run, SETTINGS).do("s", {}, works("a"))
+    kept = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(kept | changes))
+
+
+def test_a_run_of_another_version_is_told_as_such(tmp_path: Path, works: Works) -> None:
+    keep(tmp_path, works, lookhear=99)
+    with pytest.raises(LookhearError, match=r"another version of lookhear \(99, not 1\); choose"):
+        Ledger.open(tmp_path, SETTINGS)
+
+
+def test_a_run_of_another_version_may_note_what_this_one_does_not_know(
+    tmp_path: Path, works: Works
+) -> None:
+    keep(tmp_path, works, lookhear=2, stages={"s": {"inputs": "x", "devices": 2}})
+    with pytest.raises(LookhearError, match=r"another version of lookhear \(2, not 1\); choose"):
+        Ledger.open(tmp_path, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "7",
+        "\udcff",
+        '{"lookhear": 1}',
+        '{"lookhear": 1, "settings": {}, "stages": []}',
+        '{"lookhear": 1, "settings": {}, "stages": {"s": 1}}',
+        '{"lookhear": 1, "settings": {}, "stages": {"s": {"done": true}}}',
+        '{"lookhear": 1, "settings": {}, "stages": {"s": {"inputs": "x", "more": 1}}}',
+        '{"lookhear": 1, "settings": [], "stages": {}}',
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_ledger_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(LookhearError, match=r"run\.json: damaged; choose another --out$") as caught:
+        Ledger.open(tmp_path, SETTINGS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_ledger_that_cannot_be_written_is_one_line_and_the_stage_is_not_begun(
+    tmp_path: Path, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(tmp_path, SETTINGS)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(LookhearError, match=r"run\.json: cannot be written: No space left"):
+            ledger.do("s", {}, works("a"))
+    assert works.done == []
+    Ledger.open(tmp_path, SETTINGS).do("s", {}, works("a"))
+    assert works.done == ["a"]
+
+
+FILES = st.dictionaries(
+    st.text("abc", min_size=1, max_size=3).map(lambda name: f"f{name}"),
+    st.binary(max_size=40),
+    min_size=1,
+    max_size=4,
+)
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in files.items():
+        path = folder / "shard" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+@given(FILES, st.data())
+def test_identity_changes_with_any_byte_and_any_name_and_not_with_the_place(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], data: st.DataObject
+) -> None:
+    root = tmp_path_factory.mktemp("maps")
+    known = identity(write_files(root / "here", files))
+    assert identity(write_files(root / "there" / "deep", files)) == known
+    name = data.draw(st.sampled_from(sorted(files)))
+    content = files[name]
+    place = data.draw(st.integers(0, len(content)))
+    longer = content[:place] + b"\0" + content[place:]
+    assert identity(write_files(root / "longer", files | {name: longer})) != known
+    if content:
+        place = data.draw(st.integers(0, len(content) - 1))
+        flipped = bytes([*content[:place], content[place] ^ 1, *content[place + 1 :]])
+        assert identity(write_files(root / "flipped", files | {name: flipped})) != known
+    renamed = {name + "x" if name == other else other: c for other, c in files.items()}
+    assert identity(write_files(root / "renamed", renamed)) != known
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=4))
+def test_a_stage_is_done_once_for_each_inputs_in_a_row(
+    tmp_path_factory: pytest.TempPathFactory, inputs: dict[str, Any]
+) -> None:
+    run, works = tmp_path_factory.mktemp("run"), Works()
+    for wanted in (inputs, inputs, inputs | {"one more": 1}, inputs):
+        Ledger.open(run, SETTINGS).do("s", wanted, works("a"))
+    assert works.done == ["a"] * 3
+
+
+def test_a_card_is_no_part_of_a_models_identity(tmp_path: Path) -> None:
+    write_files(tmp_path / "model", {"model.safetensors": b"1"})
+    known = identity(tmp_path / "model")
+    (tmp_path / "model" / "README.md").write_text("card")
+    assert identity(tmp_path / "model") == known
+
+
+def test_prepared_moments_are_known_by_their_records(tmp_path: Path) -> None:
+    """Which hold the checksums of the shards, so that those need not be read."""
+    folder = tmp_path / "moments"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    (folder / "train-00000.json").write_text('{"sha256": "a"}')
+    known = identity(folder)
+    (folder / "train-00000.tar").write_bytes(b"x")
+    assert identity(folder) == known
+    (folder / "train-00000.json").write_text('{"sha256": "b"}')
+    assert identity(folder) != known
+
+
+def test_what_is_not_there_has_no_identity(tmp_path: Path) -> None:
+    with pytest.raises(LookhearError, match="cannot be read"):
+        identity(tmp_path / "nowhere")
