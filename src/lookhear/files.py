@@ -24,15 +24,18 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".partial")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, replacing an older one in one step.
+def write_whole(path: Path, content: str | memoryview) -> None:
+    """Write a file of text or bytes, replacing an older one in one step.
 
     Raises:
         LookhearError: the file cannot be written.
     """
     partial = partial_of(path)
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace")  # of names that are not
+        if isinstance(content, str):
+            partial.write_text(content, encoding="utf-8", errors="replace")  # of names that are not
+        else:
+            partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -152,8 +152,10 @@ def maps(
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
     _check_crops(stage, crops)
+    from lookhear.models import RUN_MODEL
+
     room, recipes = _training("maps"), _preset(preset)
-    saved = {name: sources / name / "model" for name in recipes.sources(stage)}
+    saved = {name: sources / name / RUN_MODEL for name in recipes.sources(stage)}
     nets = room.Sources.load(saved, recipes.sources(stage)["S"].loss, device)
     ledger = _training("ledger")
     read: dict[str, Path | None] = {"moments": data, "crops": crops}

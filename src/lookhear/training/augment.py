@@ -153,9 +153,15 @@ def plain_batch(batch: Batch, size: tuple[int, int]) -> Batch:
     plain = _without_partners(batch)
     if "frames" in plain:
         frames = plain["frames"]
-        resized = F.interpolate(frames.flatten(0, 1), size, mode="bilinear", antialias=True)
-        plain["frames"] = resized.view(*frames.shape[:3], *size)
+        plain["frames"] = at_size(frames.flatten(0, 1), size).view(*frames.shape[:3], *size)
     return plain
+
+
+def at_size(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize pictures (N, 3, H, W), unless they are of that size."""
+    if pictures.shape[-2:] == size:
+        return pictures
+    return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
 def _without_partners(batch: Batch) -> Batch:

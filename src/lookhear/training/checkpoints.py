@@ -1,6 +1,5 @@
 """What a training leaves, whole or not at all: checkpoints and, at the end, the model."""
 
-import contextlib
 import io
 import os
 import re
@@ -12,7 +11,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from safetensors import SafetensorError
 
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, partial_of, whole_folder
+from lookhear.files import cannot_write, whole_folder, write_whole
 
 
 class Checkpoints(TorchCheckpointIO):
@@ -32,18 +31,13 @@ class Checkpoints(TorchCheckpointIO):
         """
         assert storage_options is None
         path = Path(path)
-        partial = partial_of(path)
         content = io.BytesIO()  # torch.save does not say why a file cannot be written
         torch.save(checkpoint, content)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content.getbuffer())
-            partial.replace(path)
         except OSError as error:
             raise cannot_write(path, error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+        write_whole(path, content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read a checkpoint.

@@ -12,13 +12,12 @@ from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
 from lookhear.data.tagged import Split
-from lookhear.errors import LookhearError
 from lookhear.nets.scam import SA, ST, ClassMaps, S
 from lookhear.training import Source
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
-from lookhear.training.moments import train_and_val, windows_of
+from lookhear.training.moments import require_categories, train_and_val, windows_of
 from lookhear.training.parts import Beginnings, begin_with
 
 Loss: TypeAlias = Literal["soft margin", "cross-entropy"]
@@ -147,8 +146,7 @@ def train_source(
         )
 
     data, held_out = train_and_val(prepared, moments, recipe.schedule.batch_size)
-    if len(data.tags) < 2:
-        raise LookhearError(f"{prepared}: has one category only; classifiers need two at least")
+    require_categories(data, prepared)
     training = ClassTraining(recipe, data.tags, seed)
     begin_with(training.net, start)
     read = identities({"data": prepared, "crops": crops, **start})

@@ -14,12 +14,11 @@ from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
 from lookhear.data.tagged import Split
-from lookhear.errors import LookhearError
 from lookhear.nets.sound import SOUND_ENCODERS, SoundClassifier
 from lookhear.training.augment import Augmentation, Batch, random_batch
 from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
-from lookhear.training.moments import require_sound, train_and_val
+from lookhear.training.moments import require_categories, require_sound, train_and_val
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,7 @@ def train_hearing(
         return Moments(prepared, split, windows=windows)
 
     data, held_out = train_and_val(prepared, moments, recipe.schedule.batch_size)
-    if len(data.tags) < 2:
-        raise LookhearError(f"{prepared}: has one category only; classifiers need two at least")
+    require_categories(data, prepared)
     require_sound(data, prepared)
     training = HearingTraining(recipe, data.tags, seed)
     described = asdict(recipe) | {"seed": seed} | identities({"data": prepared})

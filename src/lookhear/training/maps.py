@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from lookhear import scam
@@ -31,6 +30,7 @@ from lookhear.maps import Maps, normalise, resize
 from lookhear.models import load_network
 from lookhear.nets.scam import SA, ST, ClassMaps, S
 from lookhear.training import Source
+from lookhear.training.augment import at_size
 from lookhear.training.classify import Loss, as_probabilities
 
 CONFIDENCES = "confidences"
@@ -139,20 +139,14 @@ class Sources:
         frames = batch["frames"][:, 0].to(device).float() / 255  # B, 3, 3, H, W
         target = frames[:, 1]
         heard, is_open = batch["sound"][:, 0, 1].to(device), batch["has_sound"][:, 0].to(device)
-        seen = self.st.see(_at_size(frames.flatten(0, 1), self.st.input_size))
+        seen = self.st.see(at_size(frames.flatten(0, 1), self.st.input_size))
         before, middle, after = (seen.at(slice(time, None, 3)) for time in range(3))
         maps: tuple[ClassMaps, ...] = (
             self.s(target),
-            self.sa(_at_size(target, self.sa.input_size), heard, is_open.float()),
+            self.sa(at_size(target, self.sa.input_size), heard, is_open.float()),
             self.st.attend(before, middle, after),
         )
         return [m.plain for m in maps], [m.fused for m in maps], [m.scores()[1] for m in maps]
-
-
-def _at_size(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    if frames.shape[-2:] == size:
-        return frames
-    return F.interpolate(frames, size, mode="bilinear", antialias=True)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,16 @@ def train_and_val(
     return data, moments("val") if read_complete(prepared).moments["val"] else None
 
 
+def require_categories(data: Moments, prepared: Path) -> None:
+    """Refuse moments that are all of one category.
+
+    Raises:
+        LookhearError: so it is.
+    """
+    if len(data.tags) < 2:
+        raise LookhearError(f"{prepared}: has one category only; classifiers need two at least")
+
+
 def require_sound(data: Moments, prepared: Path) -> None:
     """Refuse moments of which none has sound.
 
