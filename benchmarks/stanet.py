@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--precision", default="bf16-mixed", help="32-true where bfloat16 is slow")
     arguments = parser.parse_args()
     out: Path = arguments.out
     worlds = {name: out / name for name in ("learn", "test", "offscreen")}
@@ -43,6 +44,7 @@ def main() -> None:
     run = out / f"run-{arguments.preset}"
     command = [sys.executable, "-m", "lookhear", "train", "stanet", "--data", worlds["learn"]]
     command += ["--test", worlds["test"], "--out", run, "--preset", arguments.preset]
+    command += ["--precision", arguments.precision]
     begun = time.monotonic()
     subprocess.run(command, check=True)
     print(f"all of it: {(time.monotonic() - begun) / 60:.1f} minutes on {cores()} cores")

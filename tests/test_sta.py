@@ -268,6 +268,21 @@ def test_the_matching_gate_learns_which_thing_makes_which_sound() -> None:
         torch.testing.assert_close(swapped, gate(picture, sounds).flip(-1))
 
 
+@torch.inference_mode()
+def test_a_kind_that_is_not_seen_does_not_veto_one_that_is() -> None:
+    gate = MatchingGate(2, 1, kinds=2)
+    gate.picture.weight.copy_(torch.eye(2)[:, :, None, None] * 40)
+    gate.picture.bias.fill_(-20)
+    gate.sound.weight.zero_()
+    picture = torch.tensor([[[[1.0, 0.0]], [[0.0, 0.0]]]])  # the first kind on the left, no second
+    for share in (0.9, 0.3):  # of the first kind in what is heard
+        gate.sound.bias.copy_(torch.tensor([share, 1 - share]).log())
+        left, right = gate(picture, torch.zeros(1, 1))[0, 0, 0]
+        odds = share * torch.tensor(20 * gate.SCALE).exp()
+        torch.testing.assert_close(left, odds / (1 + odds), atol=1e-2, rtol=0)
+        assert right < 0.1
+
+
 def switched(belongs: list[float]) -> STA:
     """A network whose switch says how probably each sound belongs."""
     torch.manual_seed(0)

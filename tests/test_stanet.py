@@ -26,6 +26,7 @@ from lookhear.training import stanet
 STAGES = (
     "moments",
     "hearing",
+    "matching",
     *(f"coarse/{stage}" for stage in ("S", "SA", "ST", "maps")),
     *(f"fine/{stage}" for stage in ("S", "SA", "ST", "maps")),
     "switch",
@@ -235,16 +236,18 @@ def test_the_verb_of_every_stage_makes_what_the_run_makes(
             yield from ("--start", f"{part.replace('__', '.')}={source}")
 
     ear = train("hearing", out="hearing")
-    s = train("source", "--net", "S", out="coarse/S")
+    by_ear = [*start(sound_encoder=ear, head__gate__sound=f"{ear}:classifier")]
+    first = train("matching", *by_ear, out="matching")
+    looks = f"{first}:head.gate.picture"
+    train("source", "--net", "S", *start(backbone=first, head__classifier=looks), out="coarse/S")
+    seen = [*start(backbone=first), "--start", f"head.classifier.0={looks}"]
     sa_parts = start(
-        backbone=s,
         sound_encoder=ear,
         head__votes=f"{ear}:classifier",
-        head__sound_gate__sound=f"{ear}:classifier",
-        head__sound_gate__picture=f"{s}:head.classifier",
+        head__sound_gate=f"{first}:head.gate",
     )
-    sa = train("source", "--net", "SA", *sa_parts, out="coarse/SA")
-    train("source", "--net", "ST", *start(backbone=s), out="coarse/ST")
+    sa = train("source", "--net", "SA", *seen, *sa_parts, out="coarse/SA")
+    train("source", "--net", "ST", *seen, out="coarse/ST")
     boxes = train("maps", "--sources", tmp_path / "coarse", out="coarse/maps")
     fine = ["--stage", "fine", "--crops", boxes]
     for net in ("S", "SA", "ST"):
@@ -254,8 +257,8 @@ def test_the_verb_of_every_stage_makes_what_the_run_makes(
         train("source", "--net", net, *fine, *start(**parts), out=f"fine/{net}")
     maps = train("maps", "--sources", tmp_path / "fine", *fine, out="fine/maps")
     like_sa = [*start(backbone=sa, sound_encoder=sa)]
-    switch_gate = start(head__gate=f"{sa}:head.sound_gate")
-    switch = train("switch", *like_sa, *switch_gate, out="switch")
+    gate = start(head__gate=f"{sa}:head.sound_gate")
+    switch = train("switch", *like_sa, *gate, *by_ear, out="switch")
     sta_gate = start(head__sound_gate=sa)
     sta = train("sta", "--maps", maps, *like_sa, *sta_gate, out="sta")
     train("join", "--sta", sta, "--switch", switch, out="model")

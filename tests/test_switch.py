@@ -115,3 +115,13 @@ def test_a_matching_switch_looks_for_what_may_make_the_sound() -> None:
     torch.testing.assert_close(logits[:, 1] - logits[:, 0], best)
     mirrored = head(features.flip(-1), sound)  # wherever it is
     torch.testing.assert_close(mirrored, logits)
+
+
+@pytest.mark.parametrize("head", [AudioSwitchHead(8, 12), MatchingSwitchHead(8, 12, kinds=3)])
+def test_all_pairs_at_once_are_as_one_by_one(head: AudioSwitchHead | MatchingSwitchHead) -> None:
+    features, sounds = torch.randn(3, 8, 4, 5), torch.randn(2, 12)
+    logits = head.pairs(features, sounds)
+    assert logits.shape == (3, 2, 2)
+    for picture, sound in ((0, 0), (2, 0), (1, 1)):
+        alone = head(features[picture : picture + 1], sounds[sound : sound + 1])[0]
+        torch.testing.assert_close(logits[picture, sound], alone)

@@ -170,6 +170,26 @@ def maps(
 
 
 @app.command()
+def matching(
+    data: Prepared,
+    folder: Run,
+    preset: PresetName = "small",
+    start: Start = None,
+    seed: Seed = 0,
+    devices: Devices = 1,
+    precision: Precision = "32-true",
+) -> None:
+    """Train a first AudioSwitch, whose sight the sources begin with."""
+    recipe = _preset(preset).matching
+    if recipe is None:
+        raise LookhearError(f"--preset {preset}: its sources begin with pretrained weights instead")
+    saved = _training("switch").train_switch(
+        data, folder, recipe, seed, start=_beginnings(start), machine=_machine(devices, precision)
+    )
+    out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
+
+
+@app.command()
 def switch(
     data: Prepared,
     folder: Run,

@@ -122,8 +122,9 @@ class MatchingGate(nn.Module):
 
     The published gates can hardly single out one of several things: one does not see where
     things are, and all that the other's sound can do is to make the mixture of its maps, which the
-    whole picture chooses, more or less even. Here the sound itself mixes the maps: a map for each
-    kind of thing, by how much it sounds like that kind.
+    whole picture chooses, more or less even. Here the sound itself mixes the maps: the odds of each
+    kind of thing, by how probably it is that kind that sounds. Odds, as their logarithms would let
+    a kind that is not seen veto one that is.
 
     Args:
         picture_channels: of the picture's features.
@@ -143,9 +144,15 @@ class MatchingGate(nn.Module):
 
     def match(self, picture: Tensor, sound: Tensor) -> Tensor:
         """Return the logits (B, H, W) of the gate; see `forward`."""
-        shares = torch.softmax(self.sound(sound), dim=1)  # B, kinds
-        matched = torch.einsum("bk,bkhw->bhw", shares, self.picture(picture))
-        return matched * self.scale + self.bias
+        log_odds, highest = self._log_odds(picture)
+        mixed = torch.einsum("bk,bkhw->bhw", self._shares(sound), torch.exp(log_odds))
+        return _log(mixed) + highest + self.bias
+
+    def match_all(self, pictures: Tensor, sounds: Tensor) -> Tensor:
+        """Match each of N pictures with each of M sounds; return logits (N, M, H, W)."""
+        log_odds, highest = self._log_odds(pictures)
+        mixed = torch.einsum("mk,nkhw->nmhw", self._shares(sounds), torch.exp(log_odds))
+        return _log(mixed) + highest[:, None] + self.bias
 
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
         """Return the gate (B, 1, H, W), in (0, 1).
@@ -155,6 +162,20 @@ class MatchingGate(nn.Module):
             sound: vectors (B, S).
         """
         return torch.sigmoid(self.match(picture, sound))[:, None]
+
+    def _log_odds(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Of each kind, (N, kinds, H, W), less those of the likeliest, and these, (N, H, W)."""
+        log_odds = self.picture(pictures) * self.scale
+        highest = log_odds.amax(1)
+        return log_odds - highest[:, None], highest
+
+    def _shares(self, sounds: Tensor) -> Tensor:
+        """How probably each kind makes sounds (N, S), (N, kinds)."""
+        return torch.softmax(self.sound(sounds), dim=1)
+
+
+def _log(shares: Tensor) -> Tensor:
+    return shares.clamp(min=1e-20).log()
 
 
 class UpsampledSoundGate(nn.Module):

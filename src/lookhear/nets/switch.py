@@ -38,6 +38,11 @@ class AudioSwitchHead(nn.Module):
         logits: Tensor = self.match(self.sound(sound), self.picture(features.mean((2, 3))))
         return logits
 
+    def pairs(self, features: Tensor, sounds: Tensor) -> Tensor:
+        """Return the logits (N, M, 2) of each of N pictures with each of M sounds."""
+        seen, heard = self.picture(features.mean((2, 3))), self.sound(sounds)
+        return torch.einsum("mi,kij,nj->nmk", heard, self.match.weight, seen) + self.match.bias
+
 
 class MatchingSwitchHead(nn.Module):
     """A head that asks whether any place of the picture may make the sound. Not published.
@@ -56,8 +61,16 @@ class MatchingSwitchHead(nn.Module):
 
     def forward(self, features: Tensor, sound: Tensor) -> Tensor:
         """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
-        best = self.gate.match(features, sound).amax((1, 2))
-        return torch.stack([torch.zeros_like(best), best], 1)
+        return self._logits(self.gate.match(features, sound))
+
+    def pairs(self, features: Tensor, sounds: Tensor) -> Tensor:
+        """Return the logits (N, M, 2) of each of N pictures with each of M sounds."""
+        return self._logits(self.gate.match_all(features, sounds))
+
+    @staticmethod
+    def _logits(matched: Tensor) -> Tensor:
+        best = matched.amax((-2, -1))
+        return torch.stack([torch.zeros_like(best), best], -1)
 
 
 class AudioSwitch(
@@ -100,7 +113,7 @@ class AudioSwitch(
         super().__init__(backbone, backbone_args, (stride,), input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], self.sound_encoder.channels
-        self.head: nn.Module = (
+        self.head: AudioSwitchHead | MatchingSwitchHead = (
             AudioSwitchHead(*size) if kinds is None else MatchingSwitchHead(*size, kinds)
         )
 

@@ -4,8 +4,9 @@ What `small` and `tiny` do otherwise than the paper, and why:
 
 | | paper | small | because |
 | --- | --- | --- | --- |
-| weights at first | ImageNet's, VGGSound's | of the networks before | it needs no download |
+| weights at first | ImageNet's, VGGSound's | see the next two | it needs no download |
 | sound encoder | VGGSound's | learns the tags by ear first | none else is to be had |
+| sight | knows ImageNet | begins with a first AudioSwitch's | tags alone teach it too slowly |
 | backbone, strides | ResNeXt-101; 8, 16, 32 | ten layers; 4, 8, 16 | two cores; small pictures |
 | SA, ST | 3 hidden convolutions | none | few clips are learnt by heart |
 | SA's scores | of what the gate lets through | the sound votes, too | the gate learns too slowly |
@@ -35,6 +36,8 @@ class Preset:
 
     Attributes:
         hearing: for the sound encoder; None where one that is trained already is to be given.
+        matching: for a first AudioSwitch, whose sight the coarse sources begin with; None where
+            they begin with pretrained weights or each other's.
         coarse: for the sources that see whole frames.
         fine: for those that see crops.
         switch: for AudioSwitch.
@@ -45,6 +48,7 @@ class Preset:
     """
 
     hearing: HearingRecipe | None
+    matching: SwitchRecipe | None
     coarse: dict[Source, ClassRecipe]
     fine: dict[Source, ClassRecipe]
     switch: SwitchRecipe
@@ -79,6 +83,7 @@ def _paper() -> Preset:
 
     return Preset(
         hearing=None,
+        matching=None,
         coarse=sources(256, whole),
         fine=sources(356, crop),
         switch=SwitchRecipe({}, schedule, whole),
@@ -112,14 +117,10 @@ class _Light:
             hearing=HearingRecipe(
                 "light", self._schedule("hearing"), self._augmentation(self.frame)
             ),
+            matching=self._switch("matching"),
             coarse={source: self._source(source, "coarse", self.frame) for source in _GATES},
             fine={source: self._source(source, "fine", self.crop) for source in _GATES},
-            switch=SwitchRecipe(
-                self._net(self.frame) | {"stride": 16, "sound_encoder": "light"},
-                self._schedule("switch"),
-                self._augmentation(self.frame),
-                matches=True,
-            ),
+            switch=self._switch("switch"),
             sta=STARecipe(
                 self._net(self.frame)
                 | {
@@ -134,6 +135,14 @@ class _Light:
                 still=0.5,
             ),
             grid=(height // 2, width // 2),
+        )
+
+    def _switch(self, training: str) -> SwitchRecipe:
+        return SwitchRecipe(
+            self._net(self.frame) | {"stride": 16, "sound_encoder": "light"},
+            self._schedule(training),
+            self._augmentation(self.frame),
+            matches=True,
         )
 
     def _source(self, source: Source, stage: str, size: tuple[int, int]) -> ClassRecipe:
@@ -154,7 +163,7 @@ class _Light:
 
     def _schedule(self, training: str) -> Schedule:
         # What begins at trained weights needs but half the rate.
-        rate = 4e-3 if training in ("hearing", "coarse S") else 2e-3
+        rate = 4e-3 if training in ("hearing", "matching") else 2e-3
         return Schedule(
             epochs=self.epochs[training],
             batch_size=self.batch_size,
@@ -184,15 +193,16 @@ PRESETS: dict[str, Preset] = {
         crop=(112, 112),
         batch_size=32,
         epochs={
-            "hearing": 8,
-            "coarse S": 7,
-            "coarse SA": 3,
+            "hearing": 4,
+            "matching": 9,
+            "coarse S": 2,
+            "coarse SA": 5,
             "coarse ST": 1,
             "fine S": 3,
             "fine SA": 3,
             "fine ST": 1,
-            "switch": 3,
-            "sta": 3,
+            "switch": 5,
+            "sta": 5,
         },
     ).preset(),
     "tiny": _Light(
@@ -202,6 +212,7 @@ PRESETS: dict[str, Preset] = {
         batch_size=4,
         epochs={
             "hearing": 2,
+            "matching": 1,
             "coarse S": 2,
             "coarse SA": 1,
             "coarse ST": 1,

@@ -25,6 +25,7 @@ TRAININGS = {
         for stage in ("coarse", "fine")
         for source in ("S", "SA", "ST")
     },
+    "matching": "pairs told rightly (validation)",
     "switch": "pairs told rightly (validation)",
     "sta": "",
 }

@@ -2,6 +2,7 @@
 
     moments           cut from the clips
     hearing           a sound encoder learns the tags by ear
+    matching          a first AudioSwitch learns what looks go with what sounds
     coarse/S, SA, ST  sources of class maps learn the tags of whole frames
     coarse/maps       their maps, fused, and a box for each moment
     fine/S, SA, ST    sources learn the tags of the boxes
@@ -46,10 +47,12 @@ from lookhear.training.presets import PRESETS
 from lookhear.training.report import Made, Tested, model_card, run_page
 from lookhear.training.scores import MapFolders, gaze_of, score
 from lookhear.training.sta import STARecipe, train_sta
-from lookhear.training.switch import SwitchRecipe, save_joined, train_switch
+from lookhear.training.switch import EAR, SwitchRecipe, save_joined, train_switch
 
 REPORT = "report.html"
 SCORES = "scores.json"
+TEST_MOMENTS, TEST_COARSE, TEST_FINE = "test/moments", "test/coarse", "test/fine"
+TEST_FINE_TAGGED = "test/fine-tags"
 
 Recipe: TypeAlias = HearingRecipe | ClassRecipe | SwitchRecipe | STARecipe
 Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -114,11 +117,12 @@ class _Run:
         """Do everything."""
         self._check()
         moments = self._moments("moments", self._settings.data)
-        coarse = self._coarse_sources(moments)
+        sound = self._sound or self._hearing(moments)
+        coarse = self._coarse_sources(moments, sound)
         boxes = self._maps("coarse/maps", moments, coarse)
         fine = self._fine_sources(moments, coarse, boxes)
         fixations = self._maps("fine/maps", moments, fine, boxes)
-        switch = self._switch(moments, coarse)
+        switch = self._switch(moments, sound, coarse)
         sta = self._sta(moments, coarse, fixations)
         model = self._model(sta, switch)
         test = self._settings.test
@@ -166,18 +170,21 @@ class _Run:
         # Of the clips to learn from, those that are the same stay prepared.
         return self._do(stage, inputs, work, replaces=data == self._settings.test)
 
-    def _coarse_sources(self, moments: Path) -> dict[Source, Path]:
-        sound = self._sound or self._hearing(moments)
+    def _coarse_sources(self, moments: Path, sound: Path) -> dict[Source, Path]:
+        matching = self._matching(moments, sound)
         trained: dict[Source, Path] = {}
         for source, recipe in self._preset.coarse.items():
             start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
             if source == "SA":
                 start |= parts_of(sound, "sound_encoder")
                 if recipe.net.get("sound_votes") and not self._sound:
-                    # What sounds and looks like a category, and where, is known by now.
-                    named = Part(sound, "classifier")
-                    start |= {"head.votes": named, "head.sound_gate.sound": named}
-                    start["head.sound_gate.picture"] = Part(trained["S"], "head.classifier")
+                    start["head.votes"] = Part(sound, "classifier")
+            if matching:
+                start |= parts_of(matching, "backbone")
+                classifier = "head.classifier" if source == "S" else "head.classifier.0"
+                start[classifier] = Part(matching, "head.gate.picture")
+                if source == "SA":
+                    start["head.sound_gate"] = Part(matching, "head.gate")
             trained[source] = self._source(f"coarse/{source}", moments, recipe, start)
         return trained
 
@@ -208,6 +215,37 @@ class _Run:
             lambda folder: train_hearing(moments, folder, recipe, seed, machine=machine),
         )
 
+    def _matching(self, moments: Path, sound: Path) -> Path | None:
+        """Let sight learn from hearing, which knows the tags already."""
+        recipe = self._preset.matching
+        return self._audio_switch("matching", moments, recipe, self._ear(sound)) if recipe else None
+
+    def _switch(self, moments: Path, sound: Path, coarse: Mapping[Source, Path]) -> Path:
+        recipe = self._preset.switch
+        start = parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+        if recipe.matches:
+            start["head.gate"] = Part(coarse["SA"], "head.sound_gate")
+            if not self._sound:  # SA's ear has learnt more of its own clips by heart
+                start |= self._ear(sound)
+        return self._audio_switch("switch", moments, recipe, start)
+
+    def _ear(self, sound: Path) -> dict[str, Part | str]:
+        start = parts_of(sound, "sound_encoder")
+        return start if self._sound else start | {EAR: Part(sound, "classifier")}
+
+    def _audio_switch(
+        self, stage: str, moments: Path, recipe: SwitchRecipe, start: Beginnings
+    ) -> Path:
+        seed, machine = self._settings.seed, self._settings.machine
+        return self._train(
+            stage,
+            recipe,
+            {"moments": moments, **start},
+            lambda folder: train_switch(
+                moments, folder, recipe, seed, start=start, machine=machine
+            ),
+        )
+
     def _source(
         self,
         stage: str,
@@ -226,23 +264,9 @@ class _Run:
             ),
         )
 
-    def _switch(self, moments: Path, coarse: Mapping[Source, Path]) -> Path:
-        recipe, seed = self._preset.switch, self._settings.seed
-        start = self._like_sa(coarse)
-        if recipe.matches:
-            start["head.gate"] = Part(coarse["SA"], "head.sound_gate")
-        return self._train(
-            "switch",
-            recipe,
-            {"moments": moments, **start},
-            lambda folder: train_switch(
-                moments, folder, recipe, seed, start=start, machine=self._settings.machine
-            ),
-        )
-
     def _sta(self, moments: Path, coarse: Mapping[Source, Path], fixations: Path) -> Path:
         recipe, seed = self._preset.sta, self._settings.seed
-        start = self._like_sa(coarse)
+        start = parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
         if recipe.net.get("sound_gate") == "matching":
             start["head.sound_gate"] = Part(coarse["SA"], "head.sound_gate")
         return self._train(
@@ -259,9 +283,6 @@ class _Run:
                 machine=self._settings.machine,
             ),
         )
-
-    def _like_sa(self, coarse: Mapping[Source, Path]) -> dict[str, Part | str]:
-        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
 
     def _maps(
         self,
@@ -298,11 +319,11 @@ class _Run:
     ) -> Tested:
         """Map the test's moments without tags and with them, and score all."""
         gaze = gaze_of(data)
-        moments = self._moments("test/moments", data)
-        blind_boxes = self._maps("test/coarse", moments, coarse, knows_tags=False)
-        blind = self._maps("test/fine", moments, fine, blind_boxes, knows_tags=False)
+        moments = self._moments(TEST_MOMENTS, data)
+        blind_boxes = self._maps(TEST_COARSE, moments, coarse, knows_tags=False)
+        blind = self._maps(TEST_FINE, moments, fine, blind_boxes, knows_tags=False)
         tagged_boxes = self._maps("test/coarse-tags", moments, coarse)
-        tagged = self._maps("test/fine-tags", moments, fine, tagged_boxes)
+        tagged = self._maps(TEST_FINE_TAGGED, moments, fine, tagged_boxes)
         maps = MapFolders(blind_boxes, blind, tagged)
 
         def work(folder: Path) -> None:

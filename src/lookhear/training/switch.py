@@ -24,6 +24,9 @@ from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, trai
 from lookhear.training.moments import require_sound, train_and_val, windows_of
 from lookhear.training.parts import Beginnings, begin_with
 
+EAR = "head.gate.sound"
+"""What tells the kinds of sounds apart in a head that looks for things."""
+
 
 @dataclass(frozen=True)
 class SwitchRecipe:
@@ -33,7 +36,9 @@ class SwitchRecipe:
         net: arguments of :class:`~lookhear.nets.switch.AudioSwitch`.
         schedule: how its weights are learnt.
         augmentation: how much moments are varied.
-        matches: whether the head looks for things, of a kind for each category.
+        matches: whether the head looks for things, of a kind for each category. What knows the
+            categories by ear already, the sound encoder and, if it begins with trained weights,
+            the head's own ear, stays as it is then.
     """
 
     net: dict[str, Any]
@@ -53,6 +58,11 @@ class SwitchTraining(Training):
         kinds = categories if recipe.matches else None
         super().__init__(AudioSwitch(**recipe.net, kinds=kinds), recipe.schedule, seed)
         self.augmentation = recipe.augmentation
+
+    def on_train_epoch_start(self) -> None:
+        """Leave a sound encoder that does not learn the statistics that it has, too."""
+        encoder = self.net.sound_encoder
+        encoder.train(any(parameter.requires_grad for parameter in encoder.parameters()))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch, to which own and others' sounds contribute alike."""
@@ -78,9 +88,7 @@ class SwitchTraining(Training):
         tags = batch["tag"]
         own = torch.eye(len(tags), dtype=torch.bool, device=tags.device)
         usable = (own | (tags[:, None] != tags)) & batch["has_sound"]
-        pictures, heard = usable.nonzero(as_tuple=True)
-        logits: Tensor = self.net.head(features[pictures], sounds[heard])
-        return logits, pictures == heard
+        return self.net.head.pairs(features, sounds)[usable], own[usable]
 
 
 def _evenly(values: Tensor, belongs: Tensor) -> Tensor:
@@ -132,6 +140,10 @@ def train_switch(
         )
     training = SwitchTraining(recipe, len(data.tags), seed)
     begin_with(training.net, start)
+    if recipe.matches:
+        training.net.sound_encoder.requires_grad_(False)
+        if EAR in start:
+            training.net.get_submodule(EAR).requires_grad_(False)
     read = identities({"data": prepared, **start})
     described = asdict(recipe) | {"seed": seed} | read
     return train(training, data, out, described, validation=held_out, machine=machine)
