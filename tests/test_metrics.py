@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lookhear.metrics import auc_judd, auc_shuffled, cc, density, kl, nss, resize_to, sim
+from lookhear.metrics import (
+    METRIC_NAMES,
+    all_metrics,
+    auc_judd,
+    auc_shuffled,
+    cc,
+    density,
+    kl,
+    nss,
+    resize_to,
+    sim,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 INPUTS = np.load(FOLDER / "metrics.npz")
@@ -92,6 +103,74 @@ def test_jitter_gives_the_mean_over_random_ranks_of_ties(seed, distinct):
     ours = auc_judd(torch.tensor(values)[None], torch.tensor(fixated)[None]).item()
     deviation_of_mean = np.std(ranked) / len(ranked) ** 0.5
     assert ours == pytest.approx(np.mean(ranked), abs=5 * deviation_of_mean + 1e-9)
+
+
+def mean_rank_auc(values: np.ndarray, fixated: np.ndarray) -> float:
+    """AUC-J of distinct values by comparing every pair, and the curve's last piece."""
+    looked, others = values[fixated], values[~fixated]
+    outranked = (others[:, None] > looked).mean(0)
+    return float(1 - outranked.mean() + outranked.max() / 2 / len(looked))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1.0, 30.0]), st.integers(1, 400))
+def test_auc_counts_exactly_however_values_crowd(seed, crowding, fixations):
+    """Values from evenly spread to almost all in one place, as a network's maps have them."""
+    random = np.random.default_rng(seed)
+    values = np.exp(crowding * random.standard_normal((30, 40)))
+    fixated = np.zeros(values.size, bool)
+    fixated[random.choice(values.size, fixations, replace=False)] = True
+    fixated = fixated.reshape(values.shape)
+    ours = auc_judd(torch.tensor(values)[None], torch.tensor(fixated)[None]).item()
+    assert ours == pytest.approx(mean_rank_auc(values, fixated), abs=1e-12)
+
+
+def test_values_that_differ_in_the_last_digit_are_told_apart():
+    values = torch.full((1, 4, 5), 0.5, dtype=torch.float64)
+    values[0, 0, 0] = 0.0
+    values[0, 1, 1] = np.nextafter(0.5, 1)
+    fixations = torch.zeros(1, 4, 5)
+    fixations[0, 1, 1] = 1
+    assert auc_judd(values, fixations).item() == 1
+    assert auc_judd(-values, fixations).item() == 0.5  # last of all: the curve's last piece alone
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_all_metrics_are_the_six_one_by_one(device):
+    maps, fixations = (of.to(device) for of in scene(batch=5))
+    maps[1] = 0.25
+    maps[2, 3, 3] = torch.nan
+    fixations[3] = 0
+    target, others = density(fixations, 1.5), fixations.flip(1)
+    together = all_metrics(maps, fixations, target, others)
+    alone = {
+        "AUC-J": auc_judd(maps, fixations),
+        "SIM": sim(maps, target),
+        "s-AUC": auc_shuffled(maps, fixations, others),
+        "CC": cc(maps, target),
+        "NSS": nss(maps, fixations),
+        "KL": kl(maps, target),
+    }
+    assert tuple(together) == METRIC_NAMES == tuple(alone)
+    for name, values in together.items():
+        assert values.shape == (5,)
+        torch.testing.assert_close(values, alone[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_all_metrics_resize_maps_to_the_annotation():
+    maps, fixations = scene()
+    target, small = density(fixations, 1.5), resize_to(maps, 6, 8)
+    resized = all_metrics(resize_to(small, 12, 16), fixations, target, fixations.flip(1))
+    for name, values in all_metrics(small, fixations, target, fixations.flip(1)).items():
+        assert values.tolist() == pytest.approx(resized[name].tolist())
+
+
+def test_a_large_offset_costs_no_digits():
+    maps, fixations = scene()
+    target, maps = density(fixations.double(), 1.5), (maps * 2**10).round().double()
+    for metric, annotation in ((nss, fixations), (cc, target), (sim, target)):
+        expected = pytest.approx(metric(maps, annotation).tolist(), abs=1e-12)
+        assert metric(maps + 2**40, annotation).tolist() == expected
 
 
 def test_a_batch_gives_what_each_of_its_maps_gives_alone():

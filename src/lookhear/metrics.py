@@ -24,14 +24,49 @@ given only where the annotation, not the prediction, is to blame, or the predict
 """
 
 import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from lookhear.pixels import Values, outranked, places
+
+METRIC_NAMES = ("AUC-J", "SIM", "s-AUC", "CC", "NSS", "KL")
+
 # MATLAB's eps, which the MIT code's KL adds.
 _EPSILON = 2.0**-52
-# A map whose values differ by less, relative to the largest, differs by rounding alone.
-_FLAT_BELOW = 1e-12
+
+
+def all_metrics(
+    maps: Tensor, fixations: Tensor, densities: Tensor, other_fixations: Tensor
+) -> dict[str, Tensor]:
+    """Take all six metrics, by their default settings, sharing what they have in common.
+
+    Args:
+        maps: `(B, h, w)`.
+        fixations: `(B, H, W)`, nonzero where someone looked.
+        densities: `(B, H, W)`, at least 0.
+        other_fixations: `(B, H, W)`, nonzero where someone looked in other pictures.
+
+    Returns:
+        Metric name -> `(B,)` float64, in the order of `METRIC_NAMES`.
+    """
+
+    def of_one(values: Values, looked: Tensor, density: Tensor, elsewhere: Tensor) -> list[float]:
+        fixated, others, target = places(looked), places(elsewhere), Values(density)
+        scores = {
+            "AUC-J": _auc_judd(values, fixated),
+            "s-AUC": _auc_shuffled(values, fixated, others),
+            "NSS": _nss(values, fixated),
+            "CC": _cc(values, target),
+            "SIM": _sim(values, target),
+            "KL": _kl(values, target),
+        }
+        return [scores[name] for name in METRIC_NAMES]
+
+    scores = _one_by_one(of_one, maps, fixations, densities, other_fixations)
+    return dict(zip(METRIC_NAMES, scores.unbind(1), strict=True))
 
 
 def auc_judd(maps: Tensor, fixations: Tensor, *, jitter: bool = True) -> Tensor:
@@ -53,31 +88,11 @@ def auc_judd(maps: Tensor, fixations: Tensor, *, jitter: bool = True) -> Tensor:
     Returns:
         `(B,)` float64, 0 to 1.
     """
-    values, fixated = _aligned(maps, fixations > 0)
-    pixels = values.shape[1]
-    n = fixated.sum(1)
-    rank = torch.arange(1, int(n.max()) + 1, dtype=values.dtype, device=values.device)
-    rank = rank.expand(len(n), -1)
 
-    # Fixated values, highest first; rows are filled up with -inf.
-    thresholds = values.where(fixated, -torch.inf).topk(rank.shape[1]).values
-    ascending = values.sort().values
-    above = pixels - torch.searchsorted(ascending, thresholds, right=True)
-    at_least = pixels - torch.searchsorted(ascending, thresholds)
-    if jitter:
-        descending = -thresholds
-        hits_above = torch.searchsorted(descending, descending)
-        hits_tied = torch.searchsorted(descending, descending, right=True) - hits_above
-        others_tied = at_least - above - hits_tied
-        # Of m others tied with k fixated pixels, m j / (k + 1) on average outrank the j-th.
-        false_alarms = above - hits_above + others_tied * (rank - hits_above) / (hits_tied + 1)
-    else:
-        false_alarms = at_least - rank
-    rates = (false_alarms / (pixels - n).unsqueeze(1)).where(rank <= n.unsqueeze(1), 0.0)
-    last = rates.gather(1, (n - 1).clamp(min=0).unsqueeze(1)).squeeze(1) if n.any() else 0.0
-    # The trapezoids of the curve (rate, rank / n), summed by parts.
-    score = 1 - (rates.sum(1) - last / 2) / n
-    return _settled(score, values, flat=0.5, undefined=(n == 0) | (n == pixels))
+    def of_one(values: Values, looked: Tensor) -> float:
+        return _auc_judd(values, places(looked), jitter=jitter)
+
+    return _one_by_one(of_one, maps, fixations)
 
 
 def auc_shuffled(
@@ -100,22 +115,11 @@ def auc_shuffled(
     Returns:
         `(B,)` float64, 0 to 1.
     """
-    values, fixated = _aligned(maps, fixations > 0)
-    others = (other_fixations > 0).flatten(1).to(values.device)
-    steps = round(1 / step)
-    thresholds = torch.arange(steps + 1, dtype=values.dtype, device=values.device) * step
-    level = torch.searchsorted(thresholds, _min_max(values), right=True) - 1
 
-    def rates(chosen: Tensor) -> Tensor:
-        """Share of the chosen pixels at or above each threshold, highest first, from 0 to 1."""
-        reached = values.new_zeros(len(values), steps + 1)
-        reached.scatter_add_(1, level.clamp(0, steps), chosen.to(values.dtype))
-        falling = reached.flip(1).cumsum(1) / chosen.sum(1, keepdim=True)
-        return torch.nn.functional.pad(falling, (1, 0))
+    def of_one(values: Values, looked: Tensor, elsewhere: Tensor) -> float:
+        return _auc_shuffled(values, places(looked), places(elsewhere), step=step)
 
-    score = torch.trapezoid(rates(fixated), rates(others))
-    undefined = ~fixated.any(1) | ~others.any(1)
-    return _settled(score, values, flat=0.5, undefined=undefined)
+    return _one_by_one(of_one, maps, fixations, other_fixations)
 
 
 def nss(maps: Tensor, fixations: Tensor) -> Tensor:
@@ -130,11 +134,7 @@ def nss(maps: Tensor, fixations: Tensor) -> Tensor:
     Returns:
         `(B,)` float64; 0 is chance.
     """
-    values, fixated = _aligned(maps, fixations > 0)
-    n = fixated.sum(1)
-    deviation = values - values.mean(1, keepdim=True)
-    score = (deviation * fixated).sum(1) / n / values.std(1)
-    return _settled(score, values, flat=0.0, undefined=n == 0)
+    return _one_by_one(lambda values, looked: _nss(values, places(looked)), maps, fixations)
 
 
 def cc(maps: Tensor, densities: Tensor) -> Tensor:
@@ -147,11 +147,7 @@ def cc(maps: Tensor, densities: Tensor) -> Tensor:
     Returns:
         `(B,)` float64, -1 to 1.
     """
-    values, target = _aligned(maps, densities.double())
-    a = values - values.mean(1, keepdim=True)
-    b = target - target.mean(1, keepdim=True)
-    score = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
-    return _settled(score, values, flat=0.0, undefined=_is_flat(target))
+    return _one_by_one(lambda values, target: _cc(values, Values(target)), maps, densities)
 
 
 def sim(maps: Tensor, densities: Tensor) -> Tensor:
@@ -166,10 +162,7 @@ def sim(maps: Tensor, densities: Tensor) -> Tensor:
     Returns:
         `(B,)` float64, 0 to 1.
     """
-    values, target = _aligned(maps, densities.double())
-    p, q = _distribution(_min_max(values)), _distribution(_min_max(target))
-    score = torch.minimum(p, q).sum(1)
-    return _settled(score, values, undefined=~target.any(1))
+    return _one_by_one(lambda values, target: _sim(values, Values(target)), maps, densities)
 
 
 def kl(maps: Tensor, densities: Tensor) -> Tensor:
@@ -185,10 +178,7 @@ def kl(maps: Tensor, densities: Tensor) -> Tensor:
     Returns:
         `(B,)` float64, at least 0; 0 is best.
     """
-    values, target = _aligned(maps, densities.double())
-    p, q = _distribution(values.clamp(min=0)), _distribution(target)
-    score = (q * torch.log(_EPSILON + q / (p + _EPSILON))).sum(1)
-    return _settled(score, values, undefined=~target.any(1))
+    return _one_by_one(lambda values, target: _kl(values, Values(target)), maps, densities)
 
 
 def density(fixations: Tensor, sigma: float) -> Tensor:
@@ -230,6 +220,114 @@ def resize_to(maps: Tensor, height: int, width: int) -> Tensor:
     return rows @ maps @ columns.T
 
 
+def _auc_judd(values: Values, fixated: Tensor, *, jitter: bool = True) -> float:
+    n, pixels = len(fixated), len(values.values)
+    if values.is_broken or n in (0, pixels):
+        return math.nan
+    if values.is_flat:
+        return 0.5
+    thresholds = values.values[fixated].sort().values
+    (above, above_lowest), (reaching, reaching_lowest) = outranked(values, fixated, thresholds)
+    # The false alarms of all thresholds together, and those of the last, the lowest.
+    if jitter:
+        # Of m others tied with k fixated pixels, m / 2 on average outrank each, and
+        # m k / (k + 1) the last.
+        false_alarms = (above + reaching - n**2) / 2
+        tied = int((thresholds == thresholds[0]).sum())
+        others_tied = reaching_lowest - above_lowest - tied
+        last = above_lowest - (n - tied) + others_tied * tied / (tied + 1)
+    else:
+        false_alarms = reaching - n * (n + 1) / 2
+        last = reaching_lowest - n
+    # The trapezoids of the curve (rate, rank / n), summed by parts.
+    return 1 - (false_alarms - last / 2) / ((pixels - n) * n)
+
+
+def _auc_shuffled(values: Values, fixated: Tensor, others: Tensor, *, step: float = 0.1) -> float:
+    if values.is_broken or not len(fixated) or not len(others):
+        return math.nan
+    if values.is_flat:
+        return 0.5
+    steps = round(1 / step)
+    thresholds = torch.arange(steps + 1, dtype=torch.float64, device=fixated.device) * step
+
+    def rates(chosen: Tensor) -> Tensor:
+        """Share of the chosen pixels at or above each threshold, highest first, from 0 to 1."""
+        scaled = values.above[chosen] / values.spread
+        level = torch.searchsorted(thresholds, scaled, right=True) - 1
+        reached = torch.bincount(level, minlength=steps + 1).flip(0).cumsum(0)
+        return torch.nn.functional.pad(reached.double() / len(chosen), (1, 0))
+
+    return torch.trapezoid(rates(fixated), rates(others)).item()
+
+
+def _nss(values: Values, fixated: Tensor) -> float:
+    if values.is_broken or not len(fixated):
+        return math.nan
+    if values.is_flat:
+        return 0.0
+    pixels = len(values.values)
+    deviation = values.above[fixated].mean().item() - values.total / pixels
+    return deviation / math.sqrt(values.power / (pixels - 1))
+
+
+def _cc(values: Values, target: Values) -> float:
+    if values.is_broken or target.is_broken or target.is_flat:
+        return math.nan
+    if values.is_flat:
+        return 0.0
+    return values.product(target) / math.sqrt(values.power * target.power)
+
+
+def _sim(values: Values, target: Values) -> float:
+    if values.is_broken or target.is_broken or target.is_zero:
+        return math.nan
+    p, q = (torch.ones_like(of.above) if of.is_flat else of.above for of in (values, target))
+    p_total, q_total = p.sum().item(), q.sum().item()
+    return torch.minimum(p, q * (p_total / q_total)).sum().item() / p_total
+
+
+def _kl(values: Values, target: Values) -> float:
+    if values.is_broken or target.is_broken or target.is_zero:
+        return math.nan
+    p = values.values.clamp(min=0) if values.low < 0 else values.values
+    p_total, q_total = p.sum().item(), target.values.sum().item()
+    if p_total == 0:
+        p, p_total = torch.ones_like(p), float(len(p))
+    ratio = target.values / (p + _EPSILON * p_total)
+    logarithm = ratio.mul_(p_total / q_total).add_(_EPSILON).log_()
+    return target.values.dot(logarithm).item() / q_total
+
+
+@torch.no_grad()
+def _one_by_one(
+    metric: Callable[..., float | Sequence[float]], maps: Tensor, *annotations: Tensor
+) -> Tensor:
+    """Score picture by picture: fastest where one fits the cache, and memory stays flat.
+
+    Args:
+        metric: Takes a map's values, at the annotations' size, and `(N,)` of each annotation, on
+            the maps' device; returns a score or several.
+        maps: `(B, h, w)`.
+        annotations: Each `(B, H, W)`.
+
+    Returns:
+        `(B,)` float64, or `(B, k)` for k scores.
+    """
+    for annotation in annotations:
+        if maps.ndim != 3 or annotation.ndim != 3 or len(maps) != len(annotation):
+            raise ValueError(
+                "maps and annotation must be (B, H, W) with one B, "
+                f"not {tuple(maps.shape)} and {tuple(annotation.shape)}"
+            )
+    height, width = annotations[0].shape[1:]
+    scores = []
+    for one, *annotated in zip(maps, *annotations, strict=True):
+        values = Values(resize_to(one, height, width).flatten())
+        scores.append(metric(values, *(of.flatten().to(maps.device) for of in annotated)))
+    return torch.tensor(scores, dtype=torch.float64, device=maps.device)
+
+
 def _blur_matrix(n: int, sigma: float) -> Tensor:
     """`(n, n)` float64: a Gaussian along one axis, what falls outside mirrored back in."""
     radius = int(4 * sigma + 0.5)
@@ -241,6 +339,7 @@ def _blur_matrix(n: int, sigma: float) -> Tensor:
     return torch.zeros(n, n, dtype=torch.float64).scatter_add_(1, source, weights)
 
 
+@lru_cache(maxsize=8)
 def _bicubic_matrix(size: int, new_size: int) -> Tensor:
     """`(new_size, size)` float64: bicubic interpolation along one axis."""
     scale = min(new_size / size, 1.0)
@@ -255,42 +354,3 @@ def _bicubic_matrix(size: int, new_size: int) -> Tensor:
     source = torch.where(source < size, source, 2 * size - 1 - source)
     matrix = torch.zeros(new_size, size, dtype=torch.float64)
     return matrix.scatter_add_(1, source, weights / weights.sum(1, keepdim=True))
-
-
-def _aligned(maps: Tensor, annotation: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps, brought to the annotation's size, and annotation, both `(B, H * W)`."""
-    if maps.ndim != 3 or annotation.ndim != 3 or len(maps) != len(annotation):
-        raise ValueError(
-            "maps and annotation must be (B, H, W) with one B, "
-            f"not {tuple(maps.shape)} and {tuple(annotation.shape)}"
-        )
-    height, width = annotation.shape[1:]
-    return resize_to(maps, height, width).flatten(1), annotation.flatten(1).to(maps.device)
-
-
-def _is_flat(values: Tensor) -> Tensor:
-    spread = values.amax(1) - values.amin(1)
-    return spread <= _FLAT_BELOW * values.abs().amax(1)
-
-
-def _min_max(values: Tensor) -> Tensor:
-    """Each row to 0 to 1; a flat one to zeros."""
-    low, high = values.amin(1, keepdim=True), values.amax(1, keepdim=True)
-    scaled = (values - low) / (high - low)
-    return scaled.masked_fill(_is_flat(values).unsqueeze(1), 0.0)
-
-
-def _distribution(values: Tensor) -> Tensor:
-    """Each row over its sum; one that is 0 throughout becomes uniform."""
-    total = values.sum(1, keepdim=True)
-    return torch.where(total == 0, 1 / values.shape[1], values / total)
-
-
-def _settled(
-    score: Tensor, values: Tensor, *, undefined: Tensor, flat: float | None = None
-) -> Tensor:
-    """The score with the answers to degenerate input, in the order of the module's table."""
-    if flat is not None:
-        score = score.masked_fill(_is_flat(values), flat)
-    broken = ~values.isfinite().all(1)
-    return score.masked_fill(undefined | broken, torch.nan)
