@@ -131,8 +131,8 @@ class _Light:
                 },
                 self._schedule("sta"),
                 self._augmentation(self.frame),
-                deaf=0.25,
-                still=0.5,
+                deaf=0.2,
+                still=0.75,
             ),
             grid=(height // 2, width // 2),
         )
@@ -143,6 +143,7 @@ class _Light:
             self._schedule(training),
             self._augmentation(self.frame),
             matches=True,
+            others=2 / 3,
         )
 
     def _source(self, source: Source, stage: str, size: tuple[int, int]) -> ClassRecipe:
@@ -202,7 +203,7 @@ PRESETS: dict[str, Preset] = {
             "fine SA": 3,
             "fine ST": 1,
             "switch": 5,
-            "sta": 5,
+            "sta": 7,
         },
     ).preset(),
     "tiny": _Light(

@@ -39,12 +39,15 @@ class SwitchRecipe:
         matches: whether the head looks for things, of a kind for each category. What knows the
             categories by ear already, the sound encoder and, if it begins with trained weights,
             the head's own ear, stays as it is then.
+        others: how much a loss of others' sounds counts for one of own sounds. A picture's own
+            sound surely belongs; another's may, too, where things beside the tagged one are seen.
     """
 
     net: dict[str, Any]
     schedule: Schedule
     augmentation: Augmentation
     matches: bool = False
+    others: float = 1.0
 
 
 class SwitchTraining(Training):
@@ -58,6 +61,7 @@ class SwitchTraining(Training):
         kinds = categories if recipe.matches else None
         super().__init__(AudioSwitch(**recipe.net, kinds=kinds), recipe.schedule, seed)
         self.augmentation = recipe.augmentation
+        self.others = recipe.others
 
     def on_train_epoch_start(self) -> None:
         """Leave a sound encoder that does not learn the statistics that it has, too."""
@@ -65,15 +69,15 @@ class SwitchTraining(Training):
         encoder.train(any(parameter.requires_grad for parameter in encoder.parameters()))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Return the loss of a batch, to which own and others' sounds contribute alike."""
+        """Return the loss of a batch, to which own and others' sounds contribute by kind."""
         logits, belongs = self._pairs(random_batch(batch, self.net.input_size, self.augmentation))
         losses = F.cross_entropy(logits, belongs.long(), reduction="none")
-        return self.log_loss(_evenly(losses, belongs))
+        return self.log_loss(_by_kind(losses, belongs, self.others))
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Log how often a sound is told to belong or not, own and others' counting alike."""
         logits, belongs = self._pairs(plain_batch(batch, self.net.input_size))
-        accuracy = _evenly((logits.argmax(1) == belongs).float(), belongs)
+        accuracy = _by_kind((logits.argmax(1) == belongs).float(), belongs, others=1.0)
         count = len(batch["tag"])
         self.log("accuracy", accuracy, prog_bar=True, sync_dist=True, batch_size=count)
 
@@ -91,10 +95,19 @@ class SwitchTraining(Training):
         return self.net.head.pairs(features, sounds)[usable], own[usable]
 
 
-def _evenly(values: Tensor, belongs: Tensor) -> Tensor:
-    """The mean of the mean over what belongs and that over what does not; 0 of nothing."""
-    kinds = [values[kind].mean() for kind in (belongs, ~belongs) if kind.any()]
-    return torch.stack(kinds).mean() if kinds else values.sum()
+def _by_kind(values: Tensor, belongs: Tensor, others: float) -> Tensor:
+    """The mean over what belongs and that over what does not, averaged; 0 of nothing.
+
+    Args:
+        values: (P,).
+        belongs: (P,), whether each is of what belongs.
+        others: weight of the mean over what does not; of the other it is 1.
+    """
+    kinds = ((belongs, 1.0), (~belongs, others))
+    means = [(values[kind].mean() * weight, weight) for kind, weight in kinds if kind.any()]
+    if not means:
+        return values.sum()
+    return torch.stack([mean for mean, _ in means]).sum() / sum(weight for _, weight in means)
 
 
 def train_switch(
