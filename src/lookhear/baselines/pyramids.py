@@ -1,0 +1,164 @@
+"""Steps that Itti-Koch and GBVS share: pyramids, borders, blurs and scaling.
+
+They are those of the GBVS toolbox (J. Harel, 2012), which took some of them from the Saliency
+Toolbox (D. Walther, 2006).
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lookhear.metrics import resize_to
+
+LEAST_SIDE = 16
+"""Pixels that each side of a picture must have."""
+
+FLAT_BELOW = 1e-6
+"""Span, of values of the order of 1, that rounding in single precision may give a flat map."""
+
+# Below it the toolbox refuses a picture: its small levels would be too small to tell apart.
+_TOOLBOX_LEAST_SIDE = 128
+# Sides of at most so many pixels are not halved again.
+_SMALLEST_HALVED = 10
+_HALVING_TAPS = (1.0, 5.0, 10.0, 10.0, 5.0, 1.0)
+_TAPS_BEFORE = 2
+
+
+def checked(pictures: Tensor, previous: Tensor | None) -> Tensor:
+    """The pictures, if they are such and the frames before them are alike.
+
+    Raises:
+        ValueError: If not; see `lookhear.baselines.Baseline`.
+    """
+    if pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.is_floating_point():
+        raise ValueError(
+            "pictures must be floating-point (B, 3, H, W), "
+            f"not {pictures.dtype} {tuple(pictures.shape)}"
+        )
+    if min(pictures.shape[2:]) < LEAST_SIDE:
+        raise ValueError(
+            f"pictures must have {LEAST_SIDE} pixels a side, not {tuple(pictures.shape[2:])}"
+        )
+    if not all(((of >= 0) & (of <= 1)).all() for of in (pictures, previous) if of is not None):
+        raise ValueError("pictures must be from 0 to 1")
+    if previous is not None and previous.shape != pictures.shape:
+        raise ValueError(
+            "the frames before must have the pictures' shape, "
+            f"not {tuple(previous.shape)} for {tuple(pictures.shape)}"
+        )
+    return pictures
+
+
+def enlarged(pictures: Tensor) -> Tensor:
+    """Enlarge pictures `(B, 3, H, W)` whose shorter side has fewer than 128 pixels to 128."""
+    height, width = pictures.shape[2:]
+    scale = _TOOLBOX_LEAST_SIDE / min(height, width)
+    if scale <= 1:
+        return pictures.float()
+    return resize_to(pictures, round(height * scale), round(width * scale)).clamp(0, 1).float()
+
+
+def pyramid(maps: Tensor, levels: int) -> list[Tensor]:
+    """Maps `(B, C, H, W)` at a quarter of their size, at an eighth and so on."""
+    smaller = [halved(halved(maps))]
+    while len(smaller) < levels:
+        smaller.append(halved(smaller[-1]))
+    return smaller
+
+
+def halved(maps: Tensor) -> Tensor:
+    """Smooth maps and keep every second pixel; taps beyond the border do not count.
+
+    Maps of which a side has no more than 10 pixels stay as they are.
+
+    Args:
+        maps: `(B, C, H, W)`.
+
+    Returns:
+        `(B, C, H // 2, W // 2)`.
+    """
+    if min(maps.shape[-2:]) <= _SMALLEST_HALVED:
+        return maps
+    return _halved_along(_halved_along(maps, 3), 2)
+
+
+def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Size of a picture scaled so that its longer side has `longest` pixels."""
+    scale = longest / max(height, width)
+    return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
+
+
+def stretched(maps: Tensor, flat_below: float = 1e-12) -> Tensor:
+    """Stretch each map to run from 0 to 1; one that spans less than `flat_below` becomes 0.
+
+    Args:
+        maps: `(..., h, w)`.
+        flat_below: What rounding alone may make of a flat map.
+
+    Returns:
+        `(..., h, w)`.
+    """
+    low = maps.amin((-2, -1), keepdim=True)
+    span = maps.amax((-2, -1), keepdim=True) - low
+    return torch.where(span > flat_below, (maps - low) / span.clamp(min=flat_below), 0.0)
+
+
+def faded(maps: Tensor, border: int) -> Tensor:
+    """Let maps fade linearly towards their borders.
+
+    Args:
+        maps: `(..., h, w)`.
+        border: How many pixels are dimmed at each side; half of the shorter side at most.
+
+    Returns:
+        `(..., h, w)`.
+    """
+    height, width = maps.shape[-2:]
+    border = min(border, height // 2, width // 2)
+    return maps * _ramp(height, border).to(maps).unsqueeze(1) * _ramp(width, border).to(maps)
+
+
+def blurred(maps: Tensor, sigma: float) -> Tensor:
+    """Blur maps by a Gaussian cut at two sigma, border pixels repeated outwards.
+
+    Args:
+        maps: `(B, h, w)`.
+        sigma: In pixels.
+
+    Returns:
+        `(B, h, w)`.
+    """
+    radius = math.floor(2 * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1, device=maps.device)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2).to(maps.dtype)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(maps.unsqueeze(1), [radius] * 4, mode="replicate")
+    along_y = F.conv2d(padded, kernel.view(1, 1, -1, 1))
+    return F.conv2d(along_y, kernel.view(1, 1, 1, -1)).squeeze(1)
+
+
+def _halved_along(maps: Tensor, axis: int) -> Tensor:
+    lines = maps.movedim(axis, -1)
+    weights = _every_second(lines.new_ones(lines.shape[-1]))
+    return (_every_second(lines) / weights).movedim(-1, axis)
+
+
+def _every_second(lines: Tensor) -> Tensor:
+    """Weighted sums around every second value of lines `(..., n)`, 0 beyond their ends."""
+    size = lines.shape[-1] // 2
+    padded = F.pad(lines, [_TAPS_BEFORE, _TAPS_BEFORE])
+    # Several times faster than a convolution, or a product with a matrix of zeros for the most.
+    total = lines.new_zeros(1)
+    for first, tap in enumerate(_HALVING_TAPS):
+        total = torch.add(total, padded[..., first : first + 2 * size : 2], alpha=tap)
+    return total
+
+
+@lru_cache(maxsize=64)
+def _ramp(size: int, border: int) -> Tensor:
+    """`(size,)` float32: 1, but for `border` values rising from 0 at each end."""
+    inside = torch.minimum(torch.arange(size), torch.arange(size).flip(0)) + 1
+    return (inside / (border + 1)).clamp(max=1)
