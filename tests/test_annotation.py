@@ -10,11 +10,12 @@ import scipy.io
 import torch
 from numpy.typing import NDArray
 
-from lookhear.annotation import METRIC_NAMES, Annotation, annotate, protocol
-from lookhear.data.fixated import density_of
+from lookhear.annotation import Annotation, annotate, ever_fixated, protocol
+from lookhear.data.fixated import FixatedClip, density_of
 from lookhear.data.stavis import EyeTrackedClip, read_stavis, write_fold, write_gaze
 from lookhear.errors import LookhearError
-from lookhear.metrics import auc_shuffled
+from lookhear.maps import resize
+from lookhear.metrics import METRIC_NAMES, auc_shuffled, resize_to
 
 HEIGHT, WIDTH, FRAMES = 54, 96, 8
 NOBODY = 5  # the frame that nobody looked at
@@ -44,8 +45,12 @@ def write_clip(root: Path) -> None:
     write_fold(root, "db", "test", 1, [("a", FRAMES, 25)])
 
 
+def annotated(clip: FixatedClip, indices: list[int]) -> Annotation:
+    return annotate(clip, indices, ever_fixated(clip))
+
+
 def test_fixations_and_densities_are_those_of_the_frames_asked_for(clip):
-    annotation = annotate(clip, [6, 0, 3])
+    annotation = annotated(clip, [6, 0, 3])
     for row, frame in enumerate([6, 0, 3]):
         np.testing.assert_array_equal(annotation.fixations[row], clip.fixation_map(frame))
         np.testing.assert_array_equal(annotation.density[row], clip.density(frame))
@@ -54,7 +59,7 @@ def test_fixations_and_densities_are_those_of_the_frames_asked_for(clip):
 
 def test_other_fixations_are_the_clips_less_the_frames_own(clip):
     indices = [6, 0, NOBODY]
-    others = annotate(clip, indices).other_fixations
+    others = annotated(clip, indices).other_fixations
     looked_at = [{(int(y), int(x)) for x, y in looks(frame)} for frame in range(FRAMES)]
     for row, frame in enumerate(indices):
         expected = set().union(*looked_at) - looked_at[frame]
@@ -65,7 +70,7 @@ def test_other_fixations_are_the_clips_less_the_frames_own(clip):
 
 
 def test_a_density_predicts_itself(clip):
-    annotation = annotate(clip, [0, 3])
+    annotation = annotated(clip, [0, 3])
     scores = annotation.score(annotation.density)
     assert tuple(scores) == METRIC_NAMES
     for metric in ("CC", "SIM"):
@@ -75,7 +80,7 @@ def test_a_density_predicts_itself(clip):
 
 
 def test_the_true_frame_beats_its_mirror_image_and_another_frame(clip):
-    annotation = annotate(clip, [0, 3])
+    annotation = annotated(clip, [0, 3])
     true = annotation.score(protocol(annotation.density, HEIGHT, WIDTH))
     for wrong in (annotation.density.flip(2), annotation.density.flip(0)):
         scores = annotation.score(protocol(wrong, HEIGHT, WIDTH))
@@ -85,7 +90,7 @@ def test_the_true_frame_beats_its_mirror_image_and_another_frame(clip):
 
 
 def test_shuffled_auc_is_that_against_the_other_fixations(clip):
-    annotation = annotate(clip, [0, 3])
+    annotation = annotated(clip, [0, 3])
     score = annotation.score(annotation.density)["s-AUC"]
     expected = auc_shuffled(annotation.density, annotation.fixations, annotation.other_fixations)
     torch.testing.assert_close(score, expected)
@@ -96,17 +101,17 @@ def test_shuffled_auc_is_that_against_the_other_fixations(clip):
 
 
 def test_a_frame_nobody_looked_at_has_no_score(clip):
-    annotation = annotate(clip, [0, NOBODY])
+    annotation = annotated(clip, [0, NOBODY])
     for metric, values in annotation.score(torch.rand(2, HEIGHT, WIDTH)).items():
         assert values.isnan().tolist() == [False, True], metric
 
 
 def test_predictions_are_smoothed_by_a_gaussian_of_sigma_2():
-    impulses = np.zeros((2, 31, 41), np.float32)
-    impulses[0, 15, 20] = impulses[1, 10, 8] = 1
-    smoothed = protocol(impulses, 31, 41).numpy()
-    y, x = np.mgrid[:31, :41]
-    for of_one, (row, column) in zip(smoothed, [(15, 20), (10, 8)], strict=True):
+    impulses = np.zeros((2, 112, 130), np.float32)
+    impulses[0, 15, 20] = impulses[1, 90, 118] = 1
+    smoothed = protocol(impulses, 112, 130).numpy()
+    y, x = np.mgrid[:112, :130]
+    for of_one, (row, column) in zip(smoothed, [(15, 20), (90, 118)], strict=True):
         gaussian = np.exp(-((y - row) ** 2 + (x - column) ** 2) / 8)
         gaussian[np.maximum(abs(y - row), abs(x - column)) > 6] = 0  # MATLAB's fspecial, 13 x 13
         np.testing.assert_allclose(of_one, gaussian / gaussian.sum(), atol=1e-12)
@@ -116,10 +121,10 @@ def test_smoothing_reflects_at_the_edges_so_that_a_flat_map_stays_flat():
     torch.testing.assert_close(
         protocol(torch.full((1, 9, 5), 0.3), 18, 10), torch.full((1, 18, 10), 0.3).double()
     )
-    corner = np.zeros((1, 20, 20), np.float32)
+    corner = np.zeros((1, 112, 112), np.float32)
     corner[0, 0, 0] = 1
     # What leaves at an edge comes back: nothing is lost, and the edge's two pixels differ.
-    smoothed = protocol(corner, 20, 20)[0]
+    smoothed = protocol(corner, 112, 112)[0]
     assert smoothed.sum().item() == pytest.approx(1)
     weights = np.exp(-(np.arange(-6, 7) ** 2) / 8)
     of_edge = (weights[6] + weights[7]) / weights.sum()
@@ -128,15 +133,35 @@ def test_smoothing_reflects_at_the_edges_so_that_a_flat_map_stays_flat():
 
 def test_sigma_counts_in_the_predictions_own_pixels():
     """Smoothed first, resized after: an impulse twice as large is as wide, relative to the map."""
-    small, large = np.zeros((1, 40, 40), np.float32), np.zeros((1, 80, 80), np.float32)
-    small[0, 20, 20] = large[0, 40, 40] = 1
+    small, large = np.zeros((1, 120, 120), np.float32), np.zeros((1, 240, 240), np.float32)
+    small[0, 60, 60] = large[0, 120, 120] = 1
     for maps, sigma in ((small, 4), (large, 2)):
-        resized = protocol(maps, 80, 80)[0].clamp(min=0)
+        resized = protocol(maps, 240, 240)[0].clamp(min=0)
         columns = resized.sum(0) / resized.sum()
-        x = torch.arange(80.0)
+        x = torch.arange(240.0)
         mean = (columns * x).sum()
         # The kernel is cut at three sigma and bicubic resizing adds a little.
         assert (columns * (x - mean) ** 2).sum().sqrt().item() == pytest.approx(sigma, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(7, 10), (20, 200), (111, 112)])
+def test_a_coarse_prediction_is_brought_to_112_pixels_a_side_before_it_is_smoothed(
+    size: tuple[int, int],
+) -> None:
+    coarse = np.random.default_rng(0).random((2, *size)).astype(np.float32)
+    height, width = (max(side, 112) for side in size)
+    brought = resize(coarse, (height, width))
+    torch.testing.assert_close(protocol(coarse, 54, 96), protocol(brought, 54, 96))
+    # Else sigma 2 would wipe out what is a few cells wide.
+    spot = np.zeros((1, 7, 10), np.float32)
+    spot[0, 3, 4] = 1
+    assert protocol(spot, 70, 100)[0, 34, 44] > 0.7
+
+
+def test_a_map_that_is_not_smoothed_is_only_resized() -> None:
+    maps = np.random.default_rng(0).random((2, 20, 30)).astype(np.float32)
+    assert torch.equal(protocol(maps, 20, 30, 0), torch.from_numpy(maps).double())
+    torch.testing.assert_close(protocol(maps, 54, 96, 0), resize_to(torch.tensor(maps), 54, 96))
 
 
 def test_a_broken_prediction_is_an_error_not_a_frame_left_out():
@@ -149,25 +174,25 @@ def test_a_missing_annotation_is_one_line(tmp_path):
     write_clip(tmp_path)
     own = EyeTrackedClip(tmp_path, "db", "a", FRAMES, 25)
     own.density_path(2).unlink()
-    annotate(own, [0])
+    annotated(own, [0])
     with pytest.raises(LookhearError, match=r"^.*eyeMap_00003\.jpg: not a picture.*\Z"):
-        annotate(own, [0, 2])
+        annotated(own, [0, 2])
     # Of a frame that is not asked for, the fixations are among the others'.
     own.fixation_path(7).unlink()
     with pytest.raises(LookhearError, match=r"^.*fixMap_00008\.mat: no such file; copy.*\Z"):
-        annotate(own, [0])
+        annotated(own, [0])
 
 
 def test_maps_of_different_sizes_are_one_line(tmp_path):
     write_clip(tmp_path)
     own = EyeTrackedClip(tmp_path, "db", "a", FRAMES, 25)
     cv2.imwrite(str(own.density_path(1)), np.ones((20, 30), np.uint8))
-    annotate(own, [0, 2])
+    annotated(own, [0, 2])
     with pytest.raises(LookhearError, match=r"a: a map of frame 2 is 30 x 20 .* 96 x 54; copy"):
-        annotate(own, [0, 1])
+        annotated(own, [0, 1])
     scipy.io.savemat(own.fixation_path(3), {"eyeMap": np.ones((HEIGHT, 1), np.uint8)})
     with pytest.raises(LookhearError, match="a: a map of frame 4 is 1 x 54 "):
-        annotate(own, [0, 2])
+        annotated(own, [0, 2])
 
 
 class LongClip:
@@ -185,9 +210,9 @@ class LongClip:
 
 
 def test_a_long_clip_takes_no_more_memory():
-    annotate(LongClip(), [0])
+    annotated(LongClip(), [0])
     tracemalloc.start()
-    others = annotate(LongClip(), [7]).other_fixations
+    others = annotated(LongClip(), [7]).other_fixations
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert others.sum() == 299

@@ -308,12 +308,12 @@ def test_train_then_evaluate_what_was_trained(run: Run, tmp_path: Path) -> None:
     assert str(model) in out.replace("\n", "")
     code, out, err = run(
         *("evaluate", "--data", data, "--names", tmp_path / "val.txt"),
-        *("--model", "centre", "--model", model, "--out", tmp_path / "scores.json"),
+        *("--model", "centre", "--model", model, "--out", tmp_path / "scores"),
     )
     assert code == 0, err
-    scores = json.loads((tmp_path / "scores.json").read_text())
-    assert scores["pictures"] == names[:2]
-    assert set(scores["means"]) == {"centre", str(model)}
+    scores = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert [picture["name"] for picture in scores["subjects"]] == names[:2]
+    assert set(scores["means"]) == {"centre", "model"}
     assert "NSS" in out
 
 

@@ -1,231 +1,299 @@
-"""Any source of maps is scored by one protocol; what is wrong with a map is said in one line."""
+"""Models are scored on pictures and clips by one protocol, frame by frame, in little memory."""
 
-import io
 import json
 import math
-import pickle
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 
-from lookhear.annotation import METRIC_NAMES
+from looked_at import HEIGHT, RATE, WIDTH, Film, disc, scored, write_watched
+from lookhear.annotation import annotate, ever_fixated, protocol
 from lookhear.baselines import centre_prior
-from lookhear.data.osie import FixatedPicture, read_osie
+from lookhear.data.stavis import read_stavis
 from lookhear.errors import LookhearError
-from lookhear.evaluate import Scores, evaluate_pictures, find_map_source, of_model, table
-from lookhear.metrics import density, kl, nss
+from lookhear.evaluate import scoring
+from lookhear.evaluate.models import Note
+from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluate.viewed import Viewed, ViewedPicture, ViewedSet, read_viewed
+from lookhear.maps import Maps
+from lookhear.metrics import METRIC_NAMES, density, kl, nss
 from osie_layout import make_osie, write_osie
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> list[FixatedPicture]:
-    return read_osie(make_osie(tmp_path / "osie", count=4))
+class Given:
+    """A model that is told its maps: what a function makes of a subject and a frame."""
+
+    def __init__(self, of_frame: Any) -> None:
+        self.of_frame = of_frame
+
+    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
+        del note
+        for index in indices:
+            yield self.of_frame(subject, index)
 
 
-def bright(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def bright(pixels: NDArray[np.uint8]) -> Maps:
     return np.asarray(cv2.GaussianBlur(pixels[..., 0].astype(np.float32), (0, 0), 3))
 
 
-def source(name: str | Path):
-    found = find_map_source(str(name))
-    assert found is not None
-    return found
+BRIGHT = Given(lambda subject, index: bright(subject.pixels(index)))
+CENTRE = Given(lambda subject, _: centre_prior(*subject.size))
 
 
-def test_a_model_that_finds_what_people_look_at_beats_the_centre(pictures):
-    scores = evaluate_pictures(pictures, {"centre": source("centre"), "bright": of_model(bright)})
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
+    return read_viewed(make_osie(tmp_path_factory.mktemp("pictures") / "osie", count=4))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips of two databases, with two of one name."""
+    root = tmp_path_factory.mktemp("clips") / "gaze"
+    write_watched(root, {"a": 9, "b": 4})
+    return write_watched(root, {"a": 3}, database="other")
+
+
+@pytest.fixture(scope="module")
+def clips(folder: Path) -> ViewedSet:
+    return read_viewed(folder, database="db")
+
+
+def values_of(viewed: ViewedSet, model: object, **choices: float) -> Any:
+    values, notes = scored(viewed, model, **choices)
+    assert notes == ()
+    return values
+
+
+@pytest.mark.parametrize("kind", ["pictures", "clips"])
+def test_a_model_that_finds_what_people_look_at_beats_the_centre(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    viewed: ViewedSet = request.getfixturevalue(kind)
+    assert viewed.kind == kind
+    models = {"centre": CENTRE, "bright": BRIGHT}
+    scores = score_models(viewed, models, Choices.of(viewed))
     means = scores.means()
-    assert set(means["bright"]) == set(METRIC_NAMES)
+    assert [*means] == ["centre", "bright"]
+    assert tuple(means["bright"]) == METRIC_NAMES
     for metric in ("AUC-J", "SIM", "s-AUC", "CC", "NSS"):
         assert means["bright"][metric] > means["centre"][metric]
     assert means["bright"]["KL"] < means["centre"]["KL"]
 
 
-def test_values_are_those_of_the_metrics_at_the_size_of_the_picture(pictures):
-    scores = evaluate_pictures(pictures, {"bright": of_model(bright)})
-    picture = pictures[2]
-    maps = torch.from_numpy(bright(picture.pixels()))[None]
-    counts = torch.from_numpy(picture.fixation_map())[None]
-    values = scores.values["bright"]
-    assert scores.pictures[2] == picture.name
-    assert values["NSS"][2] == pytest.approx(nss(maps, counts).item())
+def test_values_are_those_of_the_metrics_at_the_size_of_the_picture(pictures: ViewedSet) -> None:
+    values = values_of(pictures, BRIGHT)
+    viewed = pictures.subjects[2]
+    assert isinstance(viewed, ViewedPicture)
+    maps = torch.from_numpy(bright(viewed.pixels(0)))[None]
+    counts = torch.from_numpy(viewed.picture.fixation_map())[None]
+    assert values["NSS"][2] == pytest.approx((nss(maps, counts).item(),))
     # One degree of visual angle is 24 of OSIE's 800 columns.
-    target = density(counts.double(), 0.03 * picture.width)
-    assert values["KL"][2] == pytest.approx(kl(maps, target).item())
+    target = density(counts.double(), 0.03 * viewed.size[1])
+    assert values["KL"][2] == pytest.approx((kl(maps, target).item(),))
 
 
-def test_the_other_fixations_are_those_of_all_other_pictures(tmp_path):
+def test_frames_of_clips_are_scored_by_the_protocol_of_stavis(
+    clips: ViewedSet, folder: Path
+) -> None:
+    values = values_of(clips, BRIGHT)
+    for clip, of_clip in zip(read_stavis(folder, "db")[0].clips, range(2), strict=True):
+        maps = np.stack(
+            [bright(clips.subjects[of_clip].pixels(i)) for i in range(clip.frame_count)]
+        )
+        annotation = annotate(clip, range(clip.frame_count), ever_fixated(clip))
+        for metric, expected in annotation.score(protocol(maps, HEIGHT, WIDTH)).items():
+            np.testing.assert_allclose(values[metric][of_clip], expected, rtol=1e-9)
+
+
+def test_the_smoothing_is_a_choice(clips: ViewedSet, pictures: ViewedSet) -> None:
+    sharp, soft = (values_of(clips, BRIGHT, sigma=sigma)["NSS"] for sigma in (0, 2))
+    assert soft == values_of(clips, BRIGHT)["NSS"] != sharp
+    assert values_of(pictures, BRIGHT, sigma=0) == values_of(pictures, BRIGHT)
+    assert values_of(pictures, BRIGHT, sigma=2) != values_of(pictures, BRIGHT)
+
+
+def test_of_every_so_many_frames_the_middle_one_is_scored(clips: ViewedSet) -> None:
+    every = values_of(clips, BRIGHT)["NSS"]
+    some = values_of(clips, BRIGHT, every=3)["NSS"]
+    assert some == (every[0][1::3], every[1][1::3])
+    # Of a clip that is shorter than that, the last.
+    far = score_models(clips, {"m": BRIGHT}, Choices.of(clips, every=10))
+    assert [of.times for of in far.subjects] == [(5 / RATE,), (3 / RATE,)]
+
+
+def test_the_other_fixations_are_those_of_all_other_pictures(tmp_path: Path) -> None:
     """A map that is high at this picture's fixations, or everyone's, tells s-AUC what is what."""
     root = write_osie(
         tmp_path, {"a.jpg": [[(5.5, 5.5)]], "b.jpg": [[(30.5, 5.5)]], "c.jpg": [[(30.5, 20.5)]]}
     )
-    pictures = read_osie(root)
+    viewed = read_viewed(root)
     places = np.zeros((30, 40), np.float32)
     places[5, 5] = places[5, 30] = places[20, 30] = 1
-    own = {p.name: p.fixation_map().astype(np.float32) for p in pictures}
-    scores = evaluate_pictures(
-        pictures, {"own": lambda p: own[p.name], "all": of_model(lambda _: places)}
-    )
-    assert scores.values["own"]["s-AUC"] == (1, 1, 1)
-    assert scores.values["all"]["s-AUC"] == (0.5, 0.5, 0.5)
+    own = Given(lambda subject, _: subject.picture.fixation_map().astype(np.float32))
+    assert values_of(viewed, own)["s-AUC"] == ((1,), (1,), (1,))
+    assert values_of(viewed, Given(lambda *_: places))["s-AUC"] == ((0.5,), (0.5,), (0.5,))
 
 
 SIZES = [("a.png", 30, 40), ("b.png", 24, 20), ("c.png", 30, 40), ("d.png", 12, 50)]
 
 
-def test_pictures_of_different_sizes_keep_their_order(tmp_path):
+def test_pictures_of_different_sizes_keep_their_order(tmp_path: Path) -> None:
     rgb = {name: np.zeros((h, w, 3), np.uint8) for name, h, w in SIZES}
     root = write_osie(
         tmp_path, {name: [[(w * 0.3, h * 0.6), (w * 0.5, h * 0.2)]] for name, h, w in SIZES}, rgb
     )
-    pictures = read_osie(root)
-    together = evaluate_pictures(pictures, {"centre": source("centre")}).values["centre"]
-    for i, picture in enumerate(pictures):
-        maps = torch.from_numpy(centre_prior(picture.height, picture.width))[None]
-        expected = nss(maps, torch.from_numpy(picture.fixation_map())[None])
-        assert together["NSS"][i] == pytest.approx(expected.item())
+    viewed = read_viewed(root)
+    together = values_of(viewed, CENTRE)
+    assert [of.name for of in viewed.subjects] == [name for name, *_ in SIZES]
+    for i, of in enumerate(viewed.subjects):
+        maps = torch.from_numpy(centre_prior(*of.size))[None]
+        expected = nss(maps, torch.from_numpy(of.picture.fixation_map())[None])  # type: ignore[attr-defined]
+        assert together["NSS"][i] == pytest.approx((expected.item(),))
 
 
-def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path):
+def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path: Path) -> None:
     root = write_osie(tmp_path, {"a.jpg": [[(5, 5)]], "b.jpg": [[]], "c.jpg": [[(20, 15)]]})
-    scores = evaluate_pictures(read_osie(root), {"centre": source("centre")})
-    values = scores.values["centre"]["NSS"]
-    assert math.isnan(values[1])
-    assert scores.means()["centre"]["NSS"] == pytest.approx((values[0] + values[2]) / 2)
-    assert (
-        json.loads(json.dumps(scores.as_json(), allow_nan=False))["values"]["centre"]["NSS"][1]
-        is None
+    viewed = read_viewed(root)
+    scores = score_models(viewed, {"m": CENTRE}, Choices.of(viewed))
+    ((first,), (second,), (third,)) = scores.values["m"]["NSS"]
+    assert math.isnan(second)
+    assert scores.means()["m"]["NSS"] == pytest.approx((first + third) / 2)
+    read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
+    assert read["values"]["m"]["NSS"][1] == [None]
+
+
+def test_scores_are_json(clips: ViewedSet) -> None:
+    scores = score_models(clips, {"bright": BRIGHT}, Choices.of(clips))
+    read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
+    assert read["kind"] == "clips"
+    assert [(of["name"], of["group"]) for of in read["subjects"]] == [("a", "db"), ("b", "db")]
+    assert read["subjects"][1]["times"] == [0, 1 / RATE, 2 / RATE, 3 / RATE]
+    of_clips = [np.mean(of_frames) for of_frames in read["values"]["bright"]["NSS"]]
+    assert read["means"]["bright"]["NSS"] == pytest.approx(np.mean(of_clips))
+
+
+def test_progress_is_told_of_every_frame(clips: ViewedSet, pictures: ViewedSet) -> None:
+    for viewed, frames in ((clips, 13), (pictures, 4)):
+        done: list[int] = []
+        score_models(viewed, {"a": CENTRE, "b": BRIGHT}, Choices.of(viewed), done.append)
+        assert sum(done) == frames
+
+
+def test_clips_of_one_name_in_two_databases_are_told_apart(folder: Path) -> None:
+    viewed = read_viewed(folder)
+    assert [(of.name, of.group) for of in viewed.subjects] == [
+        ("db/a", "db"),
+        ("db/b", "db"),
+        ("other/a", "other"),
+    ]
+    assert len({of.path for of in viewed.subjects}) == 3
+
+
+def test_only_the_clips_and_pictures_named_count(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("b\n")
+    viewed = read_viewed(folder, names=tmp_path / "names.txt", database="db")
+    assert [of.name for of in viewed.subjects] == ["b"]
+    root = make_osie(tmp_path / "osie", count=4)
+    (tmp_path / "names.txt").write_text("1003.jpg\n1001.jpg\n")
+    viewed = read_viewed(root, names=tmp_path / "names.txt")
+    assert [of.name for of in viewed.subjects] == ["1003.jpg", "1001.jpg"]
+
+
+def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("b\nz\n")
+    osie = make_osie(tmp_path / "osie", count=2)
+    (tmp_path / "one.txt").write_text("1001.jpg")
+    for complaint, arguments in (
+        ("has no clip z", {"data": folder, "names": tmp_path / "names.txt"}),
+        ("has no database x; there is db, other", {"data": folder, "database": "x"}),
+        ("so it has no --database", {"data": osie, "database": "db"}),
+        ("at least two", {"data": osie, "names": tmp_path / "one.txt"}),
+        ("no such folder; give one in", {"data": tmp_path / "nowhere"}),
+    ):
+        with pytest.raises(LookhearError, match=complaint) as caught:
+            read_viewed(**arguments)  # type: ignore[arg-type]
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"text", "huge"])
+def test_a_broken_frame_is_one_line(tmp_path: Path, content: bytes | str | None) -> None:
+    viewed = read_viewed(write_watched(tmp_path, {"a": 3}))
+    frame = tmp_path / "video_frames" / "db" / "a" / "img_00002.jpg"
+    if content == "huge":  # a picture that says it has 60,000 x 60,000 pixels
+        raw = bytearray(frame.read_bytes())
+        at = raw.index(b"\xff\xc0") + 5
+        raw[at : at + 4] = b"\xea\x60\xea\x60"
+        frame.write_bytes(raw)
+    elif isinstance(content, bytes):
+        frame.write_bytes(content)
+    else:
+        frame.unlink()
+    with pytest.raises(LookhearError, match=r"^.*img_00002\.jpg: not a picture .*\Z"):
+        scored(viewed, BRIGHT)
+
+
+def holding(*maps: Any) -> Given:
+    return Given(lambda _, index: None if maps[index] is None else np.asarray(maps[index]))
+
+
+def test_what_cannot_be_scored_is_scored_as_chance_and_named() -> None:
+    """So that a model gains nothing by what it leaves out."""
+    film = ViewedSet("films", "clips", [Film(6)])
+    good = np.random.default_rng(0).random((12, 16)).astype(np.float32)
+    nan, infinite = good.copy(), good.copy()
+    nan[3, 3], infinite[0, 0] = np.nan, -np.inf
+    flat = np.full((12, 16), 0.3, np.float32)
+    values, notes = scored(film, holding(good, None, nan, infinite, flat, np.zeros((9, 9), "f4")))
+    chance = {"AUC-J": 0.5, "s-AUC": math.nan, "NSS": 0, "CC": 0}
+    for metric, value in chance.items():
+        assert values[metric][0][1:] == pytest.approx((value,) * 5, nan_ok=True), metric
+    assert len({round(value, 9) for value in values["KL"][0][1:]}) == 1
+    assert sorted(notes) == sorted(
+        [
+            f"model: film: frame 2: {NO_MAP}",
+            f"model: film: frames 3, 4: {BROKEN}",
+            f"model: film: frames 5, 6: {FLAT}",
+        ]
     )
 
 
-def test_scores_are_json(pictures):
-    scores = evaluate_pictures(pictures, {"bright": of_model(bright)})
-    read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
-    assert read["pictures"] == [p.name for p in pictures]
-    assert read["means"]["bright"]["NSS"] == pytest.approx(np.mean(read["values"]["bright"]["NSS"]))
+def test_many_odd_frames_are_counted_after_the_first_few() -> None:
+    film = ViewedSet("films", "clips", [Film(12)])
+    _, (note,) = scored(film, Given(lambda *_: None))
+    assert note == f"model: film: frames 1, 2, 3, 4, 5 and 7 more: {NO_MAP}"
+    picture = ViewedSet("films", "pictures", [Film(1, None, name="one")])
+    assert scored(picture, Given(lambda *_: None))[1] == (f"model: one: {NO_MAP}",)
 
 
-def test_progress_is_told_of_every_map(pictures):
-    calls = []
-    models = {"a": source("centre"), "b": of_model(bright)}
-    evaluate_pictures(pictures, models, progress=lambda: calls.append(1))
-    assert len(calls) == 8
+def test_the_frame_numbers_named_are_the_clips_own() -> None:
+    film = ViewedSet("films", "clips", [Film(12)])
+    _, (note,) = scored(film, Given(lambda *_: None), every=5)
+    assert "frames 3, 8: " in note
 
 
-def test_table_gives_nss_relative_to_the_first_model():
-    one = dict.fromkeys(METRIC_NAMES, (0.5, 1.5))
-    two = dict.fromkeys(METRIC_NAMES, (2.0, 3.0))
-    console = Console(file=io.StringIO(), width=120)
-    console.print(table(Scores(("a.jpg", "b.jpg"), {"first": one, "second": two})))
-    text = console.file.getvalue()
-    (second,) = [line for line in text.splitlines() if "second" in line]
-    assert second.count("2.500") == len(METRIC_NAMES)
-    assert "2.50 " in second
-    assert "2 pictures" in text
+def test_maps_are_asked_for_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a clip is, no more maps than a batch are ever held."""
+    monkeypatch.setattr(scoring, "BATCH_PIXELS", 4 * HEIGHT * WIDTH)
+    asked: list[int] = []
+    annotated: list[int] = []
 
+    class Watching(Film):
+        def annotate(self, indices: Sequence[int]) -> Any:
+            annotated.extend(indices)
+            return super().annotate(indices)
 
-def test_stored_maps_score_as_the_model_that_made_them(pictures, tmp_path):
-    maps = {p.path.stem: bright(p.pixels()) for p in pictures}
-    np.savez(tmp_path / "maps.npz", **maps)
-    np.savez(tmp_path / "two.npz", **{f"bright/{k}": v for k, v in maps.items()})
-    (tmp_path / "drawn").mkdir()
-    for stem, values in maps.items():
-        cv2.imwrite(str(tmp_path / "drawn" / f"{stem}.PNG"), (values * 256).astype(np.uint16))
-    scores = evaluate_pictures(
-        pictures,
-        {
-            "model": of_model(bright),
-            "npz": source(tmp_path / "maps.npz"),
-            "prefix": source(f"{tmp_path / 'two.npz'}:bright"),
-            "folder": source(tmp_path / "drawn"),
-        },
-    ).means()
-    assert scores["npz"] == scores["prefix"] == scores["model"]
-    assert scores["folder"] == pytest.approx(scores["model"], abs=1e-3)
+    def given(_: Viewed, index: int) -> Maps:
+        asked.append(index)
+        assert index in annotated
+        assert len(annotated) - 1 - index <= 4  # the first is annotated twice
+        return disc(index)[0][..., 0].astype(np.float32)
 
-
-def test_what_is_no_source_of_maps_may_be_a_trained_model(tmp_path):
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
-    (tmp_path / "model" / "example.png").write_bytes(b"")
-    for name in ("small", str(tmp_path / "model"), str(tmp_path / "nowhere")):
-        assert find_map_source(name) is None
-
-
-@pytest.mark.parametrize(
-    ("maps", "complaint"),
-    [
-        (np.full((4, 5), np.nan), "NaN"),
-        (np.full((4, 5), np.inf), "infinity"),
-        (np.zeros((4, 5, 3)), r"\(4, 5, 3\)"),
-        (np.zeros((0, 5)), r"\(0, 5\)"),
-        (np.array([["a", "b"]]), "<U1"),
-        (np.zeros((4, 5), complex), "complex"),
-    ],
-)
-def test_a_map_that_cannot_be_scored_is_named(pictures, maps, complaint):
-    models = {"bad": of_model(lambda _: maps)}
-    with pytest.raises(LookhearError, match=rf"bad: the map of 1001\.jpg .*{complaint}"):
-        evaluate_pictures(pictures, models)
-
-
-def test_a_missing_map_is_named(pictures, tmp_path):
-    np.savez(tmp_path / "maps.npz", **{"gbvs/1001": np.ones((3, 3)), "gbvs/7": np.ones((3, 3))})
-    with pytest.raises(LookhearError, match=r"maps\.npz: has no map gbvs/1002"):
-        evaluate_pictures(pictures, {"m": source(f"{tmp_path / 'maps.npz'}:gbvs")})
-    with pytest.raises(LookhearError, match="has no map under itti/"):
-        find_map_source(f"{tmp_path / 'maps.npz'}:itti")
-    cv2.imwrite(str(tmp_path / "1001.png"), np.ones((3, 3)))
-    with pytest.raises(LookhearError, match=r"has no map of 1002\.jpg"):
-        evaluate_pictures(pictures, {"m": source(tmp_path)})
-
-
-@pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 cut short"])
-def test_a_damaged_archive_is_one_line(tmp_path, content):
-    path = tmp_path / "maps.npz"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(LookhearError, match=r"maps\.npz: not an \.npz"):
-        find_map_source(str(path))
-
-
-def test_a_damaged_member_is_one_line(pictures, tmp_path):
-    path = tmp_path / "maps.npz"
-    np.savez_compressed(path, **{p.path.stem: np.random.default_rng(0).random((40, 40)) for p in pictures})  # fmt: skip  # noqa: E501
-    content = bytearray(path.read_bytes())
-    content[200:600] = bytes(400)
-    path.write_bytes(content)
-    with pytest.raises(LookhearError, match="the map 1001 cannot be read"):
-        evaluate_pictures(pictures, {"m": source(path)})
-
-
-def test_pickles_are_never_opened(pictures, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (pytest.fail, ("a pickle was opened",))
-
-    np.savez(tmp_path / "trap.npz", **{"1001": np.array([Trap()], dtype=object)})
-    with pytest.raises(LookhearError, match="1001 cannot be read"):
-        evaluate_pictures(pictures, {"m": source(tmp_path / "trap.npz")})
-    (tmp_path / "bare.npz").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(LookhearError, match="not an"):
-        find_map_source(str(tmp_path / "bare.npz"))
-
-
-def test_one_picture_is_too_few(pictures):
-    with pytest.raises(LookhearError, match="at least two"):
-        evaluate_pictures(pictures[:1], {"centre": source("centre")})
-
-
-def test_the_centre_prior_is_highest_at_the_centre_and_stretches_with_the_picture():
-    prior = centre_prior(31, 61)
-    assert prior.shape == (31, 61)
-    assert prior.dtype == np.float32
-    assert np.unravel_index(prior.argmax(), prior.shape) == (15, 30)
-    np.testing.assert_allclose(prior, prior[::-1, ::-1], rtol=1e-6)
-    np.testing.assert_allclose(centre_prior(40, 80)[:, 20], centre_prior(80, 40)[20], rtol=1e-6)
+    film = ViewedSet("films", "clips", [Watching(10)])
+    score_models(film, {"m": Given(given)}, Choices.of(film))
+    assert asked == [*range(10)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
 from little_world import write_little_world
-from lookhear.annotation import METRIC_NAMES, annotate, protocol
+from lookhear.annotation import annotate, ever_fixated, protocol
 from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.fixated import density_of
@@ -21,6 +21,7 @@ from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.stavis import EyeTrackedClip
 from lookhear.errors import LookhearError
 from lookhear.maps import resize
+from lookhear.metrics import METRIC_NAMES
 from lookhear.nets.sta import STA
 from lookhear.tally import Tally
 from lookhear.training.maps import FUSED, SINGLE
@@ -122,7 +123,7 @@ def kept(folder: Path, name: str, data: Moments, indices: list[int]) -> NDArray[
 
 def assert_scores(tally: Tally, row: str, clip: EyeTrackedClip, maps: NDArray[np.float32]) -> None:
     """Of a clip's two moments, whose frames are 4 and 12."""
-    annotation = annotate(clip, [4, 12])
+    annotation = annotate(clip, [4, 12], ever_fixated(clip))
     expected = annotation.score(protocol(resize(maps, GRID), 64, 96))
     for metric, values in tally.clip_means()[row][clip.name].items():
         # A batch of another size is not the same to the last bit.
@@ -264,7 +265,9 @@ def test_moments_nobody_looked_at_do_not_count_and_are_null_in_a_file(test: Test
     """Frames 4 and 12 are shown; of one clip nobody looks at the second one, or at any."""
     lonely = {"c0-00": Filmed(8.0, 13, nobody=12)}
     tally = score(test.moments, lonely, test.maps, sta, GRID)
-    centre = annotate(lonely["c0-00"], [4]).score(protocol(centre_prior(*GRID)[np.newaxis], 18, 32))
+    filmed = lonely["c0-00"]
+    annotation = annotate(filmed, [4], ever_fixated(filmed))
+    centre = annotation.score(protocol(centre_prior(*GRID)[np.newaxis], 18, 32))
     for metric, value in tally.means()["centre"].items():
         assert value == pytest.approx(float(centre[metric][0]), abs=1e-9), metric
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lookhear.annotation import METRIC_NAMES
+from lookhear.metrics import METRIC_NAMES
 from lookhear.tally import Tally, means_table
 
 values = st.one_of(st.floats(-5, 5), st.just(math.nan))

@@ -19,13 +19,11 @@ from torch import Tensor
 
 from lookhear.data.fixated import FixatedClip
 from lookhear.errors import LookhearError
-from lookhear.maps import Maps
-from lookhear.metrics import auc_judd, auc_shuffled, cc, kl, nss, resize_to, sim
-
-METRIC_NAMES = ("AUC-J", "SIM", "s-AUC", "CC", "NSS", "KL")
+from lookhear.maps import Maps, resize
+from lookhear.metrics import all_metrics, resize_to
 
 SMOOTHING_SIGMA = 2.0  # in pixels of the prediction
-SMOOTHING_RADIUS = 6  # where its Gaussian is cut: three sigma
+SMOOTHED_SIDE = 112  # pixels; coarser predictions are brought to this size first
 
 _Value = TypeVar("_Value", np.uint8, np.float32)
 
@@ -54,26 +52,31 @@ class Annotation:
         Returns:
             Metric name -> `(B,)` float64; NaN where it is not defined, as where nobody looked.
         """
-        return {
-            "AUC-J": auc_judd(maps, self.fixations),
-            "SIM": sim(maps, self.density),
-            "s-AUC": auc_shuffled(maps, self.fixations, self.other_fixations),
-            "CC": cc(maps, self.density),
-            "NSS": nss(maps, self.fixations),
-            "KL": kl(maps, self.density),
-        }
+        return all_metrics(maps, self.fixations, self.density, self.other_fixations)
 
 
-def annotate(clip: FixatedClip, indices: Sequence[int]) -> Annotation:
+def ever_fixated(clip: FixatedClip) -> NDArray[np.bool_]:
+    """Which pixels someone looked at in any frame of a clip, `(H, W)`; reads one map at a time.
+
+    Raises:
+        LookhearError: If a map is missing, damaged or of another size than the others.
+    """
+    ever = clip.fixation_map(0) > 0
+    for index in range(1, clip.frame_count):
+        ever |= _of_size(ever.shape, clip.fixation_map(index), clip, index) > 0
+    return ever
+
+
+def annotate(clip: FixatedClip, indices: Sequence[int], ever: NDArray[np.bool_]) -> Annotation:
     """Read what people did on some frames of a clip.
 
     As in STAViS's code the other fixations of a frame are the pixels that someone looked at in
-    any frame of the clip, less those that someone looked at in this one. So the fixation maps of
-    all frames are read, one at a time.
+    any frame of the clip, less those that someone looked at in this one.
 
     Args:
         clip: The clip.
         indices: B frames of it, counted from 0; at least one.
+        ever: What `ever_fixated` says of the clip.
 
     Returns:
         The annotation, in the order of the indices; `other_fixations` are bool.
@@ -81,11 +84,8 @@ def annotate(clip: FixatedClip, indices: Sequence[int]) -> Annotation:
     Raises:
         LookhearError: If a map is missing, damaged or of another size than the others.
     """
-    fixations = [clip.fixation_map(index) for index in indices]
-    size = fixations[0].shape
-    ever = np.zeros(size, np.bool_)
-    for index in range(clip.frame_count):
-        ever |= _of_size(size, clip.fixation_map(index), clip, index) > 0
+    size = ever.shape
+    fixations = [_of_size(size, clip.fixation_map(index), clip, index) for index in indices]
     densities = [_of_size(size, clip.density(index), clip, index) for index in indices]
     counts = np.stack(fixations)
     return Annotation(
@@ -95,18 +95,21 @@ def annotate(clip: FixatedClip, indices: Sequence[int]) -> Annotation:
     )
 
 
-def protocol(maps: Maps | Tensor, height: int, width: int) -> Tensor:
+def protocol(
+    maps: Maps | Tensor, height: int, width: int, sigma: float = SMOOTHING_SIGMA
+) -> Tensor:
     """Make predictions ready to be scored: smoothed by a Gaussian of sigma 2, then resized.
 
-    Sigma counts in the prediction's own pixels (STAViS predicts 112 x 112), so bring a coarse
-    map, which sigma 2 would wipe out, to the size of the frames predicted from first. Edges are
-    repeated by reflection and the resizing is bicubic, as MATLAB's. That STAViS's code stretches
-    each prediction to 0 to 1 is left out: it changes no metric but KL.
+    Sigma counts in the prediction's own pixels. STAViS predicts 112 x 112; a coarser map, which
+    sigma 2 could wipe out, is brought to that first. Edges are repeated by reflection and the
+    resizing is bicubic, as MATLAB's. That STAViS's code stretches each prediction to 0 to 1 is
+    left out: it changes no metric but KL.
 
     Args:
         maps: `(B, h, w)`, finite; a tensor must be on the CPU and without gradient.
         height: Of the annotation, in pixels.
         width: Of the annotation, in pixels.
+        sigma: Of the Gaussian, which is cut at three sigma; 0 smooths nothing.
 
     Returns:
         `(B, height, width)` float64.
@@ -114,13 +117,17 @@ def protocol(maps: Maps | Tensor, height: int, width: int) -> Tensor:
     Raises:
         LookhearError: If a map has NaN or infinity in it: its frame would silently be left out.
     """
-    predicted = np.asarray(maps, np.float64)
+    predicted = np.asarray(maps)
     if not np.isfinite(predicted).all():
         raise LookhearError("a map to be scored has NaN or infinity in it; train its network again")
-    smoothed = gaussian_filter(
-        predicted, SMOOTHING_SIGMA, mode="reflect", radius=SMOOTHING_RADIUS, axes=(-2, -1)
-    )
-    return resize_to(torch.from_numpy(smoothed), height, width)
+    if sigma > 0:
+        if min(predicted.shape[1:]) < SMOOTHED_SIDE:
+            sides = [max(side, SMOOTHED_SIDE) for side in predicted.shape[1:]]
+            predicted = resize(predicted.astype(np.float32), (sides[0], sides[1]))
+        predicted = gaussian_filter(
+            predicted.astype(np.float64), sigma, mode="reflect", truncate=3.0, axes=(-2, -1)
+        )
+    return resize_to(torch.from_numpy(predicted.astype(np.float64)), height, width)
 
 
 def _of_size(

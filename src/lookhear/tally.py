@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from torch import Tensor
 
-from lookhear.annotation import METRIC_NAMES
+from lookhear.metrics import METRIC_NAMES
 
 
 class Tally:

@@ -1,6 +1,8 @@
 """The verb that scores: evaluate."""
 
-import json
+import shlex
+import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -8,42 +10,85 @@ from typing import Annotated
 import typer
 
 from lookhear.cli.console import Device, out, progress_bar
-from lookhear.errors import LookhearError
-from lookhear.files import write_whole
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Pictures with fixations, in OSIE's layout.")],
+    data: Annotated[
+        Path, typer.Option(help="Pictures with fixations in OSIE's layout, or clips in STAViS's.")
+    ],
     model: Annotated[
         list[str],
         typer.Option(
-            help="Repeatable: a model, centre, a folder of maps, or maps in FILE.npz[:PREFIX]."
+            help="Repeatable: centre, centre-fitted, spectral-residual, itti-koch, gbvs, "
+            "inter-observer; a saved model or run; RUN:SCAM and other steps of a run; "
+            "GradCAM:NETWORK, or CAMs:NETWORK for all methods; a folder of maps; "
+            "FILE.npz[:PREFIX]. LABEL=NAME gives it a name of your own."
         ),
     ],
-    names: Annotated[
-        Path | None, typer.Option(help="Text file of picture names; only these count.")
+    results: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for tables, a report and all values."),
     ] = None,
+    names: Annotated[
+        Path | None, typer.Option(help="Text file of names of pictures or clips; only these count.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Of a folder in STAViS's layout; all if left out.")
+    ] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Score the middle frame of every so many of a clip.")
+    ] = 1,
+    smooth: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace older results in --out.")] = False,
     device: Device = "cpu",
-    results: Annotated[Path | None, typer.Option("--out", help="JSON file for all values.")] = None,
 ) -> None:
-    """Score models by how well they predict fixations on pictures."""
-    from lookhear.data.osie import read_names, read_osie
-    from lookhear.evaluate import evaluate_pictures, find_map_source, of_model, table
-    from lookhear.models import load_model
-    from lookhear.prediction import attend_picture
+    """Score models by how well they predict where people looked."""
+    from lookhear.evaluate.kept import Kept, stamp
+    from lookhear.evaluate.naming import find_models, paths_in
+    from lookhear.evaluate.report import check_folder, write_report
+    from lookhear.evaluate.scoring import Choices, score_models
+    from lookhear.evaluate.statistics import analyse
+    from lookhear.evaluate.tables import terminal_table
+    from lookhear.evaluate.viewed import read_viewed
 
-    if results and not results.absolute().parent.is_dir():
-        raise LookhearError(f"{results}: there is no folder {results.parent}; make it first")
-    pictures = read_osie(data, names=read_names(names) if names else None)
-    sources = {}
-    for name in model:
-        source = find_map_source(name)
-        if source is None:
-            source = of_model(partial(attend_picture, load_model(name, device)))
-        sources[name] = source
-    with progress_bar("pictures") as progress:
-        bar = progress.add_task("scoring", total=len(pictures) * len(sources))
-        scores = evaluate_pictures(pictures, sources, lambda: progress.advance(bar))
-    out.print(table(scores))
     if results:
-        write_whole(results, json.dumps(scores.as_json(), indent=1) + "\n")
+        check_folder(results, overwrite=overwrite)
+    viewed = read_viewed(data, names=names, database=database)
+    models = find_models(model, viewed, device)
+    choices = Choices.of(viewed, smooth, every)
+    kept = None
+    if results:
+        used = [stamp(path) for name in model for path in paths_in(name)]
+        frames_of = {subject.name: choices.frames(subject) for subject in viewed.subjects}
+        described = {"data": str(data.resolve()), "models": model, "used": used}
+        kept = Kept(results, described | {"frames": frames_of, **asdict(choices)})
+    frames = sum(len(choices.frames(subject)) for subject in viewed.subjects)
+    with progress_bar("frames" if viewed.kind == "clips" else "pictures") as progress:
+        bar = progress.add_task("scoring", total=frames)
+        scores = score_models(viewed, models, choices, partial(progress.advance, bar), kept)
+    found = analyse(scores)
+    for note in scores.notes:
+        out.print(note, markup=False, highlight=False)
+    out.print(terminal_table(scores, found))
+    if results:
+        command = shlex.join(["lookhear", *sys.argv[1:]])
+        with progress_bar("examples") as progress:
+            bar = progress.add_task("report", total=None)
+            write_report(
+                results,
+                viewed,
+                models,
+                choices,
+                scores,
+                found,
+                command,
+                lambda: progress.advance(bar),
+            )
+        if kept:
+            kept.clear()
+        out.print(f"{results / 'report.html'}: the results, to look at", markup=False)

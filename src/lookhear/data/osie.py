@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
 from lookhear.data.fixated import count_fixations, is_inside
+from lookhear.data.stills import read_still
 from lookhear.errors import LookhearError
 
 STIMULI, FIXATION_FILE = Path("data", "stimuli"), Path("data", "eye", "fixations.mat")
@@ -59,7 +59,7 @@ class FixatedPicture:
 
     def pixels(self) -> NDArray[np.uint8]:
         """The picture as `(height, width, 3)` uint8 RGB."""
-        return _read_rgb(self.path)
+        return np.asarray(read_still(self.path), np.uint8)
 
     def fixation_map(
         self, height: int | None = None, width: int | None = None
@@ -153,13 +153,6 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _read_rgb(path: Path) -> NDArray[np.uint8]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if pixels is None:
-        raise LookhearError(f"{path}: not a picture that can be read; replace or leave it out")
-    return np.asarray(pixels, dtype=np.uint8)
-
-
 def _read_fixation_file(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The people of each picture, by picture name."""
     try:
@@ -187,7 +180,7 @@ def _as_list(cells: Any) -> list[Any]:
 
 
 def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> FixatedPicture:
-    height, width = _read_rgb(path).shape[:2]
+    height, width = read_still(path).shape[:2]
     try:
         x = [np.asarray(person["fix_x"], np.float64).ravel() for person in people]
         y = [np.asarray(person["fix_y"], np.float64).ravel() for person in people]

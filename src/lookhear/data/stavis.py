@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lookhear.data.fixated import count_fixations, density_of, is_inside
 from lookhear.data.lists import BadEntryError, numbered_lines, plain_name, utf8
+from lookhear.data.stills import read_still
 from lookhear.data.tagged import Fault
 from lookhear.errors import LookhearError
 from lookhear.files import write_whole
@@ -122,10 +123,7 @@ class EyeTrackedClip:
         Raises:
             LookhearError: If the picture is missing or damaged.
         """
-        path = self.density_path(index)
-        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if grey is None:
-            raise LookhearError(f"{path}: not a picture that can be read; copy it again")
+        grey = read_still(self.density_path(index), cv2.IMREAD_GRAYSCALE)
         return np.asarray(grey, np.float32) / np.float32(255)
 
 

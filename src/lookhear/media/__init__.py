@@ -2,7 +2,7 @@
 
 from lookhear.media.clip import TIMESTAMP_ERROR, Clip, open_clip
 from lookhear.media.picture import Frame, Matrix, Picture, Planes
-from lookhear.media.sound import SAMPLE_RATE, Samples, SoundWindows
+from lookhear.media.sound import SAMPLE_RATE, Samples, SoundWindows, read_sound
 from lookhear.media.write import VideoWriter
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "SoundWindows",
     "VideoWriter",
     "open_clip",
+    "read_sound",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,7 +13,15 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
-from lookhear.media.source import FOREVER, Losses, decoded
+from lookhear.errors import LookhearError
+from lookhear.media.source import (
+    FOREVER,
+    Losses,
+    check_readable,
+    decoded,
+    open_container,
+    sound_stream,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -21,6 +30,23 @@ Samples: TypeAlias = NDArray[np.float32]
 
 SAMPLE_RATE = 16_000  # Hz; what the sound networks of the field are trained on
 JITTER = 0.05  # seconds that time stamps may stray from the sample count before they are believed
+
+
+def read_sound(path: Path) -> Iterator[Samples]:
+    """Read a sound file, whatever its format, as blocks of mono 16 kHz float32 from time 0 on.
+
+    What cannot be decoded is silent.
+
+    Raises:
+        LookhearError: there is no such file, or no sound in it.
+    """
+    check_readable(path)
+    with open_container(path) as container:
+        stream = sound_stream(container)
+        if stream is None:
+            raise LookhearError(f"{path}: has no sound that can be decoded; copy it again")
+        for block in on_the_clock(container, stream, Losses(), Fraction(0)):
+            yield block[0]
 
 
 def on_the_clock(

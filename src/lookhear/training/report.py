@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from lookhear.annotation import METRIC_NAMES
 from lookhear.data.fixated import FixatedClip
 from lookhear.data.shards import read_manifest
+from lookhear.metrics import METRIC_NAMES
 from lookhear.models import load_model
 from lookhear.training.curves import read_curves
 from lookhear.training.gallery import rows_with_tags, rows_without_tags

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from lookhear.annotation import Annotation, annotate, protocol
+from lookhear.annotation import Annotation, annotate, ever_fixated, protocol
 from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS
 from lookhear.data.fixated import FixatedClip
@@ -98,7 +98,7 @@ def score(
                 clip = gaze.get(Path(path).stem)
                 if clip is not None:
                     shown = [frame_at(clip, data.time(index)) for index in indices]
-                    annotation = annotate(clip, shown)
+                    annotation = annotate(clip, shown, ever_fixated(clip))
                     rows = dict(_rows(data, indices, maps, sta, grid))
                     scored = pool.map(partial(_score, annotation, grid), rows.values())
                     for row, values in zip(rows, scored, strict=True):

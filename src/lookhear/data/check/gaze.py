@@ -10,6 +10,7 @@ import numpy as np
 from lookhear.data.check.findings import Advance, Section, Trouble, by_reason, names_in
 from lookhear.data.osie import STIMULI, fixated_names, read_osie
 from lookhear.data.stavis import EyeTrackedClip, EyeTrackedSet, read_stavis
+from lookhear.data.stills import read_still
 from lookhear.data.tables import read_fixations
 from lookhear.errors import LookhearError
 
@@ -159,10 +160,8 @@ def _shape(clip: EyeTrackedClip, kind: str, index: int) -> tuple[int, ...]:
         return clip.fixation_map(index).shape
     if kind == DENSITIES:
         return clip.density(index).shape
-    picture = cv2.imread(str(clip.frame_path(index)), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise LookhearError("not a picture that can be read; copy it again")
-    return np.asarray(picture).shape
+    shape: tuple[int, ...] = read_still(clip.frame_path(index), cv2.IMREAD_GRAYSCALE).shape
+    return shape
 
 
 def _rows(sets: list[EyeTrackedSet], found: list[_Gaze]) -> list[tuple[str, ...]]:

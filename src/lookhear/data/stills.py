@@ -1,0 +1,31 @@
+"""Picture files as arrays."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+from numpy.typing import NDArray
+
+from lookhear.errors import LookhearError
+
+
+def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
+    """Read a picture file.
+
+    Args:
+        path: of the file.
+        flags: of OpenCV; RGB of 8 bits if left out.
+
+    Returns:
+        (H, W) or (H, W, channels).
+
+    Raises:
+        LookhearError: it is missing, damaged, or claims to be too large.
+    """
+    try:
+        picture = cv2.imread(str(path), flags)
+    except cv2.error:
+        picture = None
+    if picture is None:
+        raise LookhearError(f"{path}: not a picture that can be read; copy it again")
+    return picture

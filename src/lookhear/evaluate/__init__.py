@@ -1,0 +1,1 @@
+"""How well models predict where people looked, on pictures and on clips."""

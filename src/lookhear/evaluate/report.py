@@ -1,0 +1,120 @@
+"""An evaluation's folder of results: tables, all values, and a page to look at."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lookhear.errors import LookhearError
+from lookhear.evaluate.examples import Choice, Example, choose_examples
+from lookhear.evaluate.models import Model
+from lookhear.evaluate.page import EvaluationReport, write_page
+from lookhear.evaluate.scores import Scores
+from lookhear.evaluate.scoring import Choices
+from lookhear.evaluate.statistics import Statistics
+from lookhear.evaluate.tables import SCORES_FILE, write_tables
+from lookhear.evaluate.viewed import ViewedSet
+from lookhear.files import is_empty, whole_folder
+from lookhear.metrics import METRIC_NAMES
+
+REPORT = "report.html"
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that must not be written, before the work begins.
+
+    Raises:
+        LookhearError: It holds older results, which may not be replaced, or anything else.
+    """
+    if not folder.exists() or is_empty(folder):
+        return
+    if not folder.is_dir() or not (folder / SCORES_FILE).is_file():
+        raise LookhearError(f"{folder}: holds something else than results; choose another --out")
+    if not overwrite:
+        raise LookhearError(f"{folder}: holds results; use --overwrite or choose another --out")
+
+
+def write_report(
+    folder: Path,
+    viewed: ViewedSet,
+    models: Mapping[str, Model | None],
+    choices: Choices,
+    scores: Scores,
+    found: Sequence[Statistics],
+    command: str,
+    advance: Callable[[], None] = lambda: None,
+) -> None:
+    """Write everything into a folder, which is replaced as a whole.
+
+    Args:
+        folder: Where.
+        viewed: What was scored on; its best and worst frames are looked at again.
+        models: What was scored.
+        choices: How.
+        scores: Of the models on the set.
+        found: What `lookhear.evaluate.statistics.analyse` says of them.
+        command: By which this is made again.
+        advance: Called after each frame that is looked at again.
+
+    Raises:
+        LookhearError: The folder cannot be written.
+    """
+    protocol = choices.in_words(scores.kind)
+    with whole_folder(folder) as partial:
+        write_tables(partial, scores, found, protocol)
+        examples = []
+        for example in _examples(viewed, models, choices, scores):
+            examples.append(example)
+            advance()
+        report = EvaluationReport(
+            title=f"Models on {viewed.name}",
+            data_name=viewed.name,
+            scores=scores,
+            statistics=found,
+            protocol=protocol,
+            examples=examples,
+            command=command,
+        )
+        write_page(partial / REPORT, report)
+
+
+def _examples(
+    viewed: ViewedSet, models: Mapping[str, Model | None], choices: Choices, scores: Scores
+) -> Iterator[Example]:
+    for choice in choose_examples(scores):
+        yield _example(viewed, models, choices, scores, choice)
+
+
+def _example(
+    viewed: ViewedSet,
+    models: Mapping[str, Model | None],
+    choices: Choices,
+    scores: Scores,
+    choice: Choice,
+) -> Example:
+    subject = viewed.subjects[choice.subject]
+    index = choices.frames(subject)[choice.frame]
+    annotation = subject.annotate([index])
+    rows, columns = np.nonzero(annotation.fixations[0].numpy())
+    maps = {}
+    for name, model in models.items():
+        if model is not None:
+            given = next(model.maps(subject, [index], lambda *_: None))
+            if given is not None and np.isfinite(given).all():
+                maps[name] = given
+    return Example(
+        subject=subject.name,
+        time=subject.time(index),
+        frame=subject.pixels(index),
+        truth=annotation.density[0].numpy().astype(np.float32),
+        fixations=np.stack([columns + 0.5, rows + 0.5], 1),
+        maps=maps,
+        values={
+            name: {
+                metric: scores.values[name][metric][choice.subject][choice.frame]
+                for metric in METRIC_NAMES
+            }
+            for name in models
+        },
+        why=choice.why,
+    )

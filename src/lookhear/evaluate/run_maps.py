@@ -1,0 +1,76 @@
+"""The maps that a run of STANet made of its test, as models: S, SA, ST, SCAM, pseudo-fixations."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lookhear.data.derived import FIXATIONS
+from lookhear.data.loader import Moments
+from lookhear.data.shards import read_complete
+from lookhear.data.tagged import SPLITS
+from lookhear.errors import LookhearError
+from lookhear.evaluate.models import Note
+from lookhear.evaluate.viewed import Viewed
+from lookhear.maps import Maps
+from lookhear.training.maps import FUSED, SINGLE
+from lookhear.training.stanet import TEST_COARSE, TEST_FINE, TEST_FINE_TAGGED, TEST_MOMENTS
+
+# Row -> folder in the run, array, and which of a moment's several maps.
+ROWS: dict[str, tuple[str, str, int | None]] = {
+    "S": (TEST_COARSE, SINGLE, 0),
+    "SA": (TEST_COARSE, SINGLE, 1),
+    "ST": (TEST_COARSE, SINGLE, 2),
+    "SCAM-coarse": (TEST_COARSE, FUSED, None),
+    "SCAM": (TEST_FINE, FUSED, None),
+    "pseudo-fixations": (TEST_FINE_TAGGED, FIXATIONS, None),
+}
+
+
+class OfRun:
+    """A row's maps of moments; a frame has the map of the moment that is nearest in time.
+
+    Only the pseudo-fixations know the tags.
+
+    Args:
+        run: The run folder, of a run with a test.
+        row: One of `ROWS`.
+
+    Raises:
+        LookhearError: The run has no such maps.
+    """
+
+    def __init__(self, run: Path, row: str) -> None:
+        folder, self._array, self._which = ROWS[row]
+        self._run = run
+        self._folder = run / folder
+        prepared = run / TEST_MOMENTS
+        if not self._folder.is_dir():
+            raise LookhearError(
+                f"{run}: has no maps of a test; train it with --test on these clips"
+            )
+        counts = read_complete(prepared).moments
+        self._moments: dict[str, tuple[Moments, list[int]]] = {}
+        for split in SPLITS:
+            if counts[split]:
+                data = Moments(prepared, split)
+                for path, indices in data.clip_moments().items():
+                    self._moments[Path(path).stem] = data, indices
+
+    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+        """Give maps; see `lookhear.evaluate.models.Model`.
+
+        Raises:
+            LookhearError: The clip was not in the run's test, or maps are missing or damaged.
+        """
+        del note
+        if subject.path.name not in self._moments:
+            raise LookhearError(
+                f"{self._run}: has no maps of {subject.name}; test it on these clips"
+            )
+        data, moments = self._moments[subject.path.name]
+        times = np.array([data.time(moment) for moment in moments])
+        for index in indices:
+            nearest = moments[int(np.abs(times - subject.time(index)).argmin())]
+            found = data.derived(self._folder, self._array, nearest)
+            yield (found if self._which is None else found[self._which]).astype(np.float32)

@@ -1,0 +1,43 @@
+"""Networks of the user's own, by import path."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from lookhear.errors import LookhearError
+
+
+def imported_network(path: str, device: str = "cpu") -> nn.Module:
+    """Import and build a network, ready for inference.
+
+    Args:
+        path: ``module:factory``, where ``factory()`` gives the network, with its weights; modules
+            of the current folder are found, too.
+        device: where to put it.
+
+    Raises:
+        LookhearError: there is no such module, factory or device, or the factory fails or gives
+            something else.
+    """
+    module, _, name = path.rpartition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever a stranger's code raises
+        raise LookhearError(
+            f"{path}: cannot be imported ({type(error).__name__}: {error}); give MODULE:FACTORY"
+        ) from error
+    try:
+        net = factory()
+    except Exception as error:
+        raise LookhearError(f"{path}: fails with {type(error).__name__}: {error}") from error
+    if not isinstance(net, nn.Module):
+        raise LookhearError(f"{path}: gives {type(net).__name__}, not a torch.nn.Module")
+    try:
+        return net.to(device).eval()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise LookhearError(f"device {device}: cannot be used: {error}") from error

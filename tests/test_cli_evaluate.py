@@ -1,0 +1,168 @@
+"""The verb evaluate, from a folder of gaze to a folder of results, or to one line."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import Run
+from looked_at import RATE, write_watched
+from osie_layout import make_osie
+
+RESULTS = {"scores.json", "table.csv", "table.md", "table.tex", "report.html"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_watched(tmp_path_factory.mktemp("clips"), {"a": 9, "b": 4}, sound=["a"])
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_osie(tmp_path_factory.mktemp("pictures"), count=3)
+
+
+def read(folder: Path) -> Any:
+    return json.loads((folder / "scores.json").read_text())
+
+
+def test_models_are_scored_on_clips_and_all_is_written(
+    run: Run, clips: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "maps" / "a").mkdir(parents=True)
+    for frame in (1, 2, 4, 7):
+        values = np.random.default_rng(frame).integers(0, 255, (48, 64), np.uint8)
+        cv2.imwrite(str(tmp_path / "maps" / "a" / f"{frame}.png"), values)
+    shutil.copytree(tmp_path / "maps" / "a", tmp_path / "maps" / "b")
+    models = ("centre", f"ours={tiny_model}", "inter-observer", f"theirs={tmp_path / 'maps'}")
+    words = [word for model in models for word in ("--model", model)]
+    out = tmp_path / "out" / "deep"
+    code, said, error = run("evaluate", "--data", clips, *words, "--every", 3, "--out", out)
+    assert (code, error) == (0, "")
+    assert "theirs: a: frames 5, 8: no map, scored as chance\n" in said
+    assert f"{out}/report.html" in said
+    assert {path.name for path in out.iterdir()} == RESULTS | {"clips.csv", "frames.csv"}
+    scores = read(out)
+    assert [*scores["means"]] == ["centre", "ours", "inter-observer", "theirs"]
+    assert [len(of["times"]) for of in scores["subjects"]] == [3, 1]
+    assert scores["subjects"][0]["times"] == [1 / RATE, 4 / RATE, 7 / RATE]
+    for means in scores["means"].values():
+        assert f"{means['NSS']:.3f}" in said
+    assert any("theirs: a" in note for note in scores["notes"])
+    with (out / "clips.csv").open(newline="") as file:
+        assert len([*csv.reader(file)]) == 1 + 4 * 2
+    page = (out / "report.html").read_text()
+    assert "no map, scored as chance" in page
+    assert "lookhear evaluate --data" in page
+
+
+def test_models_are_scored_on_pictures(run: Run, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("1003.jpg\n1001.jpg")
+    words = ("evaluate", "--data", pictures, "--names", tmp_path / "names.txt")
+    out = tmp_path / "out"
+    code, said, error = run(*words, "--model", "centre", "--model", "gbvs", "--out", out)
+    assert (code, error) == (0, "")
+    assert {path.name for path in out.iterdir()} == RESULTS | {"pictures.csv"}
+    assert [of["name"] for of in read(out)["subjects"]] == ["1003.jpg", "1001.jpg"]
+    assert [*read(out)["means"]] == ["centre", "gbvs"]
+    assert "gbvs" in said
+
+
+def test_scores_are_shown_without_a_folder(run: Run, pictures: Path, tmp_path: Path) -> None:
+    sharp, soft = (
+        run("evaluate", "--data", pictures, "--model", "centre", *words)
+        for words in ((), ("--smooth", 4))
+    )
+    assert (sharp[0], soft[0]) == (0, 0)
+    assert sharp[1] != soft[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_older_results_are_replaced_only_if_asked(run: Run, pictures: Path, tmp_path: Path) -> None:
+    words = ("evaluate", "--data", pictures, "--out", tmp_path / "out", "--model")
+    assert run(*words, "centre")[0] == 0
+    code, said, error = run(*words, "spectral-residual")
+    assert (code, said, error.count("\n")) == (1, "", 1)
+    assert "out: holds results; use --overwrite or choose another --out" in error
+    assert [*read(tmp_path / "out")["means"]] == ["centre"]
+    assert run(*words, "spectral-residual", "--overwrite")[0] == 0
+    assert [*read(tmp_path / "out")["means"]] == ["spectral-residual"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_a_folder_or_file_of_something_else_is_never_replaced(
+    run: Run, pictures: Path, tmp_path: Path, overwrite: list[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    thesis = tmp_path / "out" / "thesis.txt"
+    thesis.write_text("dear")
+    for out in (tmp_path / "out", thesis):
+        words = ("--model", "centre", "--out", out, *overwrite)
+        code, said, error = run("evaluate", "--data", pictures, *words)
+        assert (code, said, error.count("\n")) == (1, "", 1)
+        assert "holds something else than results" in error
+    assert thesis.read_text() == "dear"
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (("--data", "nowhere", "--model", "centre"), 1, "nowhere: no such folder; give one in"),
+        (("--data", "CLIPS", "--model", "huge"), 1, "model huge: unknown"),
+        (
+            ("--data", "CLIPS", "--model", "centre", "--model", "centre"),
+            1,
+            "give it a name of its own",
+        ),
+        (("--data", "CLIPS", "--model", "centre", "--database", "x"), 1, "has no database x"),
+        (("--data", "PICTURES", "--model", "centre", "--database", "db"), 1, "no --database"),
+        (("--data", "PICTURES", "--model", "centre", "--names", "nowhere"), 1, "nowhere"),
+        (("--data", "CLIPS", "--model", "centre", "--every", "0"), 2, "--every"),
+        (("--data", "CLIPS", "--model", "centre", "--smooth", "-1"), 2, "--smooth"),
+        (("--data", "CLIPS"), 2, "--model"),
+        (("--model", "centre"), 2, "--data"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(
+    run: Run,
+    clips: Path,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: int,
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = {"CLIPS": clips, "PICTURES": pictures}
+    found, said, error = run("evaluate", *(named.get(w, w) for w in words), "--out", "out/deep")
+    assert (found, said, error.count("\n")) == (code, "", 1)
+    assert complaint in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_frame_is_one_line_and_once_mended_the_results_are_whole(
+    run: Run, clips: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(clips, tmp_path / "clips")
+    frame = tmp_path / "clips" / "video_frames" / "db" / "b" / "img_00003.jpg"
+    whole = frame.read_bytes()
+    frame.write_bytes(b"text")
+    words = ("--model", "spectral-residual", "--out")
+    arguments = ("evaluate", "--data", tmp_path / "clips", *words)
+    code, said, error = run(*arguments, tmp_path / "out")
+    assert (code, said, error.count("\n")) == (1, "", 1)
+    assert f"{frame}: not a picture that can be read; copy it again" in error
+    assert not (tmp_path / "out").exists()
+    frame.write_bytes(whole)
+    assert run(*arguments, tmp_path / "out")[0] == 0
+    assert run(*arguments, tmp_path / "at once")[0] == 0
+    assert read(tmp_path / "out") == read(tmp_path / "at once")
+    assert {path.name for path in tmp_path.iterdir()} == {"clips", "out", "at once"}

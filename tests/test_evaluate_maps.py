@@ -1,0 +1,243 @@
+"""Maps made elsewhere: what is wrong with them is named, and nobody gains by it."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from drawn_maps import COUNT, all_good, draw, good, of_folder
+from looked_at import HEIGHT, WIDTH, scored, write_watched
+from lookhear.errors import LookhearError
+from lookhear.evaluate.drawn import IN_COLOUR, STRETCHED, OfArchive, OfFolder
+from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluate.viewed import ViewedSet, read_viewed
+from lookhear.maps import resize
+from osie_layout import make_osie
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
+    return read_viewed(write_watched(tmp_path_factory.mktemp("clip"), {"a": COUNT}))
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
+    return read_viewed(make_osie(tmp_path_factory.mktemp("pictures"), count=3))
+
+
+@pytest.fixture(scope="module")
+def expected(clip: ViewedSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The scores of good maps."""
+    folder = tmp_path_factory.mktemp("good")
+    draw(folder / "db" / "a", all_good(clip))
+    values, notes = of_folder(clip, folder)
+    assert notes == ()
+    assert min(values["NSS"][0]) > 2
+    return values
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("db/a", "img_{:05d}.png"),
+        ("a", "a-2nd-take_{}.PNG"),
+        ("a", "{:03d}.npy"),
+        ("a", "000{}.png"),
+    ],
+)
+def test_files_are_found_by_the_last_number_of_their_names(
+    clip: ViewedSet, expected: Any, tmp_path: Path, path: str, name: str
+) -> None:
+    draw(tmp_path / path, all_good(clip), name)
+    (tmp_path / path / "README.txt").write_text("of 2024")
+    (tmp_path / path / "mean.png").write_bytes(b"no number, so no frame's")
+    assert of_folder(clip, tmp_path) == (expected, ())
+
+
+def test_frames_may_be_counted_from_nought(clip: ViewedSet, expected: Any, tmp_path: Path) -> None:
+    draw(tmp_path / "a", {number - 1: values for number, values in all_good(clip).items()})
+    assert of_folder(clip, tmp_path) == (expected, ())
+
+
+def test_maps_as_jpeg_are_good_enough(clip: ViewedSet, expected: Any, tmp_path: Path) -> None:
+    draw(tmp_path / "a", all_good(clip), "{}.jpg")
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == ()
+    assert values["NSS"][0] == pytest.approx(expected["NSS"][0], rel=0.02)
+
+
+def test_another_size_is_resized_without_a_word(
+    clip: ViewedSet, expected: Any, tmp_path: Path
+) -> None:
+    large = {of: np.repeat(np.repeat(x, 5, 0), 5, 1) for of, x in all_good(clip).items()}
+    draw(tmp_path / "a", large)
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == ()
+    assert values["CC"][0] == pytest.approx(expected["CC"][0], abs=0.15)
+
+
+def test_another_shape_is_stretched_and_named(clip: ViewedSet, tmp_path: Path) -> None:
+    maps = all_good(clip)
+    maps[2] = cv2.resize(maps[2], (WIDTH, WIDTH))
+    maps[3] = cv2.resize(maps[3], (WIDTH + 2, HEIGHT))  # by less than one sees
+    draw(tmp_path / "a", maps)
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == (f"model: a: frame 2: {STRETCHED}",)
+    assert values["NSS"][0][1] > 1.5
+
+
+def test_a_missing_frame_is_chance_and_named(
+    clip: ViewedSet, expected: Any, tmp_path: Path
+) -> None:
+    maps = all_good(clip)
+    del maps[2], maps[COUNT]
+    draw(tmp_path / "a", maps)
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == (f"model: a: frames 2, 6: {NO_MAP}",)
+    assert values["NSS"][0][1] == values["NSS"][0][5] == values["CC"][0][1] == 0
+    assert values["AUC-J"][0][1] == 0.5
+    assert values["NSS"][0][2:5] == expected["NSS"][0][2:5]
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_map_with_nan_or_infinity_is_chance_and_named(
+    clip: ViewedSet, expected: Any, tmp_path: Path, broken: float
+) -> None:
+    maps: dict[int, NDArray[Any]] = {of: x.astype(np.float64) for of, x in all_good(clip).items()}
+    maps[4][5, 5] = broken
+    draw(tmp_path / "a", maps, "{}.npy")
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == (f"model: a: frame 4: {BROKEN}",)
+    assert (values["NSS"][0][3], values["AUC-J"][0][3]) == (0, 0.5)
+    assert values["NSS"][0][4:] == expected["NSS"][0][4:]
+
+
+@pytest.mark.parametrize("value", [0, 255, 128])
+def test_a_map_of_one_value_is_chance_and_named(
+    clip: ViewedSet, tmp_path: Path, value: int
+) -> None:
+    draw(tmp_path / "a", all_good(clip) | {1: np.full((HEIGHT, WIDTH), value, np.uint8)})
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == (f"model: a: frame 1: {FLAT}",)
+    assert (values["NSS"][0][0], values["CC"][0][0], values["AUC-J"][0][0]) == (0, 0, 0.5)
+
+
+def test_of_a_map_in_colour_the_luminance_counts_and_it_is_named(
+    clip: ViewedSet, expected: Any, tmp_path: Path
+) -> None:
+    maps: dict[int, NDArray[Any]] = dict(all_good(clip))
+    green = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    green[..., 1] = maps[1]
+    maps |= {1: green, 5: cv2.applyColorMap(maps[5], cv2.COLORMAP_JET)}
+    maps[3] = cv2.cvtColor(maps[3], cv2.COLOR_GRAY2BGR)  # three channels, but grey
+    maps[4] = cv2.cvtColor(maps[4], cv2.COLOR_GRAY2BGRA)
+    draw(tmp_path / "a", maps)
+    values, notes = of_folder(clip, tmp_path)
+    assert notes == (f"model: a: frames 1, 5: {IN_COLOUR}",)
+    # One channel is grey but for its scale, which changes none of these.
+    for frame in (0, 2, 3):
+        assert values["NSS"][0][frame] == pytest.approx(expected["NSS"][0][frame], rel=1e-4)
+
+
+def test_a_model_cannot_gain_by_leaving_out_hard_frames(clip: ViewedSet, tmp_path: Path) -> None:
+    """What is left out or broken takes it towards chance, which these maps are above."""
+    maps: dict[int, NDArray[Any]] = {of: x.astype(np.float32) for of, x in all_good(clip).items()}
+    models = {"whole": OfFolder(draw(tmp_path / "whole" / "a", maps, "{}.npy").parent)}
+    fewer = dict(maps)
+    del fewer[3]
+    models["fewer"] = OfFolder(draw(tmp_path / "fewer" / "a", fewer, "{}.npy").parent)
+    broken = maps | {3: np.full_like(maps[3], np.nan)}
+    models["broken"] = OfFolder(draw(tmp_path / "broken" / "a", broken, "{}.npy").parent)
+    scores = score_models(clip, models, Choices.of(clip))
+    assert len(scores.notes) == 2
+    means = scores.means()
+    for metric in ("AUC-J", "SIM", "CC", "NSS"):
+        assert means["fewer"][metric] == means["broken"][metric] < means["whole"][metric]
+    assert means["fewer"]["KL"] == means["broken"]["KL"] > means["whole"]["KL"]
+    assert all(np.isfinite(scores.values["fewer"]["NSS"][0]))
+
+
+@pytest.mark.parametrize("names", [("x_1.png", "x_01.png"), ("1.png", "1.npy")])
+def test_two_files_of_one_number_are_an_error(
+    clip: ViewedSet, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        draw(tmp_path / "a", {1: good(clip, 0)}, name)
+    with pytest.raises(
+        LookhearError, match=r"(?s)^.*a: .* and .* are maps of one frame; leave one\Z"
+    ):
+        of_folder(clip, tmp_path)
+
+
+def test_no_map_of_a_clip_is_an_error(clip: ViewedSet, tmp_path: Path) -> None:
+    with pytest.raises(LookhearError, match="has no folder db/a; add its maps or leave the clip"):
+        of_folder(clip, tmp_path)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(LookhearError, match=r"a: holds no maps \(\.png.*\.npy\) of a"):
+        of_folder(clip, tmp_path)
+    with pytest.raises(LookhearError, match="no such folder of maps; check the name"):
+        OfFolder(tmp_path / "nowhere")
+
+
+def of_pictures(viewed: ViewedSet) -> dict[str, NDArray[np.uint8]]:
+    return {subject.path.name: good(viewed, 0, at) for at, subject in enumerate(viewed.subjects)}
+
+
+def test_maps_of_pictures_score_alike_however_they_are_kept(
+    pictures: ViewedSet, tmp_path: Path
+) -> None:
+    maps: dict[str, Any] = of_pictures(pictures)
+    np.savez(tmp_path / "maps.npz", **maps)
+    np.savez(tmp_path / "two.npz", **{f"bright/{name}": of for name, of in maps.items()})
+    wide = {name: of.astype(np.uint16) * 256 for name, of in maps.items()}
+    models = {
+        "png": OfFolder(draw(tmp_path / "png", maps, "{}.png")),
+        "PNG, 16 bit": OfFolder(draw(tmp_path / "PNG", wide, "{}.PNG")),
+        "npy": OfFolder(draw(tmp_path / "npy", maps, "{}.npy")),
+        "npz": OfArchive(tmp_path / "maps.npz"),
+        "prefix": OfArchive(tmp_path / "two.npz", "bright/"),
+    }
+    scores = score_models(pictures, models, Choices.of(pictures))
+    assert scores.notes == ()
+    first, *others = scores.means().values()
+    assert first["NSS"] > 2
+    assert all(means == pytest.approx(first, rel=1e-9) for means in others)
+
+
+def test_what_is_odd_about_maps_of_pictures_is_named(pictures: ViewedSet, tmp_path: Path) -> None:
+    maps: dict[str, Any] = of_pictures(pictures)
+    first, second, third = maps
+    maps[first] = cv2.applyColorMap(maps[first], cv2.COLORMAP_JET)
+    maps[second] = np.zeros((9, 3), np.uint8)
+    _, notes = of_folder(pictures, draw(tmp_path / "drawn", maps, "{}.png"))
+    assert sorted(notes) == [
+        f"model: {first}.jpg: {IN_COLOUR}",
+        f"model: {second}.jpg: {STRETCHED}",
+        f"model: {second}.jpg: {FLAT}",
+    ]
+    maps = {name: resize(np.float32(of), (6, 8)) for name, of in of_pictures(pictures).items()}
+    maps[third][0, 0] = np.nan
+    np.savez(tmp_path / "maps.npz", **maps)
+    _, notes = scored(pictures, OfArchive(tmp_path / "maps.npz"))
+    assert notes == (f"model: {third}.jpg: {BROKEN}",)
+
+
+def test_a_picture_without_a_map_or_with_two_is_an_error(
+    pictures: ViewedSet, tmp_path: Path
+) -> None:
+    maps = of_pictures(pictures)
+    first, second, _ = maps
+    draw(tmp_path, {first: maps[first]}, "{}.png")
+    with pytest.raises(LookhearError, match=rf"has no map of {second}\.jpg; add it or leave"):
+        of_folder(pictures, tmp_path)
+    draw(tmp_path, {first: maps[first]}, "{}.jpg")
+    with pytest.raises(LookhearError, match=rf"{first}\.jpg and {first}\.png are maps of one"):
+        of_folder(pictures, tmp_path)
+    np.savez(tmp_path / "maps.npz", **{f"gbvs/{first}": maps[first], "gbvs/7": maps[first]})
+    with pytest.raises(LookhearError, match=rf"maps\.npz: has no map gbvs/{second}; add it"):
+        scored(pictures, OfArchive(tmp_path / "maps.npz", "gbvs/"))
+    with pytest.raises(LookhearError, match="has no map under itti/; check"):
+        OfArchive(tmp_path / "maps.npz", "itti/")
