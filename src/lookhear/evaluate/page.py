@@ -13,8 +13,9 @@ from lookhear.evaluate.plots import MOST_CLIPS, MOST_LINES, forest, over_time
 from lookhear.evaluate.published import SOURCE, published
 from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
-from lookhear.evaluate.typeset import LOWER_IS_BETTER, best, title
+from lookhear.evaluate.typeset import best, title
 from lookhear.files import write_whole
+from lookhear.metrics import LOWER_IS_BETTER
 from lookhear.report import stylesheet
 
 MOST_NOTES_UNFOLDED = 6

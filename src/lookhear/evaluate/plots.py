@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lookhear import viz
 from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.statistics import Statistics
-from lookhear.evaluate.typeset import LOWER_IS_BETTER, best
+from lookhear.evaluate.typeset import best
+from lookhear.metrics import LOWER_IS_BETTER
 
 DASH = "\N{EN DASH}"
 

@@ -11,7 +11,6 @@
 In CSV files what is not defined is empty, and all databases together are `ALL`.
 """
 
-import contextlib
 import csv
 import json
 import math
@@ -38,7 +37,7 @@ from lookhear.evaluate.typeset import (
     shown_p,
     title,
 )
-from lookhear.files import cannot_write, partial_of, write_whole
+from lookhear.files import whole_file, write_whole
 
 SCORES_FILE = "scores.json"
 FRAMES_FILE = "frames.csv"
@@ -178,13 +177,5 @@ def _number(value: float) -> float | str:
 
 def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
     """Write a table line by line; it appears when it is whole."""
-    partial = partial_of(path)
-    try:
-        with partial.open("w", newline="", encoding="utf-8", errors="replace") as file:
-            csv.writer(file).writerows(lines)
-        partial.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        csv.writer(file).writerows(lines)

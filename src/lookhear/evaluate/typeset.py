@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from lookhear.evaluate.published import SOURCE, Published, published
 from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
+from lookhear.metrics import LOWER_IS_BETTER
 
-LOWER_IS_BETTER = frozenset({"KL"})
 ABSENT = "-"
 DAGGER = "†"
 

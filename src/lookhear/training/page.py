@@ -14,13 +14,13 @@ import numpy as np
 from lookhear import maps, viz
 from lookhear.files import write_whole
 from lookhear.maps import Maps
+from lookhear.metrics import LOWER_IS_BETTER
 from lookhear.report import data_uri, stylesheet
 from lookhear.summary import place_name
 from lookhear.viz import Pixels
 
 PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most
 MOST_COLUMNS = 6
-LOWEST_IS_BEST = ("KL",)
 
 DASH = "\N{EN DASH}"
 SCORE, LOSS, SHARE = "z.3f", ".3g", ".1%"
@@ -172,7 +172,7 @@ def _table(table: ScoreTable) -> str:
 
 def _best(metric: str, values: Sequence[float]) -> str:
     """The text of the best value of a column, empty where nothing was measured."""
-    choose = min if metric in LOWEST_IS_BEST else max
+    choose = min if metric in LOWER_IS_BETTER else max
     measured = [value for value in values if not math.isnan(value)]
     return _number(choose(measured), SCORE) if measured else ""
 
