@@ -259,8 +259,8 @@ def test_the_verb_of_every_stage_makes_what_the_run_makes(
     like_sa = [*start(backbone=sa, sound_encoder=sa)]
     gate = start(head__gate=f"{sa}:head.sound_gate")
     switch = train("switch", *like_sa, *gate, *by_ear, out="switch")
-    sta_gate = start(head__sound_gate=sa)
-    sta = train("sta", "--maps", maps, *like_sa, *sta_gate, out="sta")
+    sta_parts = start(backbone=switch, sound_encoder=switch, head__sound_gate=f"{switch}:head.gate")
+    sta = train("sta", "--maps", maps, *sta_parts, out="sta")
     train("join", "--sta", sta, "--switch", switch, out="model")
 
 

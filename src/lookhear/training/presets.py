@@ -131,8 +131,8 @@ class _Light:
                 },
                 self._schedule("sta"),
                 self._augmentation(self.frame),
-                deaf=0.2,
-                still=0.75,
+                deaf=0.25,
+                still=0.5,
             ),
             grid=(height // 2, width // 2),
         )
@@ -203,7 +203,7 @@ PRESETS: dict[str, Preset] = {
             "fine SA": 3,
             "fine ST": 1,
             "switch": 5,
-            "sta": 7,
+            "sta": 6,
         },
     ).preset(),
     "tiny": _Light(

@@ -123,7 +123,7 @@ class _Run:
         fine = self._fine_sources(moments, coarse, boxes)
         fixations = self._maps("fine/maps", moments, fine, boxes)
         switch = self._switch(moments, sound, coarse)
-        sta = self._sta(moments, coarse, fixations)
+        sta = self._sta(moments, coarse, switch, fixations)
         model = self._model(sta, switch)
         test = self._settings.test
         tested = self._test(test, coarse, fine, model) if test else None
@@ -264,11 +264,15 @@ class _Run:
             ),
         )
 
-    def _sta(self, moments: Path, coarse: Mapping[Source, Path], fixations: Path) -> Path:
+    def _sta(
+        self, moments: Path, coarse: Mapping[Source, Path], switch: Path, fixations: Path
+    ) -> Path:
         recipe, seed = self._preset.sta, self._settings.seed
         start = parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
-        if recipe.net.get("sound_gate") == "matching":
-            start["head.sound_gate"] = Part(coarse["SA"], "head.sound_gate")
+        if recipe.net.get("sound_gate") == "matching" and self._preset.switch.matches:
+            # Its gate opens at one place or none, while SA's may be open nearly everywhere.
+            start |= parts_of(switch, "backbone", "sound_encoder")
+            start["head.sound_gate"] = Part(switch, "head.gate")
         return self._train(
             "sta",
             recipe,
