@@ -131,7 +131,7 @@ class _Light:
                 },
                 self._schedule("sta"),
                 self._augmentation(self.frame),
-                deaf=0.25,
+                deaf=0.05,
                 still=0.5,
             ),
             grid=(height // 2, width // 2),
