@@ -2,9 +2,9 @@
 
     python benchmarks/evaluation.py [--short 60] [--long 600]
 
-Makes clips of 320 x 240 pixels at 25 frames a second with gaze in STAViS's layout, and maps of every
-frame as PNG and as one `maps.npz`; each is scored by `lookhear evaluate` in a process of its own,
-whose largest resident set the operating system tells.
+Makes clips of 320 x 240 pixels at 25 frames a second with gaze in STAViS's layout, and maps of
+every frame as PNG and as one `maps.npz`; each is scored by `lookhear evaluate` in a process of its
+own, whose largest resident set the operating system tells.
 """
 
 import argparse
