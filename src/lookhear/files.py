@@ -5,7 +5,6 @@ import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -31,25 +30,23 @@ def write_whole(path: Path, content: str | memoryview) -> None:
     Raises:
         LookhearError: the file cannot be written.
     """
-    with whole_file(path, "w" if isinstance(content, str) else "wb") as file:
-        file.write(content)
+    with whole_file(path) as partial:
+        if isinstance(content, str):
+            partial.write_text(content, encoding="utf-8", errors="replace")  # of names that are not
+        else:
+            partial.write_bytes(content)
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
-    """Give a file of text or bytes to write into, which replaces an older one if all goes well.
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a file to write that becomes ``path``, replacing an older one, if all goes well.
 
     Raises:
         LookhearError: the file cannot be written.
     """
     partial = partial_of(path)
     try:
-        with (
-            partial.open("wb")
-            if mode == "wb"
-            else partial.open("w", encoding="utf-8", errors="replace", newline="")
-        ) as file:
-            yield file
+        yield partial
         partial.replace(path)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -177,5 +177,8 @@ def _number(value: float) -> float | str:
 
 def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
     """Write a table line by line; it appears when it is whole."""
-    with whole_file(path) as file:
+    with (
+        whole_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
+    ):
         csv.writer(file).writerows(lines)
