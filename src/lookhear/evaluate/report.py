@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from lookhear.errors import LookhearError
-from lookhear.evaluate.examples import Choice, Example, choose_examples
+from lookhear.evaluate.examples import (
+    JUDGE,
+    MOST_MAPS_IN_ROW,
+    MOST_ROWS,
+    Choice,
+    Example,
+    choose_examples,
+)
 from lookhear.evaluate.models import Model
 from lookhear.evaluate.page import EvaluationReport, write_page
 from lookhear.evaluate.scores import Scores
@@ -81,8 +88,14 @@ def write_report(
 def _examples(
     viewed: ViewedSet, models: Mapping[str, Model | None], choices: Choices, scores: Scores
 ) -> Iterator[Example]:
-    for choice in choose_examples(scores):
-        yield _example(viewed, models, choices, scores, choice)
+    per_model = max(1, min(3, MOST_ROWS // (2 * len(models))))
+    nss = {name: metrics[JUDGE] for name, metrics in scores.means().items()}
+    best = sorted(models, key=lambda name: -nss[name])[: MOST_MAPS_IN_ROW + 1]
+    for choice in choose_examples(scores, per_model):
+        # No more than a row of the page shows: some models take seconds for a map.
+        shown = {*best, *(reason.model for reason in choice.why)}
+        drawn = {name: model for name, model in models.items() if name in shown}
+        yield _example(viewed, drawn, choices, scores, choice)
 
 
 def _example(
@@ -114,7 +127,7 @@ def _example(
                 metric: scores.values[name][metric][choice.subject][choice.frame]
                 for metric in METRIC_NAMES
             }
-            for name in models
+            for name in scores.values
         },
         why=choice.why,
     )
