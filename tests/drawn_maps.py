@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from looked_at import scored
+from looked_at import scored, write_watched
 from lookhear.evaluate.drawn import OfFolder
-from lookhear.evaluate.viewed import ViewedSet
+from lookhear.evaluate.viewed import ViewedSet, read_viewed
 
 COUNT = 6
 
@@ -43,6 +43,20 @@ def all_good(viewed: ViewedSet) -> dict[int, NDArray[np.uint8]]:
 
 def of_folder(viewed: ViewedSet, folder: Path) -> tuple[Any, tuple[str, ...]]:
     return scored(viewed, OfFolder(folder))
+
+
+def watched(root: Path) -> ViewedSet:
+    """A clip that people watched."""
+    return read_viewed(write_watched(root, {"a": COUNT}))
+
+
+def good_scores(clip: ViewedSet, folder: Path) -> Any:
+    """The scores of good maps."""
+    draw(folder / "db" / "a", all_good(clip))
+    values, notes = of_folder(clip, folder)
+    assert notes == ()
+    assert min(values["NSS"][0]) > 2
+    return values
 
 
 def huge_png() -> bytes:

@@ -16,12 +16,14 @@ from drawn_maps import (
     all_good,
     archive,
     draw,
+    good_scores,
     huge_png,
     npy,
     of_folder,
     trap,
+    watched,
 )
-from looked_at import RATE, Film, unheard, write_watched
+from looked_at import RATE, Film, unheard
 from lookhear.errors import LookhearError
 from lookhear.evaluate.drawn import FAR, STRETCHED, OfArchive, OfFolder
 from lookhear.evaluate.scoring import BROKEN, FLAT
@@ -33,7 +35,7 @@ from osie_layout import make_osie
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
-    return read_viewed(write_watched(tmp_path_factory.mktemp("clip"), {"a": COUNT}))
+    return watched(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +46,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
 @pytest.fixture(scope="module")
 def expected(clip: ViewedSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The scores of good maps."""
-    folder = tmp_path_factory.mktemp("good")
-    draw(folder / "db" / "a", all_good(clip))
-    values, notes = of_folder(clip, folder)
-    assert notes == ()
-    assert min(values["NSS"][0]) > 2
-    return values
+    return good_scores(clip, tmp_path_factory.mktemp("good"))
 
 
 @pytest.mark.parametrize(

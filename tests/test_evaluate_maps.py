@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drawn_maps import COUNT, all_good, draw, good, of_folder
-from looked_at import HEIGHT, WIDTH, scored, write_watched
+from drawn_maps import COUNT, all_good, draw, good, good_scores, of_folder, watched
+from looked_at import HEIGHT, WIDTH, scored
 from lookhear.errors import LookhearError
 from lookhear.evaluate.drawn import IN_COLOUR, STRETCHED, OfArchive, OfFolder
 from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
@@ -20,7 +20,7 @@ from osie_layout import make_osie
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
-    return read_viewed(write_watched(tmp_path_factory.mktemp("clip"), {"a": COUNT}))
+    return watched(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
 @pytest.fixture(scope="module")
 def expected(clip: ViewedSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The scores of good maps."""
-    folder = tmp_path_factory.mktemp("good")
-    draw(folder / "db" / "a", all_good(clip))
-    values, notes = of_folder(clip, folder)
-    assert notes == ()
-    assert min(values["NSS"][0]) > 2
-    return values
+    return good_scores(clip, tmp_path_factory.mktemp("good"))
 
 
 @pytest.mark.parametrize(

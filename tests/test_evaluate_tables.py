@@ -177,7 +177,7 @@ def test_csv_files_read_back_equal_whatever_the_names(tmp_path):
         (model, clip) for model in NASTY for clip in clips
     ]
     assert {row["database"] for row in subjects} == {"D|EM, \n%"}
-    for model, metrics in scores.of_subjects().items():
+    for model, metrics in scores.of_subjects.items():
         for metric, values in metrics.items():
             read = [float(row[metric]) for row in subjects if row["model"] == model]
             assert read == list(values)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -256,17 +255,6 @@ class _Look(NamedTuple):
 
     time: float
     picture: NDArray[np.uint8]
-
-
-@torch.inference_mode()
-def attend_picture(net: STA, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Predict where people look in one picture, (H, W, 3) uint8 RGB; the map is (h, w)."""
-    height, width = input_size(net, *picture.shape[:2])
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    frames = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-    seen = net.see(frames.to(net.mean.device))
-    attention: NDArray[np.float32] = net.attend(seen, seen, seen)[0].float().cpu().numpy()
-    return attention
 
 
 def input_size(net: STA, height: float, width: float) -> tuple[int, int]:

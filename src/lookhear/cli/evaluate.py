@@ -61,21 +61,20 @@ def evaluate(
     viewed = read_viewed(data, names=names, database=database)
     models = find_models(model, viewed, device)
     choices = Choices.of(viewed, smooth, every)
+    frames = {subject.name: choices.frames(subject) for subject in viewed.subjects}
     kept = None
     if results:
         used = [stamp(path) for name in model for path in paths_in(name)]
-        frames_of = {subject.name: choices.frames(subject) for subject in viewed.subjects}
         described = {"data": str(data.resolve()), "models": model, "used": used}
-        kept = Kept(results, described | {"frames": frames_of, **asdict(choices)})
-    frames = sum(len(choices.frames(subject)) for subject in viewed.subjects)
+        kept = Kept(results, described | {"frames": frames, **asdict(choices)})
     with progress_bar("frames" if viewed.kind == "clips" else "pictures") as progress:
-        bar = progress.add_task("scoring", total=frames)
+        bar = progress.add_task("scoring", total=sum(map(len, frames.values())))
         scores = score_models(viewed, models, choices, partial(progress.advance, bar), kept)
     found = analyse(scores)
     for note in scores.notes:
-        out.print(note, markup=False, highlight=False)
+        out.print(note)
     out.print(terminal_table(scores, found))
-    if results:
+    if results and kept:
         command = shlex.join(["lookhear", *sys.argv[1:]])
         with progress_bar("examples") as progress:
             bar = progress.add_task("report", total=None)
@@ -89,6 +88,5 @@ def evaluate(
                 command,
                 lambda: progress.advance(bar),
             )
-        if kept:
-            kept.clear()
-        out.print(f"{results / 'report.html'}: the results, to look at", markup=False)
+        kept.clear()
+        out.print(f"{results / 'report.html'}: the results, to look at")

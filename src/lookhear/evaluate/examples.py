@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lookhear import maps, viz
 from lookhear.evaluate.scores import Scores
+from lookhear.evaluate.statistics import Statistics
 from lookhear.maps import Maps
 from lookhear.report import data_uri
 from lookhear.summary import place_name
@@ -70,6 +71,17 @@ class Example:
     why: tuple[Reason, ...]
 
 
+def ranking(of: Statistics) -> list[str]:
+    """The models, the highest NSS first, those without one last; people if there are no others."""
+
+    def key(model: str) -> tuple[bool, float]:
+        mean = of.estimates[model][JUDGE].mean
+        return math.isnan(mean), -mean
+
+    models = [model for model in of.estimates if model not in of.people]
+    return sorted(models or of.estimates, key=key)
+
+
 def choose_examples(scores: Scores, per_model: int = 3) -> list[Choice]:
     """Choose each model's best and worst frames by NSS.
 
@@ -123,7 +135,8 @@ def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) 
     """
     models = list(scores.values)
     kept = _few_enough(examples, len(models))
-    shown = [_models_shown(example.why, models, ranked) for example in kept]
+    chosen = [models_shown(example.why, ranked) for example in kept]
+    shown = [[model for model in models if model in names] for names in chosen]
     panels = sum(2 + len(names) for names in shown)
     area = min(PANEL_AREA, ALL_PIXELS // max(1, panels))
     columns = max([2 + len(names) for names in shown], default=2)
@@ -151,9 +164,14 @@ def _title(example: Example, kind: str) -> str:
     return f"{example.subject}{clock}"
 
 
+def most_of_each(models: int) -> int:
+    """How many of the best frames, and of the worst, a page shows of each of so many models."""
+    return max(1, MOST_ROWS // (2 * models))
+
+
 def _few_enough(examples: Sequence[Example], models: int) -> list[Example]:
     """The first examples of each model and kind, so that there are not too many in all."""
-    most = max(1, MOST_ROWS // (2 * models))
+    most = most_of_each(models)
     count: dict[Reason, int] = {}
     kept = []
     for example in examples:
@@ -163,11 +181,9 @@ def _few_enough(examples: Sequence[Example], models: int) -> list[Example]:
     return kept
 
 
-def _models_shown(why: Iterable[Reason], models: Sequence[str], ranked: Sequence[str]) -> list[str]:
-    """Those the frame was chosen for, then the best, in the order of all models."""
-    first = dict.fromkeys([*(reason.model for reason in why), *ranked])
-    chosen = list(first)[:MOST_MAPS_IN_ROW]
-    return [model for model in models if model in chosen]
+def models_shown(why: Iterable[Reason], ranked: Sequence[str]) -> list[str]:
+    """Whose maps of a frame are shown: those it was chosen for, then the best."""
+    return list(dict.fromkeys([*(reason.model for reason in why), *ranked]))[:MOST_MAPS_IN_ROW]
 
 
 def _reference(reason: Reason, example: Example, title: str, place: str) -> str:

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from lookhear.evaluate.examples import DASH, JUDGE, MOST_MAPS_IN_ROW, Example, gallery
+from lookhear.evaluate.examples import DASH, JUDGE, MOST_MAPS_IN_ROW, Example, gallery, ranking
 from lookhear.evaluate.plots import MOST_CLIPS, MOST_LINES, forest, over_time
 from lookhear.evaluate.published import SOURCE, published
 from lookhear.evaluate.scores import Scores
@@ -67,7 +67,7 @@ def write_page(path: Path, data: EvaluationReport) -> None:
 def render(data: EvaluationReport) -> str:
     """The HTML text of the page."""
     whole, scores = data.statistics[-1], data.scores
-    ranked = _ranked(whole)
+    ranked = ranking(whole)
     template = files("lookhear.evaluate").joinpath("page.html").read_text(encoding="utf-8")
     page = Template(template).substitute(
         style=stylesheet(),
@@ -104,7 +104,7 @@ def _count(number: int, what: str) -> str:
 
 def _findings(of: Statistics, kind: str) -> Iterator[tuple[str, str]]:
     """What a reader in a hurry must know: a figure and what it is, up to three times."""
-    ranked = _ranked(of)
+    ranked = ranking(of)
     top = of.estimates[ranked[0]]
     if math.isnan(top[JUDGE].mean):
         return
@@ -135,17 +135,6 @@ def _lead_in_words(compared: Comparison, kind: str) -> str:
 
 def _finding(figure: str, meaning: str) -> str:
     return f"<li><strong>{figure}</strong> {escape(meaning)}</li>"
-
-
-def _ranked(of: Statistics) -> list[str]:
-    """The models, the highest NSS first, those without one last; people if there are no others."""
-
-    def key(model: str) -> tuple[bool, float]:
-        mean = of.estimates[model][JUDGE].mean
-        return math.isnan(mean), -mean
-
-    models = [model for model in of.estimates if model not in of.people]
-    return sorted(models or of.estimates, key=key)
 
 
 def _reading(of: Statistics, kind: str) -> str:

@@ -1,18 +1,18 @@
 """An evaluation's folder of results: tables, all values, and a page to look at."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lookhear.errors import LookhearError
 from lookhear.evaluate.examples import (
-    JUDGE,
-    MOST_MAPS_IN_ROW,
-    MOST_ROWS,
     Choice,
     Example,
     choose_examples,
+    models_shown,
+    most_of_each,
+    ranking,
 )
 from lookhear.evaluate.models import Model
 from lookhear.evaluate.page import EvaluationReport, write_page
@@ -25,6 +25,7 @@ from lookhear.files import is_empty, whole_folder
 from lookhear.metrics import METRIC_NAMES
 
 REPORT = "report.html"
+EXAMPLES = 3  # of each model's best frames, and of its worst
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -70,8 +71,11 @@ def write_report(
     with whole_folder(folder) as partial:
         write_tables(partial, scores, found, protocol)
         examples = []
-        for example in _examples(viewed, models, choices, scores):
-            examples.append(example)
+        ranked = ranking(found[-1])
+        for choice in choose_examples(scores, min(EXAMPLES, most_of_each(len(models)))):
+            shown = models_shown(choice.why, ranked)  # some models take seconds for a map
+            drawn = {name: model for name in shown if (model := models[name]) is not None}
+            examples.append(_example(viewed, drawn, choices, scores, choice))
             advance()
         report = EvaluationReport(
             title=f"Models on {viewed.name}",
@@ -85,22 +89,9 @@ def write_report(
         write_page(partial / REPORT, report)
 
 
-def _examples(
-    viewed: ViewedSet, models: Mapping[str, Model | None], choices: Choices, scores: Scores
-) -> Iterator[Example]:
-    per_model = max(1, min(3, MOST_ROWS // (2 * len(models))))
-    nss = {name: metrics[JUDGE] for name, metrics in scores.means().items()}
-    best = sorted(models, key=lambda name: -nss[name])[: MOST_MAPS_IN_ROW + 1]
-    for choice in choose_examples(scores, per_model):
-        # No more than a row of the page shows: some models take seconds for a map.
-        shown = {*best, *(reason.model for reason in choice.why)}
-        drawn = {name: model for name, model in models.items() if name in shown}
-        yield _example(viewed, drawn, choices, scores, choice)
-
-
 def _example(
     viewed: ViewedSet,
-    models: Mapping[str, Model | None],
+    models: Mapping[str, Model],
     choices: Choices,
     scores: Scores,
     choice: Choice,
@@ -111,10 +102,9 @@ def _example(
     rows, columns = np.nonzero(annotation.fixations[0].numpy())
     maps = {}
     for name, model in models.items():
-        if model is not None:
-            given = next(model.maps(subject, [index], lambda *_: None))
-            if given is not None and np.isfinite(given).all():
-                maps[name] = given
+        given = next(model.maps(subject, [index], lambda *_: None))
+        if given is not None and np.isfinite(given).all():
+            maps[name] = given
     return Example(
         subject=subject.name,
         time=subject.time(index),

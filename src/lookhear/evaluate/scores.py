@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from lookhear.tally import mean_of_defined, without_nan
@@ -46,6 +47,7 @@ class Scores:
     notes: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
 
+    @cached_property
     def of_subjects(self) -> dict[str, dict[str, tuple[float, ...]]]:
         """Model -> metric -> each subject's mean over the frames where the metric is defined."""
         return {
@@ -70,7 +72,7 @@ class Scores:
                 metric: mean_of_defined(of_subjects[i] for i in chosen)
                 for metric, of_subjects in metrics.items()
             }
-            for model, metrics in self.of_subjects().items()
+            for model, metrics in self.of_subjects.items()
         }
 
     def groups(self) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ class Statistics:
 
 def analyse(scores: Scores) -> tuple[Statistics, ...]:
     """Statistics of each database, and of all together last if there are several."""
-    models = scores.of_subjects()
+    models = scores.of_subjects
     groups: list[str | None] = [*scores.groups()]
     if len(groups) > 1:
         groups.append(None)

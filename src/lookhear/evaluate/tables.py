@@ -27,11 +27,10 @@ from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.statistics import Comparison, Estimate, Statistics
 from lookhear.evaluate.typeset import (
     best,
-    comparison_in_words,
+    explanation,
     interval,
     latex,
     markdown,
-    means_in_words,
     one_line,
     shown,
     shown_p,
@@ -88,9 +87,10 @@ def terminal_table(scores: Scores, found: Sequence[Statistics]) -> Table:
         The table; its last columns are the interval of NSS and the corrected p of its difference
         from the first model.
     """
+    mark = f"p: of the difference in NSS from {one_line(found[-1].first)}"
     table = Table(
         title=Text(title(found[-1], scores.kind)),
-        caption=Text(_caption(found[-1], scores.kind)),
+        caption=Text(explanation(found[-1], scores.kind, mark)),
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
@@ -115,16 +115,6 @@ def terminal_table(scores: Scores, found: Sequence[Statistics]) -> Table:
     return table
 
 
-def _caption(of: Statistics, kind: str) -> str:
-    means = means_in_words(of, kind)
-    if of.subjects < 2 or not of.comparisons:
-        return means
-    return (
-        f"{means} Bold: best of its column. p: of the difference in NSS from "
-        f"{one_line(of.first)} ({comparison_in_words(of)})."
-    )
-
-
 def _published(scores: Scores) -> dict[str, Any]:
     """Published scores on the databases, by the names that the databases have here."""
     return {
@@ -136,7 +126,7 @@ def _published(scores: Scores) -> dict[str, Any]:
 
 def _subject_lines(scores: Scores) -> Iterator[Sequence[object]]:
     yield ("model", "database", scores.kind[:-1], "frames", *_metrics(scores))
-    for model, metrics in scores.of_subjects().items():
+    for model, metrics in scores.of_subjects.items():
         for subject, values in zip(
             scores.subjects, zip(*metrics.values(), strict=True), strict=True
         ):

@@ -117,14 +117,23 @@ def best(of: Statistics, metric: str) -> set[str]:
     return {model for model, mean in means.items() if shown(mean) == shown(top)}
 
 
-def _explanation(of: Statistics, kind: str) -> str:
+def explanation(of: Statistics, kind: str, mark: str) -> str:
+    """What a table's means, its bold type and its mark are.
+
+    Args:
+        of: what is in the table.
+        kind: of the subjects.
+        mark: what is said of the difference from the first model, up to how it was tested.
+    """
     means = means_in_words(of, kind)
     if of.subjects < 2 or not of.comparisons:
         return means
-    return (
-        f"{means} Bold: best of its column. {DAGGER}: differs from {one_line(of.first)}, "
-        f"p < {SIGNIFICANT} ({comparison_in_words(of)})."
-    )
+    return f"{means} Bold: best of its column. {mark} ({comparison_in_words(of)})."
+
+
+def _explanation(of: Statistics, kind: str) -> str:
+    mark = f"{DAGGER}: differs from {one_line(of.first)}, p < {SIGNIFICANT}"
+    return explanation(of, kind, mark)
 
 
 def _metrics(of: Statistics) -> list[str]:

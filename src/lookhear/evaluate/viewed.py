@@ -96,7 +96,6 @@ class ViewedClip:
         self.path = Path(clip.database, clip.name)
         self.frame_count = clip.frame_count
         self.frame_rate: float | None = clip.frame_rate
-        self._ever: NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -118,9 +117,7 @@ class ViewedClip:
 
     def annotate(self, indices: Sequence[int]) -> Annotation:
         """See `Viewed`."""
-        if self._ever is None:
-            self._ever = ever_fixated(self.clip)
-        return annotate(self.clip, indices, self._ever)
+        return annotate(self.clip, indices, _ever_fixated(self.clip))
 
     def people(self, index: int) -> People:
         """Take each fixation for a person's own, as gaze is recorded once a frame."""
@@ -260,6 +257,11 @@ def _places(counts: NDArray[np.uint8]) -> NDArray[np.float64]:
     rows, columns = np.nonzero(counts)
     middles = np.stack([(columns + 0.5) / counts.shape[1], (rows + 0.5) / counts.shape[0]], 1)
     return np.repeat(middles, counts[rows, columns], axis=0)
+
+
+@lru_cache(maxsize=1)  # clips come one after the other
+def _ever_fixated(clip: EyeTrackedClip) -> NDArray[np.bool_]:
+    return ever_fixated(clip)
 
 
 @lru_cache(maxsize=FRAMES_HELD)
