@@ -5,8 +5,9 @@
 The two take turns on 5 frames of 320 x 240 at a time, each with 30 fixations, on one thread, maps
 and densities in float32. CPU time is compared: the median turn, and the best one, which no other
 program has disturbed. pysaliency's functions are called directly, without its stimuli and models
-around them; its AUC is the default one of its models and, on a line of its own, its AUC-Judd.
-Values are compared in float64, by our conventions as far as pysaliency has them.
+around them; its AUC is the default one of its models and, on a line of its own, its AUC-Judd; its
+s-AUC is against all pixels that were fixated elsewhere, as ours is. Values are compared in
+float64, by our conventions as far as pysaliency has them.
 
 pysaliency 0.2.22 needs setuptools below 81 and, with NumPy 2, `numpy.trapz`, which is put back
 here. In an environment of its own that has lookhear too:
@@ -28,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lookhear.metrics import all_metrics, auc_judd, cc, density, kl, nss, sim
+from lookhear.metrics import all_metrics, auc_judd, auc_shuffled, cc, density, kl, nss, sim
 
 HEIGHT, WIDTH, FIXATIONS = 240, 320, 30
 PIXELS = HEIGHT * WIDTH
@@ -103,6 +104,13 @@ OURS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 }
 
 
+def its_shuffled_auc(pixels: Array, places: Array, others: Array) -> float:
+    from pysaliency.roc import general_roc
+
+    values = pixels.flatten().astype(float)
+    return float(general_roc(values[places], values[others])[0])
+
+
 def every_frame(metric: Metric, scenes: Sequence[Tensor]) -> Array:
     arrays = [of.numpy() for of in scenes]
     return np.array([metric(*one) for one in zip(*arrays, strict=True)])
@@ -149,7 +157,10 @@ def main() -> None:
             apart[name].append(every_frame(by_ours[name], scenes) - answer)
             otherwise[name].append(every_frame(metric, scenes) - answer)
         theirs.run("AUC-Judd", every_frame, by_ours["AUC-J"], single)
-        ours.run("five, all_metrics", all_metrics, *annotated, fixations.flip(0))
+        others = single[0], places, places.flip(0)
+        theirs.run("s-AUC", every_frame, its_shuffled_auc, others)
+        ours.run("s-AUC", auc_shuffled, single[0], fixations, fixations.flip(0))
+        ours.run("six, all_metrics", all_metrics, *annotated, fixations.flip(0))
     print("Values less ours, in float64: by our conventions; by its own (mean, largest)")
     for name in OURS:
         same, other = np.concatenate(apart[name]), np.concatenate(otherwise[name])
@@ -159,8 +170,9 @@ def main() -> None:
         )
     for title, of_turns in {"median": statistics.median, "best": min}.items():
         its, mine = theirs.milliseconds(of_turns), ours.milliseconds(of_turns)
-        its["five, one by one"] = its["five, all_metrics"] = sum(its[name] for name in OURS)
-        mine["five, one by one"] = sum(mine[name] for name in OURS)
+        six = [*OURS, "s-AUC"]
+        its["six, one by one"] = its["six, all_metrics"] = sum(its[name] for name in six)
+        mine["six, one by one"] = sum(mine[name] for name in six)
         mine["AUC-Judd"] = mine["AUC-J"]
         print(f"ms a frame, {title} turn: pysaliency, lookhear, ratio")
         for name in its:

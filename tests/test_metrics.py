@@ -189,7 +189,7 @@ def test_a_batch_gives_what_each_of_its_maps_gives_alone():
 
 def test_returns_float64_whatever_comes_in():
     maps, fixations = scene()
-    for dtype in (torch.float16, torch.float32, torch.uint8):
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.uint8):
         integral = (maps * 255).to(dtype)
         for metric in FIXATION_METRICS.values():
             assert metric(integral, fixations).dtype == torch.float64
