@@ -86,7 +86,7 @@ def test_the_cam_of_a_source_is_its_first_map() -> None:
 
 def test_a_source_with_layers_before_its_maps_has_no_cam() -> None:
     net, context, frames = source("deep SA")
-    with pytest.raises(LookhearError, match="method CAM"):
+    with pytest.raises(LookhearError, match="CAM need"):
         class_activation(as_classifier(net, **context), frames, torch.tensor([0, 0, 0]), "CAM")
 
 

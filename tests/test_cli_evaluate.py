@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def test_a_folder_or_file_of_something_else_is_never_replaced(
         words = ("--model", "centre", "--out", out, *overwrite)
         code, said, error = run("evaluate", "--data", pictures, *words)
         assert (code, said, error.count("\n")) == (1, "", 1)
-        assert "holds something else than results" in error
+        assert "something else than" in error
     assert thesis.read_text() == "dear"
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "thesis.txt"]
 
@@ -126,6 +127,8 @@ def test_a_folder_or_file_of_something_else_is_never_replaced(
         (("--data", "PICTURES", "--model", "centre", "--names", "nowhere"), 1, "nowhere"),
         (("--data", "CLIPS", "--model", "centre", "--every", "0"), 2, "--every"),
         (("--data", "CLIPS", "--model", "centre", "--smooth", "-1"), 2, "--smooth"),
+        (("--data", "CLIPS", "--model", "centre", "--smooth", "inf"), 1, "sigma must be from 0"),
+        (("--data", "CLIPS", "--model", "centre", "--smooth", "nan"), 1, "sigma must be from 0"),
         (("--data", "CLIPS"), 2, "--model"),
         (("--model", "centre"), 2, "--data"),
     ],
@@ -166,3 +169,57 @@ def test_a_broken_frame_is_one_line_and_once_mended_the_results_are_whole(
     assert run(*arguments, tmp_path / "at once")[0] == 0
     assert read(tmp_path / "out") == read(tmp_path / "at once")
     assert {path.name for path in tmp_path.iterdir()} == {"clips", "out", "at once"}
+
+
+@pytest.mark.parametrize("changed", ["maps", "gaze"])
+def test_a_run_that_was_stopped_keeps_no_scores_of_what_has_changed_since(
+    run: Run, clips: Path, tmp_path: Path, changed: str
+) -> None:
+    data = shutil.copytree(clips, tmp_path / "clips")
+    for name, count in (("a", 9), ("b", 4)):
+        folder = tmp_path / "maps" / "db" / name
+        folder.mkdir(parents=True)
+        for frame in range(count):
+            values = np.random.default_rng(frame).random((48, 64))
+            np.save(folder / f"{frame + 1}.npy", values)
+    last = tmp_path / "maps" / "db" / "b" / "4.npy"
+    whole = last.read_bytes()
+    last.write_bytes(b"text")
+    words = ("evaluate", "--data", data, "--model", tmp_path / "maps", "--out")
+    assert run(*words, tmp_path / "out")[0] == 1
+    assert [*tmp_path.glob(".out.*.partial")]
+    last.write_bytes(whole)
+    if changed == "maps":
+        np.save(tmp_path / "maps" / "db" / "a" / "2.npy", np.eye(48, 64))
+    else:
+        shutil.copy(*(data / "annotations" / "db" / "a" / f"fixMap_0000{i}.mat" for i in (9, 1)))
+    assert run(*words, tmp_path / "out")[0] == 0
+    assert run(*words, tmp_path / "at once")[0] == 0
+    assert read(tmp_path / "out") == read(tmp_path / "at once")
+
+
+OWN = """
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+def test_of_a_classifier_of_ones_own_nothing_is_kept(
+    run: Run, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can tell whether the code has changed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("untold_net.py").write_text(OWN)
+    data = shutil.copytree(clips, tmp_path / "clips")
+    frame = data / "video_frames" / "db" / "b" / "img_00003.jpg"
+    whole = frame.read_bytes()
+    frame.write_bytes(b"text")
+    words = ("evaluate", "--data", data, "--model", "EigenCAM:untold_net:net", "--out", "out")
+    assert run(*words)[0] == 1
+    assert not [*tmp_path.glob(".out*")]
+    frame.write_bytes(whole)
+    assert run(*words)[0] == 0
+    assert {path.name for path in Path("out").iterdir()} >= RESULTS

@@ -5,16 +5,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookhear.errors import LookhearError
+    from lookhear.explanation.explained import Explanation
+    from lookhear.explanation.explaining import explain
     from lookhear.models import load_model
     from lookhear.prediction import Glimpse, Prediction, predict, stream
 
-__all__ = ["Glimpse", "LookhearError", "Prediction", "load_model", "predict", "stream"]
+__all__ = [
+    "Explanation",
+    "Glimpse",
+    "LookhearError",
+    "Prediction",
+    "explain",
+    "load_model",
+    "predict",
+    "stream",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Explanation": "lookhear.explanation.explained",
     "Glimpse": "lookhear.prediction",
     "LookhearError": "lookhear.errors",
     "Prediction": "lookhear.prediction",
+    "explain": "lookhear.explanation.explaining",
     "load_model": "lookhear.models",
     "predict": "lookhear.prediction",
     "stream": "lookhear.prediction",

@@ -208,7 +208,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
         if refused and isinstance(error, pickle.UnpicklingError):
             raise LookhearError(
                 f"{file}: holds more than weights ({refused[1]}), such as a whole module, which "
-                "could run any code; save its state_dict() where it was made, and convert that"
+                "could run any code; save its state_dict() where it was made, and use that"
             ) from error
         raise LookhearError(
             f"{file}: cannot be read as weights; it is broken, or not of torch or safetensors"
@@ -217,7 +217,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
         if isinstance(held, dict) and isinstance(held.get(key), dict):
             held = held[key]
     if not (isinstance(held, dict) and held and all(map(torch.is_tensor, held.values()))):
-        raise LookhearError(f"{file}: holds no state dict; convert one that state_dict() gave")
+        raise LookhearError(f"{file}: holds no state dict; use one that state_dict() gave")
     if all(str(key).startswith("module.") for key in held):
         return {str(key).removeprefix("module."): value for key, value in held.items()}
     return {str(key): value for key, value in held.items()}

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -103,11 +103,41 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+def check_replaceable(folder: Path, names: Collection[str], *, overwrite: bool) -> None:
+    """Refuse a folder for results that must not be written, before the work begins.
+
+    Args:
+        folder: For results.
+        names: Of all files and folders that may be in a folder of such results.
+        overwrite: Whether older results may be replaced.
+
+    Raises:
+        LookhearError: It is the current folder, or holds older results, which may not be
+            replaced, or anything else.
+    """
+    if folder.resolve() == Path.cwd():
+        raise LookhearError(f"{folder}: is the current folder; give the name of one in it")
+    if not folder.exists() or is_empty(folder):
+        return
+    if not folder.is_dir():
+        raise LookhearError(f"{folder}: is something else than a folder; choose another --out")
+    kept = (path.name for path in sorted(folder.iterdir()) if not _is_left_over(path))
+    foreign = [name for name in kept if name not in names]
+    if foreign:
+        raise LookhearError(
+            f"{folder}: holds something else than results ({foreign[0]}); choose another --out"
+        )
+    if not overwrite:
+        raise LookhearError(f"{folder}: holds results; use --overwrite or choose another --out")
+
+
 def is_empty(folder: Path) -> bool:
     """Say whether a folder holds nothing but what an interrupted run may have left."""
-    return folder.is_dir() and all(
-        path.name == LOCK or is_partial(path) for path in folder.iterdir()
-    )
+    return folder.is_dir() and all(map(_is_left_over, folder.iterdir()))
+
+
+def _is_left_over(path: Path) -> bool:
+    return path.name == LOCK or is_partial(path)
 
 
 @contextlib.contextmanager

@@ -1,20 +1,24 @@
 """The maps of a clip on disk, written one by one as they come."""
 
 import csv
-import shutil
 import zipfile
 from array import array
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lookhear import viz
 from lookhear.maps import resize
 from lookhear.media import Clip
 from lookhear.prediction import Glimpse
+from lookhear.viz import Pixels
 
 MapsFormat = Literal["npz", "png", "none"]
+PIECE = 2**20  # bytes
 
 
 class MapsFile:
@@ -62,16 +66,55 @@ class MapsArchive(MapsFile):
 
     def _pack(self) -> None:
         shape = (len(self._times), *self._size)
-        header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-        with zipfile.ZipFile(self._path, "w", zipfile.ZIP_DEFLATED) as archive:
-            with (
-                archive.open("maps.npy", "w", force_zip64=True) as entry,
-                self._waiting.open("rb") as values,
-            ):
-                np.lib.format.write_array_header_1_0(entry, header)
-                shutil.copyfileobj(values, entry)
-            with archive.open("times.npy", "w") as entry:
-                np.lib.format.write_array(entry, np.array(self._times))
+        with self._waiting.open("rb") as values:
+            pieces = iter(partial(values.read, PIECE), b"")
+            write_archive(self._path, "maps", shape, pieces, times=np.array(self._times))
+
+
+def write_archive(
+    path: Path, name: str, shape: tuple[int, ...], pieces: Iterable[bytes], **others: NDArray[Any]
+) -> None:
+    """Write an .npz of one large array, never held as a whole, and of small ones.
+
+    Args:
+        path: of the file.
+        name: of the large array.
+        shape: of the large array.
+        pieces: of its values, float16 in C order.
+        others: the small arrays, by name.
+    """
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            np.lib.format.write_array_header_1_0(entry, header)
+            for piece in pieces:
+                entry.write(piece)
+        for other, values in others.items():
+            with archive.open(f"{other}.npy", "w") as entry:
+                np.lib.format.write_array(entry, values, allow_pickle=False)
+
+
+class PictureFolder:
+    """``000001.png`` and so on, and ``times.csv`` with the time of each."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._times = (folder / "times.csv").open("w", newline="", encoding="utf-8")
+        self._table = csv.writer(self._times)
+        self._table.writerow(["file", "time"])
+        self._count = 0
+
+    def close(self) -> None:
+        """Finish ``times.csv``."""
+        self._times.close()
+
+    def add(self, picture: Pixels, time: float) -> None:
+        """Write the next picture, uint8, RGB (H, W, 3) or grey (H, W)."""
+        self._count += 1
+        file = f"{self._count:06d}.png"
+        (self._folder / file).write_bytes(viz.encode_png(picture))
+        self._table.writerow([file, f"{time:.3f}"])
 
 
 class MapsFolder(MapsFile):
@@ -80,24 +123,15 @@ class MapsFolder(MapsFile):
     name = "maps"
 
     def __init__(self, folder: Path, clip: Clip) -> None:
-        self._folder = folder / self.name
-        self._folder.mkdir()
+        self._pictures = PictureFolder(folder / self.name)
         self._size = (clip.height, clip.width)
-        self._times = (self._folder / "times.csv").open("w", newline="", encoding="utf-8")
-        self._table = csv.writer(self._times)
-        self._table.writerow(["file", "time"])
-        self._count = 0
 
     def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self._times.close()
+        self._pictures.close()
 
     def add(self, glimpse: Glimpse) -> None:
         """Write the next map."""
-        self._count += 1
-        file = f"{self._count:06d}.png"
-        drawn = viz.grey(resize(glimpse.map, self._size))
-        (self._folder / file).write_bytes(viz.encode_png(drawn))
-        self._table.writerow([file, f"{glimpse.time:.3f}"])
+        self._pictures.add(viz.grey(resize(glimpse.map, self._size)), glimpse.time)
 
 
 def open_maps_file(folder: Path, kind: MapsFormat, clip: Clip) -> MapsFile:

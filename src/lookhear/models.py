@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError, safe_open
 
 from lookhear.errors import LookhearError
 from lookhear.nets.scam import SA, ST, S
@@ -62,6 +63,20 @@ def load_network(
         return net.to(torch.device(device)).eval()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise LookhearError(f"device {device}: cannot be used: {_one_line(error)}") from error
+
+
+def load_source(name: str | Path, device: str | torch.device = "cpu") -> S | SA | ST:
+    """Load a saved S, SA or ST, whichever it is; see :func:`load_network`."""
+    weights = model_folder(Path(name)) / WEIGHTS
+    try:
+        with safe_open(weights, "pt") as file:
+            parts = set(file.keys())
+    except (OSError, SafetensorError) as error:
+        raise LookhearError(f"{weights}: missing or damaged; train it again") from error
+    if any(part.startswith("head.time_gate.") for part in parts):
+        return load_network(ST, Path(name), device)
+    hears = any(part.startswith("sound_encoder.") for part in parts)
+    return load_network(SA, Path(name), device) if hears else load_network(S, Path(name), device)
 
 
 def card_sections(name: str | Path) -> tuple[tuple[str, str], ...]:

@@ -7,10 +7,48 @@ from typing import Any, Self
 
 from lookhear import viz
 from lookhear.maps import Maps, between
-from lookhear.media import Clip, Frame, VideoWriter
+from lookhear.media import Clip, Frame, Planes, VideoWriter
 from lookhear.prediction import Glimpse
 
 MOST_ENCODING = 4  # frames on their way to the encoder
+
+
+class Encoding:
+    """A video that is encoded in a thread of its own; use it in a ``with`` statement.
+
+    Encoding takes the most time; decoding and blending go on meanwhile.
+    """
+
+    def __init__(self, writer: VideoWriter) -> None:
+        self._writer = writer
+        self._encoder = ThreadPoolExecutor(1, "lookhear-encoder")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        try:
+            if kind is None:
+                self._await(left=0)
+            self._encoder.shutdown(cancel_futures=True)
+        except BaseException as failure:
+            self._encoder.shutdown(cancel_futures=True)
+            self._writer.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._writer.__exit__(kind, *error)
+
+    def write(self, planes: Planes, time: float, duration: float) -> None:
+        """Hand over a frame, see `VideoWriter.write_yuv420`; waits while several are under way."""
+        self._waiting.append(
+            self._encoder.submit(self._writer.write_yuv420, planes, time, duration)
+        )
+        self._await(left=MOST_ENCODING)
+
+    def _await(self, left: int) -> None:
+        while len(self._waiting) > left:
+            self._waiting.popleft().result()
 
 
 class OverlayFile:
@@ -61,7 +99,7 @@ class OverlayVideo(OverlayFile):
     name = "overlay.mp4"
 
     def __init__(self, folder: Path, clip: Clip) -> None:
-        self._writer = VideoWriter(
+        writer = VideoWriter(
             folder / self.name,
             clip.width,
             clip.height,
@@ -70,29 +108,24 @@ class OverlayVideo(OverlayFile):
             matrix=clip.matrix,
             sound=clip,
         )
-        self._blender = viz.Overlay(self._writer.height, self._writer.width, clip.matrix)
+        self._video = Encoding(writer)
+        self._blender = viz.Overlay(writer.height, writer.width, clip.matrix)
         self._matrix = clip.matrix
         self._waiting: deque[Frame] = deque()
         self._heats: deque[tuple[float, Maps]] = deque()
-        # Encoding takes the most time; decoding and blending go on meanwhile.
-        self._encoder = ThreadPoolExecutor(1, "lookhear-encoder")
-        self._encoding: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
-        self._writer.__enter__()
+        self._video.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         try:
             if kind is None:
                 self._write(until=float("inf"))
-                self._await_encoder(left=0)
-            self._encoder.shutdown(cancel_futures=True)
         except BaseException as failure:
-            self._encoder.shutdown(cancel_futures=True)
-            self._writer.__exit__(type(failure), failure, failure.__traceback__)
+            self._video.__exit__(type(failure), failure, failure.__traceback__)
             raise
-        self._writer.__exit__(kind, *error)
+        self._video.__exit__(kind, *error)
 
     def add_frame(self, frame: Frame) -> None:
         """Take the next frame."""
@@ -107,15 +140,7 @@ class OverlayVideo(OverlayFile):
         while self._waiting and self._waiting[0].time <= until:
             frame = self._waiting.popleft()
             planes = self._blender.blend(*frame.yuv420(self._matrix), self._heat_at(frame.time))
-            encoding = self._encoder.submit(
-                self._writer.write_yuv420, planes, frame.time, frame.duration
-            )
-            self._encoding.append(encoding)
-            self._await_encoder(left=MOST_ENCODING)
-
-    def _await_encoder(self, left: int) -> None:
-        while len(self._encoding) > left:
-            self._encoding.popleft().result()
+            self._video.write(planes, frame.time, frame.duration)
 
     def _heat_at(self, time: float) -> Maps:
         while len(self._heats) > 1 and self._heats[1][0] <= time:

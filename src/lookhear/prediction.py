@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lookhear.data.spectrogram import log_spectrogram
 from lookhear.errors import LookhearError
-from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, SoundWindows, open_clip
+from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, SoundWindows, open_clip, shaped_like
 from lookhear.models import load_model
 from lookhear.nets.sta import STA, Seen
 
@@ -261,11 +261,7 @@ def input_size(net: STA, height: float, width: float) -> tuple[int, int]:
     """Choose the size, in pixels, at which a network looks at pictures of this shape."""
     if not net.keep_aspect:
         return net.input_size
-    area = net.input_size[0] * net.input_size[1]
-    aspect = min(max(width / height, 1 / 4), 4)
-    wanted = math.sqrt(area / aspect), math.sqrt(area * aspect)
-    rows, columns = (max(round(side / COARSEST_STRIDE), 1) * COARSEST_STRIDE for side in wanted)
-    return rows, columns
+    return shaped_like(height, width, net.input_size, COARSEST_STRIDE)
 
 
 def _loaded(model: str | Path | STA, device: str) -> STA:

@@ -1,11 +1,14 @@
 """Attention made visible: over video, over stills, as a contact sheet, as grey pictures.
 
+It is laid over as heat, or as the dark from which what was attended to stands out.
+
 Pictures are uint8 RGB (H, W, 3), maps float32 (h, w) from 0 to 1 of any size: they are
 stretched over the picture.
 """
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -22,6 +25,9 @@ _HEAT_STOPS = ((0, "3b0f70"), (0.35, "a3238e"), (0.6, "f1605d"), (0.8, "fd9a44")
 
 _CLEAR_BELOW, _FULL_ABOVE, _STRONGEST_ALPHA = 0.1, 0.8, 0.72
 """Heat is invisible where attention is low and never opaque, so the picture stays readable."""
+
+_DARKEST_ALPHA = 0.88
+"""Where attention is none, the picture can just be made out."""
 
 FAINT = 0.05
 """Attention that is nowhere stronger than this has no place worth showing."""
@@ -49,22 +55,49 @@ def _heat_alpha() -> NDArray[np.float64]:
 HEAT = _heat_colours().round().astype(np.uint8)
 """RGB of attention 0/255 to 255/255, uint8 (256, 3)."""
 
-_ALPHA = _heat_alpha()
-_KEEP = (255 * (1 - _ALPHA)).round().astype(np.uint8)
+
+class Look(NamedTuple):
+    """What lies over a picture, by its attention from 0/255 to 255/255.
+
+    Attributes:
+        colours: (256, 3) float64, RGB from 0 to 255.
+        alpha: (256,) float64, from 0, where the picture stays as it is, to 1.
+    """
+
+    colours: NDArray[np.float64]
+    alpha: NDArray[np.float64]
+
+    @property
+    def keep(self) -> Pixels:
+        """The share of the picture that stays, (256,), uint8, 255 for all of it."""
+        return np.asarray((255 * (1 - self.alpha)).round(), np.uint8)
+
+    @property
+    def added(self) -> Pixels:
+        """What it adds to RGB, (256, 3), uint8."""
+        return np.asarray((self.alpha[:, np.newaxis] * self.colours).round(), np.uint8)
+
+    def added_yuv(self, red: float, blue: float) -> Pixels:
+        """What it adds to y, u and v, (3, 256), uint8, limited range.
+
+        Args:
+            red: The share of red in luma.
+            blue: The share of blue in luma.
+        """
+        luma = np.array([red, 1 - red - blue, blue])
+        to_yuv = np.stack(
+            [
+                219 * luma,
+                112 * (np.array([0, 0, 1]) - luma) / (1 - blue),
+                112 * (np.array([1, 0, 0]) - luma) / (1 - red),
+            ]
+        )
+        colours = self.colours / 255 @ to_yuv.T + _YUV_ZERO
+        return np.asarray((self.alpha * colours.T).round(), np.uint8)
 
 
-def _added_heat(red: float, blue: float) -> NDArray[np.uint8]:
-    """What heat adds to y, u and v, limited range, by the shares of red and blue in luma."""
-    luma = np.array([red, 1 - red - blue, blue])
-    to_yuv = np.stack(
-        [
-            219 * luma,
-            112 * (np.array([0, 0, 1]) - luma) / (1 - blue),
-            112 * (np.array([1, 0, 0]) - luma) / (1 - red),
-        ]
-    )
-    heat = _heat_colours() / 255 @ to_yuv.T + _YUV_ZERO
-    return np.asarray((_ALPHA * heat.T).round(), np.uint8)
+HEAT_LOOK = Look(_heat_colours(), _heat_alpha())
+FOCUS_LOOK = Look(np.zeros((256, 3)), _DARKEST_ALPHA * np.linspace(1, 0, 256))
 
 
 class Overlay:
@@ -77,10 +110,14 @@ class Overlay:
         height: Height of the frames.
         width: Width of the frames.
         matrix: By which they are YUV, "bt601" or "bt709".
+        look: What is laid over them.
     """
 
-    def __init__(self, height: int, width: int, matrix: str = "bt709") -> None:
-        self._added_heat = _added_heat(*_RED_AND_BLUE_IN_LUMA[matrix])
+    def __init__(
+        self, height: int, width: int, matrix: str = "bt709", look: Look = HEAT_LOOK
+    ) -> None:
+        self._keep_by_level = look.keep
+        self._added_by_level = look.added_yuv(*_RED_AND_BLUE_IN_LUMA[matrix])
         chroma = (height + 1) // 2, (width + 1) // 2
         self._keep, self._added = np.empty((2, height, width), np.uint8)
         self._chroma_keep, self._chroma_added = np.empty((2, *chroma), np.uint8)
@@ -88,7 +125,7 @@ class Overlay:
     def blend(
         self, y: Pixels, u: Pixels, v: Pixels, attention: Maps
     ) -> tuple[Pixels, Pixels, Pixels]:
-        """Lay the heat of one map over one frame.
+        """Lay one map over one frame.
 
         Args:
             y: Luma (H, W), limited range. Rows may be padded.
@@ -100,15 +137,15 @@ class Overlay:
             The blended planes.
         """
         levels = grey(attention)
-        keep = cv2.LUT(levels, _KEEP)
-        heat_y, heat_u, heat_v = self._added_heat
+        keep = cv2.LUT(levels, self._keep_by_level)
+        added_y, added_u, added_v = self._added_by_level
         _stretch(keep, self._keep)
-        _stretch(cv2.LUT(levels, heat_y), self._added)
+        _stretch(cv2.LUT(levels, added_y), self._added)
         blended_y = _blend(y, self._keep, self._added)
         _stretch(keep, self._chroma_keep)
-        _stretch(cv2.LUT(levels, heat_u), self._chroma_added)
+        _stretch(cv2.LUT(levels, added_u), self._chroma_added)
         blended_u = _blend(u, self._chroma_keep, self._chroma_added)
-        _stretch(cv2.LUT(levels, heat_v), self._chroma_added)
+        _stretch(cv2.LUT(levels, added_v), self._chroma_added)
         return blended_y, blended_u, _blend(v, self._chroma_keep, self._chroma_added)
 
 
@@ -139,20 +176,22 @@ def shown(attention: Maps) -> Maps:
     return np.asarray((smooth / max(smooth.max(), FAINT)).clip(0, 1), dtype=np.float32)
 
 
-def blend_rgb(picture: Pixels, attention: Maps) -> Pixels:
-    """Lay the heat of one map over a still.
+def blend_rgb(picture: Pixels, attention: Maps, look: Look = HEAT_LOOK) -> Pixels:
+    """Lay one map over a still.
 
     Args:
         picture: (H, W, 3), uint8 RGB.
         attention: (h, w), 0 to 1.
+        look: What is laid over it.
 
     Returns:
         (H, W, 3), uint8 RGB; `picture` is left as it was.
     """
     height, width = picture.shape[:2]
     levels = grey(resize(attention, (height, width)))
-    alpha = _ALPHA[levels][..., None]
-    return np.asarray((picture * (1 - alpha) + HEAT[levels] * alpha).round(), dtype=np.uint8)
+    keep = cv2.cvtColor(cv2.LUT(levels, look.keep), cv2.COLOR_GRAY2RGB)
+    added = cv2.LUT(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), look.added[np.newaxis])
+    return _blend(picture, np.asarray(keep, np.uint8), np.asarray(added, np.uint8))
 
 
 def grey(attention: Maps) -> Pixels:

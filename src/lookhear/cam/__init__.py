@@ -2,7 +2,7 @@
 
 from lookhear.cam.classifiers import as_classifier
 from lookhear.cam.layers import find_layer, linear_head
-from lookhear.cam.methods import METHODS, class_activation
+from lookhear.cam.methods import METHODS, class_activation, prediction_layer
 from lookhear.cam.watched import layer_named
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "find_layer",
     "layer_named",
     "linear_head",
+    "prediction_layer",
 ]

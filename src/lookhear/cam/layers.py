@@ -122,7 +122,9 @@ def _useful(net: nn.Module, model: nn.Module, inputs: Tensor) -> tuple[dict[str,
             for name, module in named
             if len(uses.get(name, ())) == 1 and not isinstance(module, _POOLING)
             for use in uses[name]
-            if (layout := use.layout) is not None and layout.pick(use.output).requires_grad
+            if (layout := use.layout) is not None
+            and max(layout.grid[-2:]) > 1  # not scores in time, of a clip whose space is pooled
+            and layout.pick(use.output).requires_grad
         }
         tensors = [tensor for _, tensor in candidates.values()]
         top = scores.flatten(1).amax(1).sum()

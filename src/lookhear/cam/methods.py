@@ -26,6 +26,10 @@ SSCAM_SAMPLES, SSCAM_NOISE = 10, 2.0
 ISCAM_STEPS = 10
 
 
+class NoLinearHeadError(LookhearError):
+    """A network has no linear layer straight after the pooling, of which CAM takes the weights."""
+
+
 @dataclass(frozen=True)
 class _Case:
     """Some inputs, and the classes that are looked for in them.
@@ -47,6 +51,9 @@ class _Case:
     def logits(self, inputs: Tensor, scale: Tensor | None = None) -> Tensor:
         """Logits (N, K) of the inputs or of variants of them, the features scaled."""
         logits: Tensor = self.network(inputs, scale)
+        if scale is None:
+            self.check("its logits", logits)
+            self.check("the features", self.network.features)
         if int(self.classes.max()) >= logits.shape[1]:
             raise LookhearError(
                 f"class {int(self.classes.max())}: the network has {logits.shape[1]} classes, "
@@ -75,7 +82,16 @@ class _Case:
             (gradients,) = torch.autograd.grad(scores, features, allow_unused=True)
         if gradients is None:
             raise self.no_gradients()
+        self.check("the gradients by the features", gradients)
         return features.detach(), gradients
+
+    def check(self, what: str, numbers: Tensor) -> None:
+        """Refuse NaN and infinity, of which some methods would make a map of nothing."""
+        if not numbers.isfinite().all():
+            raise LookhearError(
+                f"network {type(self.network.net).__name__}, layer {self.network.layer!r}: NaN or "
+                f"infinity in {what}; train it again, or give it inputs of the range it needs"
+            )
 
     def no_gradients(self) -> LookhearError:
         """What to say of scores that have no gradients by the features."""
@@ -94,13 +110,7 @@ class _Case:
 def cam(case: _Case) -> Tensor:
     """Weight by the prediction layer that follows the pooling (Zhou et al., CVPR 2016)."""
     _, gradients = case.gradients(case.inputs)
-    head = linear_head(case.network.net, gradients, case.classes)
-    if head is None:
-        others = ", ".join(name for name in METHODS if name != "CAM")
-        raise LookhearError(
-            f"method CAM: the network has no linear layer straight after the pooling of layer "
-            f"{case.network.layer!r}; use {others}"
-        )
+    head = _prediction_layer(case, gradients)
     return _of_torchcam(torchcam.CAM, f"net.{head}")(case)
 
 
@@ -112,6 +122,9 @@ def _of_torchcam(method: type[Any], *arguments: str) -> Callable[[_Case], Tensor
                 maps: Tensor = extractor(case.classes.tolist(), logits, normalized=False)[0]
             except RuntimeError as error:  # of scores that do not depend on the layer
                 raise case.no_gradients() from error
+            for gradients in extractor.hook_g:
+                if gradients is not None:
+                    case.check("the gradients by the features", gradients)
         return maps
 
     return weigh
@@ -284,6 +297,38 @@ def class_activation(
             )
             maps.append(_METHODS[method](case).detach().float().clamp(min=0))
     return torch.cat(maps)
+
+
+def prediction_layer(net: nn.Module, inputs: Tensor, layer: str) -> str:
+    """Find the linear layer that predicts from the pooled features of a layer.
+
+    Args:
+        net: gives logits (B, K) of inputs; it is left as it was.
+        inputs: (B, C, H, W) or (B, C, T, H, W), of which the first is used.
+        layer: dotted name.
+
+    Returns:
+        Its dotted name; its weights are (K, channels of the layer, ...).
+
+    Raises:
+        LookhearError: no linear layer comes straight after the pooling of the layer.
+    """
+    with undisturbed(net), torch.inference_mode(mode=False):
+        first = inputs[:1].detach().clone()
+        with torch.no_grad():
+            classes = net(first).argmax(1)
+        case = _Case(Watched(net, layer), first, classes, BATCH_SIZE, 0)
+        return _prediction_layer(case, case.gradients(first)[1])
+
+
+def _prediction_layer(case: _Case, gradients: Tensor) -> str:
+    head = linear_head(case.network.net, gradients, case.classes)
+    if head is None:
+        raise NoLinearHeadError(
+            f"layer {case.network.layer!r}: no linear layer comes straight after its "
+            f"pooling, which tube and CAM need; use {', '.join(METHODS[1:])}"
+        )
+    return head
 
 
 def _weigh(features: Tensor, weights: Tensor) -> Tensor:

@@ -49,22 +49,25 @@ def evaluate(
 ) -> None:
     """Score models by how well they predict where people looked."""
     from lookhear.evaluate.kept import Kept, stamp
+    from lookhear.evaluate.models import OfOwn
     from lookhear.evaluate.naming import find_models, paths_in
-    from lookhear.evaluate.report import check_folder, write_report
+    from lookhear.evaluate.report import RESULTS, write_report
     from lookhear.evaluate.scoring import Choices, score_models
     from lookhear.evaluate.statistics import analyse
     from lookhear.evaluate.tables import terminal_table
     from lookhear.evaluate.viewed import read_viewed
+    from lookhear.files import check_replaceable
 
     if results:
-        check_folder(results, overwrite=overwrite)
+        check_replaceable(results, RESULTS, overwrite=overwrite)
     viewed = read_viewed(data, names=names, database=database)
     models = find_models(model, viewed, device)
     choices = Choices.of(viewed, smooth, every)
     frames = {subject.name: choices.frames(subject) for subject in viewed.subjects}
     kept = None
-    if results:
-        used = [stamp(path) for name in model for path in paths_in(name)]
+    # Nobody can tell whether the code behind a network of one's own has changed.
+    if results and not any(isinstance(of, OfOwn) for of in models.values()):
+        used = stamp([data, *(path for name in model for path in paths_in(name))])
         described = {"data": str(data.resolve()), "models": model, "used": used}
         kept = Kept(results, described | {"frames": frames, **asdict(choices)})
     with progress_bar("frames" if viewed.kind == "clips" else "pictures") as progress:
@@ -74,7 +77,7 @@ def evaluate(
     for note in scores.notes:
         out.print(note)
     out.print(terminal_table(scores, found))
-    if results and kept:
+    if results:
         command = shlex.join(["lookhear", *sys.argv[1:]])
         with progress_bar("examples") as progress:
             bar = progress.add_task("report", total=None)
@@ -88,5 +91,6 @@ def evaluate(
                 command,
                 lambda: progress.advance(bar),
             )
-        kept.clear()
+        if kept:
+            kept.clear()
         out.print(f"{results / 'report.html'}: the results, to look at")

@@ -10,30 +10,33 @@
 - `METHOD:NETWORK`: where a saved S, SA or ST sees the class that it finds most probable, such as
   `GradCAM:RUN/coarse/S`.
 - `METHOD:MODULE:FACTORY`: the same of your own classifier, which takes (B, 3, H, W), RGB in [0, 1].
-- `CAMs:...`: all methods of `lookhear.cam`, a model each.
+- `CAMs:...`: all methods of `lookhear.cam`, a model each; CAM itself only where a linear layer
+  comes straight after the pooling, which it needs.
 - A folder, `FILE.npz` or `FILE.npz:PREFIX`: maps made elsewhere, see `lookhear.evaluate.drawn`.
 
 `LABEL=NAME` gives a model another name in the results.
 """
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
 
 from lookhear.baselines import BASELINES
 from lookhear.cam import METHODS
+from lookhear.cam.methods import NoLinearHeadError
 from lookhear.errors import LookhearError
 from lookhear.evaluate.drawn import OfArchive, OfFolder
 from lookhear.evaluate.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
 from lookhear.evaluate.run_maps import ROWS, OfRun
 from lookhear.evaluate.viewed import ViewedSet
-from lookhear.models import CONFIG, RUN_MODEL, WEIGHTS, load_model, load_network, model_folder
+from lookhear.models import CONFIG, RUN_MODEL, load_model, load_source
 from lookhear.nets.imported import imported_network
-from lookhear.nets.scam import SA, ST, S
 
 FITTED_CENTRE, PEOPLE, ALL_METHODS = "centre-fitted", "inter-observer", "CAMs"
 _METHODS = {method.lower(): method for method in METHODS}
+
+log = logging.getLogger(__name__)
 
 
 def find_models(names: Sequence[str], viewed: ViewedSet, device: str) -> dict[str, Model | None]:
@@ -65,10 +68,11 @@ def find_models(names: Sequence[str], viewed: ViewedSet, device: str) -> dict[st
 
 
 def paths_in(name: str) -> list[Path]:
-    """The files and folders that a name of a model speaks of."""
-    parts = {name, *name.split("="), *name.split(":"), name.rpartition("=")[2].partition(":")[2]}
-    folders = [Path(part) for part in sorted(parts) if part and Path(part).exists()]
-    return [path / RUN_MODEL if (path / RUN_MODEL).is_dir() else path for path in folders]
+    """The files and folders that a name of a model may speak of, between any = and : in it."""
+    marks = [at for at, letter in enumerate(name) if letter in "=:"]
+    begins, ends = [0, *(at + 1 for at in marks)], [*marks, len(name)]
+    parts = {name[begin:end] for begin in begins for end in ends if begin < end}
+    return [Path(part) for part in sorted(parts) if Path(part).exists()]
 
 
 def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Model | None]]:
@@ -81,14 +85,15 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
     elif name in BASELINES:
         yield name, OfBaseline(BASELINES[name])
     elif colon and (before == ALL_METHODS or before.lower() in _METHODS):
-        methods = METHODS if before == ALL_METHODS else (_METHODS[before.lower()],)
+        of: Callable[[str], OfOwn | OfSource]
         if ":" in after and not Path(after).exists():
-            net, called = imported_network(after, device), after.rpartition(":")[2]
-            yield from ((f"{method} of {called}", OfOwn(net, method)) for method in methods)
+            of, called = partial(OfOwn, imported_network(after, device)), after.rpartition(":")[2]
         else:
-            source = _source(after, device)
-            called = type(source).__name__
-            yield from ((f"{method} of {called}", OfSource(source, method)) for method in methods)
+            source = load_source(after, device)
+            of, called = partial(OfSource, source), type(source).__name__
+        every = before == ALL_METHODS
+        methods = _fitting(name, of, viewed) if every else [_METHODS[before.lower()]]
+        yield from ((f"{method} of {called}", of(method)) for method in methods)
     elif name.endswith(".npz"):
         yield Path(name).stem, OfArchive(Path(name))
     elif ".npz:" in name:
@@ -103,19 +108,15 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
         yield Path(name).name, OfSTA(load_model(name, device))
 
 
+def _fitting(name: str, of: Callable[[str], OfOwn | OfSource], viewed: ViewedSet) -> Sequence[str]:
+    """The methods that fit a network: whether CAM does, the first frame of the set shows."""
+    try:
+        next(of("CAM").maps(viewed.subjects[0], [0], lambda *_: None))
+    except NoLinearHeadError:
+        log.warning("%s: CAM is left out: no linear layer comes straight after the pooling", name)
+        return [method for method in METHODS if method != "CAM"]
+    return METHODS
+
+
 def _is_network(folder: Path) -> bool:
     return (folder / CONFIG).exists() or (folder / RUN_MODEL / CONFIG).exists()
-
-
-def _source(name: str, device: str) -> S | SA | ST:
-    """Load a saved S, SA or ST, whichever it is."""
-    weights = model_folder(Path(name)) / WEIGHTS
-    try:
-        with safe_open(weights, "pt") as file:
-            parts = set(file.keys())
-    except (OSError, SafetensorError) as error:
-        raise LookhearError(f"{weights}: missing or damaged; train it again") from error
-    if any(part.startswith("head.time_gate.") for part in parts):
-        return load_network(ST, Path(name), device)
-    hears = any(part.startswith("sound_encoder.") for part in parts)
-    return load_network(SA, Path(name), device) if hears else load_network(S, Path(name), device)

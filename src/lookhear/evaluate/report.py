@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lookhear.errors import LookhearError
 from lookhear.evaluate.examples import (
     Choice,
     Example,
@@ -19,27 +18,14 @@ from lookhear.evaluate.page import EvaluationReport, write_page
 from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.scoring import Choices
 from lookhear.evaluate.statistics import Statistics
-from lookhear.evaluate.tables import SCORES_FILE, write_tables
+from lookhear.evaluate.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
 from lookhear.evaluate.viewed import ViewedSet
-from lookhear.files import is_empty, whole_folder
+from lookhear.files import whole_folder
 from lookhear.metrics import METRIC_NAMES
 
 REPORT = "report.html"
+RESULTS = {SCORES_FILE, FRAMES_FILE, *TABLE_FILES, "clips.csv", "pictures.csv", REPORT}
 EXAMPLES = 3  # of each model's best frames, and of its worst
-
-
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that must not be written, before the work begins.
-
-    Raises:
-        LookhearError: It holds older results, which may not be replaced, or anything else.
-    """
-    if not folder.exists() or is_empty(folder):
-        return
-    if not folder.is_dir() or not (folder / SCORES_FILE).is_file():
-        raise LookhearError(f"{folder}: holds something else than results; choose another --out")
-    if not overwrite:
-        raise LookhearError(f"{folder}: holds results; use --overwrite or choose another --out")
 
 
 def write_report(

@@ -1,7 +1,7 @@
 """A clip as a stream: frames with their times, 16 kHz mono sound on the same clock, and back."""
 
 from lookhear.media.clip import TIMESTAMP_ERROR, Clip, open_clip
-from lookhear.media.picture import Frame, Matrix, Picture, Planes
+from lookhear.media.picture import Frame, Matrix, Picture, Planes, shaped_like
 from lookhear.media.sound import SAMPLE_RATE, Samples, SoundWindows, read_sound
 from lookhear.media.write import VideoWriter
 
@@ -18,4 +18,5 @@ __all__ = [
     "VideoWriter",
     "open_clip",
     "read_sound",
+    "shaped_like",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -294,3 +295,21 @@ def _tone_mapper(frame: VideoFrame) -> Callable[[VideoFrame], VideoFrame]:
         return mapped
 
     return tone_map
+
+
+def shaped_like(
+    height: float, width: float, size: tuple[int, int], multiple: int
+) -> tuple[int, int]:
+    """Choose a size of the area of another, in the shape of a picture.
+
+    Args:
+        height: of the picture.
+        width: of the picture; shapes beyond 1:4 and 4:1 count as these.
+        size: height and width of the area.
+        multiple: what height and width are multiples of.
+    """
+    area = size[0] * size[1]
+    aspect = min(max(width / height, 1 / 4), 4)
+    wanted = math.sqrt(area / aspect), math.sqrt(area * aspect)
+    rows, columns = (max(round(side / multiple), 1) * multiple for side in wanted)
+    return rows, columns

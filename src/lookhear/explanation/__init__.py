@@ -1,0 +1,1 @@
+"""Where and when a network sees a class in a clip: Saliency Tubes, and CAM in space and time."""
