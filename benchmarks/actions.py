@@ -289,7 +289,7 @@ def measure(classifier: Classifier, world: Path, tested: int, advance: Callable[
     print(f"| mass in the true box | {mass:.1%} | {bare_mass:.1%} | at least 60 % |")
     print(f"| peak in the true segment | {peak:.1%} | {bare_peak:.1%} | at least 80 % |")
     print(f"\nthe box is {np.mean(areas):.1%} of the picture; {np.mean(right):.0%} named rightly\n")
-    print(f"| {len(faithful)} clips | tube | shuffled | tube is better |")
+    print(f"| {len(faithful)} clips | tube | moved elsewhere | tube is better |")
     print("| --- | --- | --- | --- |")
     print(
         f"| deletion | {deletion.mean():.3f} | {random_deletion.mean():.3f} "

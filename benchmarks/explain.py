@@ -5,7 +5,8 @@
 
 `methods` explains a clip of two seconds, which it makes, by every method, with untrained networks
 that see one window of 16 frames. SSCAM, ScoreCAM, ISCAM and AblationCAM, which take a pass or more
-for each of hundreds of channels, see 64 x 64 pixels, and SSCAM and ISCAM average one sample only.
+for each of hundreds of channels, see 64 x 64 pixels (s3d and mvit_v2_s are made anew for them), and
+SSCAM and ISCAM average one sample only.
 
 `length` repeats a clip to two lengths, explains each by `lookhear explain` in a process of its own,
 whose largest resident set the operating system tells; and compares the time of `lookhear.explain`
@@ -21,10 +22,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from torchvision import models
+from torchvision.models.video import mvit
 
 import lookhear
 from lookhear.cam import METHODS, methods
@@ -54,8 +57,14 @@ def write_two_seconds(path: Path) -> None:
 
 def small(network: Classifier) -> Classifier:
     """The same for small pictures, still untrained."""
-    if network.name.startswith("mvit"):
-        net = models.get_model(network.name, spatial_size=SMALL).eval()
+    if network.name == "s3d":  # whose pooling needs 7 x 7 places
+        net = models.get_model(network.name).eval()
+        net.avgpool = torch.nn.AvgPool3d(2, stride=1)
+        return replace(network, net=net, input_size=SMALL)
+    if network.name == "mvit_v2_s":
+        build = mvit._mvit
+        with patch.object(mvit, "_mvit", lambda **told: build(**told | {"spatial_size": SMALL})):
+            net = models.get_model(network.name).eval()
         return replace(network, net=net, input_size=SMALL)
     return replace(network, input_size=SMALL, keeps_aspect=False)
 

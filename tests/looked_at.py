@@ -85,7 +85,7 @@ class Film:
         name: str = "film",
     ) -> None:
         self.name = name
-        self.path = Path("films", name)
+        self.paths = (Path("films", name), Path(name))
         self.size = size
         self.frame_count = count
         self.frame_rate = rate

@@ -170,13 +170,14 @@ def test_a_broken_prediction_is_an_error_not_a_frame_left_out():
             protocol(np.array([[[0.5, broken]]], np.float32), 4, 4)
 
 
-def test_a_missing_annotation_is_one_line(tmp_path):
+def test_a_missing_annotation_is_one_line(tmp_path, capfd):
     write_clip(tmp_path)
     own = EyeTrackedClip(tmp_path, "db", "a", FRAMES, 25)
     own.density_path(2).unlink()
     annotated(own, [0])
     with pytest.raises(LookhearError, match=r"^.*eyeMap_00003\.jpg: not a picture.*\Z"):
         annotated(own, [0, 2])
+    assert capfd.readouterr() == ("", "")
     # Of a frame that is not asked for, the fixations are among the others'.
     own.fixation_path(7).unlink()
     with pytest.raises(LookhearError, match=r"^.*fixMap_00008\.mat: no such file; copy.*\Z"):

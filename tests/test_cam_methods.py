@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cam_networks import LAST_MAPS, Convolutional, Curved, made, pictures
 from lookhear.cam import METHODS, class_activation
 from lookhear.cam import methods as cam_methods
+from lookhear.errors import LookhearError
 
 GOLDEN = Path(__file__).parent / "golden" / "cam.npz"
 CLASSES = torch.tensor([4, 0, 2])
@@ -201,6 +202,44 @@ def test_eigen_cam_shows_the_direction_of_most_variance(axes: int) -> None:
         projected = directions[:, -1] @ centred
         projected *= torch.sign(projected @ centred.sum(0))
         torch.testing.assert_close(shown, projected.clamp(min=0), atol=1e-4, rtol=1e-3)
+
+
+class Undefined(Convolutional):
+    """Rises infinitely steeply at its last maps, if it is told so."""
+
+    def __init__(self, axes: int, *, where: str) -> None:
+        super().__init__(axes)
+        self.where = where
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        maps = self.features(inputs)
+        if self.where == "gradients":  # infinite, of a root at 0
+            maps = maps.sub(maps.detach()).sqrt() + maps
+        logits: Tensor = self.head(self.pool(maps).flatten(1))
+        return logits
+
+
+WITHOUT_GRADIENTS = ("EigenCAM", "ScoreCAM", "SSCAM", "ISCAM", "AblationCAM")
+
+
+@pytest.mark.parametrize(
+    ("where", "method"),
+    [
+        (where, method)
+        for where in ("features", "logits", "gradients")
+        for method in METHODS
+        if where != "gradients" or method not in WITHOUT_GRADIENTS
+    ],
+)
+def test_a_network_that_gives_nan_is_one_line(where: str, method: str) -> None:
+    net = Undefined(2, where=where).eval()
+    if where == "features":
+        net.features[3].bias.data[0] = torch.nan
+    elif where == "logits":
+        net.head.bias.data[1] = torch.inf
+    complaint = rf"^network Undefined, layer 'features.4': NaN or infinity in .*{where}[^\n]*\Z"
+    with pytest.raises(LookhearError, match=complaint):
+        class_activation(net, pictures(2), CLASSES, method, layer=LAST_MAPS)
 
 
 def golden_network(golden: "np.lib.npyio.NpzFile") -> nn.Module:

@@ -163,7 +163,7 @@ def small_swin() -> nn.Module:
     ("build", "frames", "layer", "grid"),
     [
         (small_r3d, 4, "layer4", (1, 2, 2)),
-        (small_s3d, 16, "features", (2, 1, 1)),
+        (small_s3d, 16, "features", (2, 2, 2)),
         (small_mvit, 8, "blocks.1", (4, 8, 8)),
         (small_swin, 8, "norm", (4, 8, 8)),
     ],
@@ -179,7 +179,7 @@ def test_torchvisions_video_networks_are_mapped(
     monkeypatch.setattr(cam_methods, "ISCAM_STEPS", 1)
     monkeypatch.setattr(cam_methods, "SMOOTH_SAMPLES", 1)
     torch.manual_seed(0)
-    side = 32 if build in (small_r3d, small_s3d) else 64
+    side = 32 if build is small_r3d else 64
     net, clip = build(), torch.rand(1, 3, frames, side, side)
     assert find_layer(net, clip) == layer
     before = everything(net)

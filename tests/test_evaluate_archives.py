@@ -150,6 +150,9 @@ def test_what_lookhear_predicts_is_read_as_it_was_written(clip: ViewedSet, tmp_p
         {"maps": MAPS, "times": npy(np.array([0.0, 1.0, 2.0]))},
         {"maps": MAPS, "times": npy(np.array([1.0, 0.0]))},
         {"maps": MAPS, "times": npy(np.array([0.0, np.nan]))},
+        {"maps": MAPS, "times": npy(np.array([2, 1], np.uint8))},
+        {"maps": npy(np.zeros((1, 6, 8))), "times": npy(np.array([np.nan]))},
+        {"maps": npy(np.zeros((1, 6, 8))), "times": npy(np.array([np.inf]))},
         {"maps": MAPS, "times": npy(np.array(["a", "b"]))},
         {"maps": MAPS, "times": npy(np.array([]))},
         {"maps": MAPS, "times": npy(np.zeros((2, 1)))},
@@ -224,6 +227,8 @@ def test_a_member_that_is_no_map_is_one_line(
     pictures: ViewedSet, tmp_path: Path, content: bytes
 ) -> None:
     first: Viewed = pictures.subjects[0]
-    path = archive(tmp_path / "maps.npz", **{first.path.name: content})
-    with pytest.raises(LookhearError, match=rf"^[^\n]*maps\.npz: [^\n]*{first.path.name}[^\n]*\Z"):
+    path = archive(tmp_path / "maps.npz", **{first.paths[0].name: content})
+    with pytest.raises(
+        LookhearError, match=rf"^[^\n]*maps\.npz: [^\n]*{first.paths[0].name}[^\n]*\Z"
+    ):
         [*OfArchive(path).maps(first, [0], unheard)]

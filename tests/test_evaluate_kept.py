@@ -1,5 +1,6 @@
 """An evaluation that was stopped goes on to the same end, and mixes nothing up."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from looked_at import Film
-from lookhear.evaluate.kept import Kept, stamp
+from lookhear.evaluate.kept import Done, Kept, stamp
 from lookhear.evaluate.scores import Scores
 from lookhear.evaluate.scoring import Choices, score_models
 from lookhear.evaluate.viewed import Viewed, ViewedSet
@@ -69,6 +70,21 @@ def test_other_settings_begin_anew(tmp_path: Path) -> None:
     assert all(of.looked_at for of in viewed.subjects)
 
 
+def test_what_was_kept_of_other_settings_goes_with_the_rest_but_not_of_other_results(
+    tmp_path: Path,
+) -> None:
+    kept = stopped(tmp_path / "out[1]", {"every": 1})
+    stopped(tmp_path / "out[1]", {"every": 2})
+    stopped(tmp_path / "out[1].v2", {})
+    stopped(tmp_path / "out1", {})
+    assert len([*tmp_path.iterdir()]) == 4
+    kept.clear()
+    assert sorted(path.name.rsplit(".", 2)[0] for path in tmp_path.iterdir()) == [
+        ".out1",
+        ".out[1].v2",
+    ]
+
+
 @pytest.mark.parametrize("cut", [1, 40])
 def test_a_line_that_is_cut_short_is_scored_again(tmp_path: Path, cut: int) -> None:
     kept = stopped(tmp_path / "out", {})
@@ -80,11 +96,35 @@ def test_a_line_that_is_cut_short_is_scored_again(tmp_path: Path, cut: int) -> N
     assert viewed.subjects[2].looked_at
 
 
-def test_a_model_that_has_changed_has_another_stamp(tmp_path: Path) -> None:
-    weights = tmp_path / "model.safetensors"
-    weights.write_bytes(b"1")
-    before = stamp(tmp_path), stamp(weights)
-    weights.touch()
-    weights.write_bytes(b"2")
-    assert (stamp(tmp_path), stamp(weights)) != before
-    assert stamp(tmp_path / "nothing") == []
+@pytest.mark.parametrize("name", ["model.safetensors", "db/clip/0001.png"])
+def test_what_has_changed_has_another_stamp_however_deep_it_lies(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    stamps = set()
+    for content, changed in ((b"1", 1), (b"2", 2), (b"12", 2)):
+        file.write_bytes(content)
+        os.utime(file, ns=(changed, changed))
+        stamps.add(stamp([tmp_path]))
+        assert stamp([tmp_path]) in stamps
+    file.rename(file.with_name("0002.png"))
+    assert len(stamps | {stamp([tmp_path])}) == 4
+
+
+def test_links_that_lead_nowhere_or_round_do_not_stop_a_stamp(tmp_path: Path) -> None:
+    elsewhere, maps = tmp_path / "elsewhere", tmp_path / "maps"
+    elsewhere.mkdir()
+    maps.mkdir()
+    (maps / "round").symlink_to(maps)
+    (maps / "gone.png").symlink_to(tmp_path / "nothing")
+    (maps / "clip").symlink_to(elsewhere)
+    before = stamp([maps])
+    (elsewhere / "1.png").write_bytes(b"1")
+    assert stamp([maps]) != before
+    assert stamp([tmp_path / "nothing"]) == stamp([])
+
+
+def test_what_is_kept_in_a_folder_of_maps_does_not_change_its_stamp(tmp_path: Path) -> None:
+    before = stamp([tmp_path])
+    Kept(tmp_path / "scores", {}).add("one", Done({}, []))
+    assert [*tmp_path.iterdir()]
+    assert stamp([tmp_path]) == before

@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from drawn_maps import COUNT, all_good, draw, good, good_scores, of_folder, watched
-from looked_at import HEIGHT, WIDTH, scored
+from looked_at import HEIGHT, WIDTH, scored, write_watched
 from lookhear.errors import LookhearError
-from lookhear.evaluate.drawn import IN_COLOUR, STRETCHED, OfArchive, OfFolder
+from lookhear.evaluate.drawn import BEYOND, IN_COLOUR, STRETCHED, OfArchive, OfFolder
 from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
 from lookhear.evaluate.viewed import ViewedSet, read_viewed
 from lookhear.maps import resize
-from osie_layout import make_osie
+from osie_layout import make_osie, write_osie
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +177,64 @@ def test_no_map_of_a_clip_is_an_error(clip: ViewedSet, tmp_path: Path) -> None:
         OfFolder(tmp_path / "nowhere")
 
 
+def test_files_that_a_mac_puts_beside_maps_are_passed_over(
+    clip: ViewedSet, expected: Any, tmp_path: Path
+) -> None:
+    draw(tmp_path / "a", all_good(clip))
+    for file in [*(tmp_path / "a").iterdir()]:
+        file.with_name(f"._{file.name}").write_bytes(b"of a Mac")
+    assert of_folder(clip, tmp_path) == (expected, ())
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_maps_of_frames_that_are_not_there_are_named(
+    clip: ViewedSet, expected: Any, tmp_path: Path, first: int
+) -> None:
+    maps = {number - 1 + first: of for number, of in all_good(clip).items()}
+    draw(tmp_path / "a", maps | {COUNT + first: maps[1]})
+    assert of_folder(clip, tmp_path) == (expected, (f"model: a: frame {COUNT}: {BEYOND}",))
+
+
+def test_clips_of_one_name_do_not_share_their_maps(tmp_path: Path) -> None:
+    """The name alone will do for a clip that no other database has."""
+    write_watched(tmp_path, {"a": COUNT, "b": COUNT})
+    viewed = read_viewed(write_watched(tmp_path, {"a": COUNT}, database="other"))
+    maps = tmp_path / "maps"
+    for name in ("a", "b", "db/a"):
+        draw(maps / name, all_good(viewed))
+    with pytest.raises(LookhearError, match="maps: has no folder other/a; add its maps"):
+        of_folder(viewed, maps)
+    draw(maps / "other" / "a", all_good(viewed))
+    assert of_folder(viewed, maps)[1] == ()
+
+
+def test_pictures_that_differ_in_their_suffix_do_not_share_a_map(tmp_path: Path) -> None:
+    viewed = read_viewed(write_osie(tmp_path, {"a.jpg": [[]], "a.png": [[]], "b.jpg": [[]]}))
+    maps = {"a": np.eye(30, 40), "b": np.eye(30, 40)}
+    np.savez(tmp_path / "maps.npz", **maps)
+    drawn = draw(tmp_path / "drawn", maps, "{}.npy")
+    with pytest.raises(LookhearError, match=r"has no map of a\.jpg, such as a\.jpg\.png; add"):
+        of_folder(viewed, drawn)
+    with pytest.raises(LookhearError, match=r"maps\.npz: has no map a\.jpg; add it"):
+        scored(viewed, OfArchive(tmp_path / "maps.npz"))
+    whole = {"a.jpg": np.eye(30, 40), "a.png": np.eye(30, 40), "b": np.eye(30, 40)}
+    np.savez(tmp_path / "maps.npz", **whole)
+    assert of_folder(viewed, draw(drawn, whole, "{}.npy"))[1] == ()
+    assert scored(viewed, OfArchive(tmp_path / "maps.npz"))[1] == ()
+
+
+def test_an_archive_of_pictures_maps_has_none_of_clips(clip: ViewedSet, tmp_path: Path) -> None:
+    np.savez(tmp_path / "clips.npz", **{"db/a": np.eye(3)})
+    with pytest.raises(
+        LookhearError, match=r"clips\.npz: an \.npz file holds maps of pictures; for"
+    ):
+        scored(clip, OfArchive(tmp_path / "clips.npz"))
+
+
 def of_pictures(viewed: ViewedSet) -> dict[str, NDArray[np.uint8]]:
-    return {subject.path.name: good(viewed, 0, at) for at, subject in enumerate(viewed.subjects)}
+    return {
+        subject.paths[0].name: good(viewed, 0, at) for at, subject in enumerate(viewed.subjects)
+    }
 
 
 def test_maps_of_pictures_score_alike_however_they_are_kept(
@@ -226,7 +282,9 @@ def test_a_picture_without_a_map_or_with_two_is_an_error(
     maps = of_pictures(pictures)
     first, second, _ = maps
     draw(tmp_path, {first: maps[first]}, "{}.png")
-    with pytest.raises(LookhearError, match=rf"has no map of {second}\.jpg; add it or leave"):
+    with pytest.raises(
+        LookhearError, match=rf"has no map of {second}\.jpg, such as {second}\.png;"
+    ):
         of_folder(pictures, tmp_path)
     draw(tmp_path, {first: maps[first]}, "{}.jpg")
     with pytest.raises(LookhearError, match=rf"{first}\.jpg and {first}\.png are maps of one"):

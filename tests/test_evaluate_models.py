@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cam_networks import Convolutional, made
 from looked_at import HEIGHT, WIDTH, Film, hum, maps_of
-from lookhear.baselines import fitted_centre
+from lookhear.baselines import BASELINES, Baseline, fitted_centre
 from lookhear.cam import as_classifier, class_activation
 from lookhear.data.spectrogram import VGGSOUND, Windows, log_spectrogram
 from lookhear.errors import LookhearError
@@ -213,6 +213,25 @@ def test_a_baseline_sees_the_frame_before_in_a_clip_and_none_of_a_picture(
     else:
         before = torch.cat([before for _, before in given if before is not None])
         assert torch.equal(before, pictures(film, [0, 0, 3, 4, 5, 6, 7, 8, 9, 10]))
+
+
+@pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
+def test_a_picture_too_small_for_baselines_is_one_line(baseline: Baseline) -> None:
+    for size in ((15, 40), (40, 15)):
+        with pytest.raises(LookhearError, match=r"^film: is \d+ x \d+ pixels, but .* 16 a side;"):
+            maps_of(OfBaseline(baseline), Film(1, None, size=size), [0])
+    assert len(maps_of(OfBaseline(baseline), Film(1, None, size=(16, 16)), [0])) == 1
+
+
+@pytest.mark.parametrize("odd", [1, 9])
+def test_frames_of_unequal_size_are_one_line(odd: int) -> None:
+    film = Film(10)
+    pixels = film.pixels
+    film.pixels = lambda index: pixels(index)[: 32 if index == odd else HEIGHT]  # type: ignore[method-assign]
+    for model in (OfBaseline(BASELINES["centre"]), OfOwn(made(Convolutional, 2), "GradCAM")):
+        complaint = rf"^film: frame {odd + 1} is 64 x 32 pixels, the first 64 x 48; copy"
+        with pytest.raises(LookhearError, match=complaint):
+            maps_of(model, film, [*range(10)])
 
 
 def scattered(seed: int, count: int = 6) -> Film:

@@ -15,9 +15,9 @@ from lookhear.cam import METHODS
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.errors import LookhearError
-from lookhear.evaluate.drawn import OfArchive, OfFolder
+from lookhear.evaluate.drawn import FAR, OfArchive, OfFolder
 from lookhear.evaluate.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
-from lookhear.evaluate.naming import find_models
+from lookhear.evaluate.naming import find_models, paths_in
 from lookhear.evaluate.run_maps import ROWS, OfRun
 from lookhear.evaluate.viewed import ViewedSet, read_viewed
 from lookhear.nets.imported import imported_network
@@ -94,6 +94,42 @@ def test_all_methods_of_cam_are_a_model_each(sources: Path) -> None:
     assert [*find(f"mine=CAMs:{sources / 'S'}")] == [f"mine {method} of S" for method in METHODS]
 
 
+def test_of_all_methods_cam_is_left_out_where_it_does_not_fit(
+    own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    SA(**TINY, width=8, sound_encoder="light").save_pretrained(own / "SA")
+    ST(**TINY, width=8).save_pretrained(own / "ST")
+    for name, called in (("SA", "SA"), ("ST", "ST"), ("classifiers_of_mine:good", "good")):
+        caplog.clear()
+        found = find(f"CAMs:{name}")
+        assert [*found] == [f"{method} of {called}" for method in METHODS if method != "CAM"]
+        (line,) = caplog.messages
+        assert line.startswith(f"CAMs:{name}: CAM is left out: no linear layer")
+
+
+@pytest.mark.usefixtures("own")
+def test_an_input_size_that_is_none_is_one_line() -> None:
+    with pytest.raises(LookhearError, match=r"network Sequential: its input_size .*, not 16\Z"):
+        find("GradCAM:classifiers_of_mine:blind")
+
+
+def test_all_that_a_name_speaks_of_is_found(tmp_path: Path) -> None:
+    for name in ("run", "b=c", "two.npz"):
+        (tmp_path / name).mkdir()
+    for name, path in (
+        ("{}/run", "run"),
+        ("ours={}/run", "run"),
+        ("{}/run:SCAM", "run"),
+        ("ours={}/run:SCAM", "run"),
+        ("CAMs:{}/run", "run"),
+        ("ours=GradCAM:{}/b=c", "b=c"),
+        ("{}/two.npz:gbvs", "two.npz"),
+        ("itti={}/two.npz:itti-koch", "two.npz"),
+    ):
+        assert tmp_path / path in paths_in(name.format(tmp_path)), name
+    assert paths_in("gbvs") == []
+
+
 def test_a_label_names_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sigma=2").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -159,6 +195,14 @@ sevens = 7
 def good():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).train()
 
+def with_head():
+    return good().append(nn.Linear(4, 3))
+
+def blind():
+    net = good()
+    net.input_size = 16
+    return net
+
 def fails():
     raise RuntimeError("no\\nweights")
 
@@ -183,7 +227,7 @@ def test_a_classifier_of_ones_own_is_found_in_the_current_folder(own: Path) -> N
     found = find("GradCAM:classifiers_of_mine:good", "mine=EigenCAM:classifiers_of_mine:good")
     assert kinds(found) == {"GradCAM of good": OfOwn, "mine": OfOwn}
     assert len(maps_of(found["mine"], FILMS.subjects[0], [0, 1])) == 2
-    assert len(find("CAMs:classifiers_of_mine:good")) == len(METHODS)
+    assert len(find("CAMs:classifiers_of_mine:with_head")) == len(METHODS)
     assert not imported_network("classifiers_of_mine:good").training
 
 
@@ -271,6 +315,26 @@ def test_every_row_of_a_run_gives_its_own_maps_of_the_nearest_moments(tested: Ru
             given = maps_of(model, subject, indices)
             assert given.dtype == np.float32
             np.testing.assert_array_equal(given, expected[row][nearest], err_msg=row)
+
+
+def test_maps_of_a_run_that_are_far_in_time_are_named(tested: RunTest) -> None:
+    """The last moment is in the middle of the second second."""
+    (model,) = find(f"{tested.run}:SCAM", viewed=tested.viewed).values()
+    assert model is not None
+    subject = tested.viewed.subjects[0]
+    noted: list[tuple[str, int]] = []
+    for _ in model.maps(subject, [0, 15, 21, 80], lambda *note: noted.append(note)):
+        pass
+    assert noted == [(FAR, 21), (FAR, 80)]
+
+
+def test_maps_of_a_run_are_not_shared_by_clips_of_one_name(tested: RunTest) -> None:
+    (model,) = find(f"{tested.run}:SCAM", viewed=tested.viewed).values()
+    film = Film(3, name=tested.viewed.subjects[0].paths[-1].name)
+    assert len(maps_of(model, film, [0])) == 1
+    film.paths = film.paths[:1]
+    with pytest.raises(LookhearError, match="has no maps of"):
+        maps_of(model, film, [0])
 
 
 def test_a_run_that_was_not_tested_on_a_clip_is_one_line(tested: RunTest, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_even_frames_are_one_window(clip):
     assert len(explained.tubes[0]) == len(explained.times) == 6
 
 
-def test_true_tubes_are_more_faithful_than_shuffled_ones(clip):
+def test_true_tubes_are_more_faithful_than_moved_ones(clip):
     explained = lookhear.explain(clip, "colour_nets:clips", labels=["red", "green"])
     for label, measured in zip(explained.labels, explained.faithfulness, strict=True):
         seen = RED_FRAMES if label.name == "red" else GREEN_FRAMES

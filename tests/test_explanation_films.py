@@ -12,10 +12,10 @@ from clips import beep, make_clip
 from explained_clips import GREY, explanation, grey_clip, left_then_right, tube_of, written
 from lookhear import viz
 from lookhear.errors import LookhearError
-from lookhear.explanation.board import Board
 from lookhear.explanation.gif import GifWriter, Palette
-from lookhear.explanation.intime import TubeInTime
+from lookhear.explanation.panels import Board
 from lookhear.explanation.results import write_explanation
+from lookhear.explanation.timing import TubeInTime
 from lookhear.media import open_clip
 from lookhear.viz import FOCUS_LOOK, HEAT_LOOK, Pixels
 

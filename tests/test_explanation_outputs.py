@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,9 +15,10 @@ import pytest
 
 from clips import counting_frames, make_clip
 from explained_clips import explanation, faithful, grey_clip, left_then_right, tube_of, written
-from lookhear.explanation.intime import TubeInTime
+from lookhear.explanation.lettering import lettered
 from lookhear.explanation.plots import faithfulness_plot, scores_plot
 from lookhear.explanation.strip import ACCENT, Strip, key_moments
+from lookhear.explanation.timing import TubeInTime
 from lookhear.media import open_clip
 from lookhear.viz import Pixels
 
@@ -139,7 +141,7 @@ def test_curves_are_kept_and_drawn_where_they_were_measured(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("better", "verdict"), [(True, "the map knows"), (False, "no better than shuffled maps")]
+    ("better", "verdict"), [(True, "the map knows"), (False, "no better than when it is moved")]
 )
 def test_the_page_says_in_words_how_faithful_it_is(
     tmp_path: Path, better: bool, verdict: str
@@ -152,6 +154,13 @@ def test_the_page_says_in_words_how_faithful_it_is(
     assert f"from 0.80 to {measured.deletion[2]:.2f}" in text
     assert f"to {measured.random_deletion[2]:.2f}" in text
     assert verdict in text
+
+
+def test_a_hair_better_than_a_moved_map_is_no_better(tmp_path: Path) -> None:
+    clip, true = grey_clip(tmp_path / "a.mp4"), faithful()
+    hair = replace(true, random_deletion=true.deletion + 1e-3, random_insertion=true.insertion)
+    one = explanation(clip, [0, 0.4], [left_then_right(2)], measured=[hair])
+    assert "no better than when it is moved" in shown(written(tmp_path / "out", one))
 
 
 def test_the_page_tells_what_is_seen_when_and_where_and_links_only_what_is_there(
@@ -200,9 +209,10 @@ def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
         assert saved["labels"].tolist()[:5] == HOSTILE[:5]
 
 
-def test_plots_have_only_numbers_and_names_that_do_not_overlap() -> None:
+@pytest.mark.parametrize("end", [0.0, 0.5, 1.0])
+def test_plots_have_only_numbers_and_names_that_do_not_overlap(end: float) -> None:
     names = [f"label {index}" for index in range(9)]
-    scores = [[0.01 * index for index in range(9)], [math.nan] * 9, [0.5 + 1e-3] * 9]
+    scores = [[0.01 * index for index in range(9)], [math.nan] * 9, [end] * 9]
     one = explanation(Path("a"), [0, 70.0], [left_then_right(2)] * 9, names, scores)
     drawn = scores_plot(one)
     assert "nan" not in drawn.lower()
@@ -221,6 +231,15 @@ def test_any_probabilities_can_be_drawn(scores: list[list[float]]) -> None:
     for drawn in (scores_plot(one), faithfulness_plot(one)):
         assert not {"nan", "inf"} & set(drawn.lower().replace('"', " ").split())
         ElementTree.fromstring(drawn)
+
+
+def test_letters_fit_their_width_whatever_the_text() -> None:
+    for text in HOSTILE:
+        for width in (1, 40, 400):
+            assert lettered(text, 20, width).shape[1] <= width
+    whole, small = lettered("archery", 20, 400), lettered("archery", 20, 60)
+    assert small.shape[0] < whole.shape[0], "it becomes smaller before it is cut"
+    assert lettered("long " * 80, 30, 100).shape[0] == 25
 
 
 def test_key_moments_are_even_but_for_the_peaks() -> None:

@@ -189,7 +189,8 @@ def test_a_batch_gives_what_each_of_its_maps_gives_alone():
 
 def test_returns_float64_whatever_comes_in():
     maps, fixations = scene()
-    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.uint8):
+    small = (torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16)
+    for dtype in (*small, torch.float32, torch.uint8):
         integral = (maps * 255).to(dtype)
         for metric in FIXATION_METRICS.values():
             assert metric(integral, fixations).dtype == torch.float64
@@ -296,11 +297,52 @@ def test_a_broken_map_is_undefined_and_leaves_the_others_alone(value, size):
         assert metric(maps, density(fixations, 1.0)).isnan().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("value", [1e150, -1e150, 1e154, 1e308])
+def test_what_float64_cannot_square_is_broken(value):
+    maps, fixations = scene()
+    maps = maps.double()
+    maps[0] *= value
+    maps[0, 3, 3] = value
+    scores = all_metrics(maps, fixations, density(fixations, 1.0), fixations.flip(1))
+    for values in scores.values():
+        assert values.isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("scale", [1e-148, 1e-100, 1e90, 9e149])
+def test_very_small_and_large_numbers_score_as_others(scale):
+    maps, fixations = scene(size=(240, 320))
+    maps, target, others = maps.double(), density(fixations.double(), 1.5), fixations.flip(1)
+    expected = all_metrics(maps, fixations, target, others)
+    for of_map, of_target in ((scale, scale), (scale, 1), (1, scale)):
+        scaled = all_metrics(maps * of_map, fixations, target * of_target, others)
+        for name, values in expected.items():
+            assert scaled[name].tolist() == pytest.approx(values.tolist(), rel=1e-6), name
+
+
+def test_what_is_next_to_nothing_is_nothing():
+    maps, fixations = scene()
+    target, nothing = density(fixations.double(), 1.5), torch.zeros_like(maps)
+    for metric in (cc, sim, kl):
+        tiny = metric(maps.double() * 1e-308, target)
+        assert tiny.tolist() == metric(nothing, target).tolist()
+        assert metric(maps, target * 1e-308).isnan().all()
+
+
+def test_of_no_map_there_are_no_scores():
+    nothing = torch.empty(0, 12, 16)
+    scores = all_metrics(nothing, nothing, nothing, nothing)
+    assert {name: values.shape for name, values in scores.items()} == dict.fromkeys(
+        METRIC_NAMES, (0,)
+    )
+
+
 def test_shapes_that_do_not_belong_together_are_refused():
     maps, fixations = scene()
     for wrong in (fixations[0], fixations[:1]):
         with pytest.raises(ValueError, match="one B"):
             nss(maps, wrong)
+    with pytest.raises(ValueError, match="annotations must be of one size"):
+        auc_shuffled(maps, fixations, fixations[:, 1:])
 
 
 @pytest.mark.parametrize("case", ["random_0", "random_2", "random_3"])

@@ -174,6 +174,8 @@ def test_a_picture_that_cannot_be_read(tmp_path):
 def test_name_list(tmp_path):
     (tmp_path / "val.txt").write_text("1005.jpg\r\n\n 1016.jpg \n1005.jpg\n")
     assert read_names(tmp_path / "val.txt") == ["1005.jpg", "1016.jpg"]
+    (tmp_path / "val.txt").write_text("1005.jpg\n", encoding="utf-8-sig")  # as Windows writes it
+    assert read_names(tmp_path / "val.txt") == ["1005.jpg"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x00"])

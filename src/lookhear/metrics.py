@@ -20,7 +20,10 @@ given only where the annotation, not the prediction, is to blame, or the predict
 | no other fixations       | -     | NaN      | -   | -   | -                     |
 | a flat density           | -     | -        | -   | NaN | as usual, a uniform q |
 | a flat map               | 0.5   | 0.5      | 0   | 0   | as usual, a uniform p |
-| NaN or infinity in a map | NaN   | NaN      | NaN | NaN | NaN                   |
+| a broken map             | NaN   | NaN      | NaN | NaN | NaN                   |
+
+A map is broken by NaN, infinity, and values of 1e150 and more or their negatives, which float64
+cannot square. A map or density that spreads by no more than 1e-150 is flat, one of less is 0.
 """
 
 import math
@@ -72,7 +75,8 @@ def all_metrics(
         return [scores[name] for name in METRIC_NAMES]
 
     scores = _one_by_one(of_one, maps, fixations, densities, other_fixations)
-    return dict(zip(METRIC_NAMES, scores.unbind(1), strict=True))
+    columns = scores.view(len(maps), len(METRIC_NAMES)).unbind(1)  # even of no map
+    return dict(zip(METRIC_NAMES, columns, strict=True))
 
 
 def auc_judd(maps: Tensor, fixations: Tensor, *, jitter: bool = True) -> Tensor:
@@ -283,7 +287,7 @@ def _cc(values: Values, target: Values) -> float:
         return math.nan
     if values.is_flat:
         return 0.0
-    return values.product(target) / math.sqrt(values.power * target.power)
+    return values.product(target) / math.sqrt(values.power) / math.sqrt(target.power)
 
 
 def _sim(values: Values, target: Values) -> float:
@@ -332,6 +336,11 @@ def _one_by_one(
                 "maps and annotation must be (B, H, W) with one B, "
                 f"not {tuple(maps.shape)} and {tuple(annotation.shape)}"
             )
+        if annotation.shape != annotations[0].shape:
+            raise ValueError(
+                "annotations must be of one size, "
+                f"not {tuple(annotations[0].shape)} and {tuple(annotation.shape)}"
+            )
     height, width = annotations[0].shape[1:]
     annotated = [_array(of) for of in annotations]
 
@@ -348,8 +357,11 @@ def _one_by_one(
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    """The same for NumPy, which knows no bfloat16."""
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy(force=True)
+    """The same for NumPy, which knows no bfloat16 and other small floats."""
+    try:
+        return tensor.numpy(force=True)
+    except TypeError:
+        return tensor.float().numpy(force=True)
 
 
 def _blur_matrix(n: int, sigma: float) -> Tensor:

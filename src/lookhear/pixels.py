@@ -1,6 +1,5 @@
 """The pixels of one picture, and what more than one of `lookhear.metrics` needs of them."""
 
-import math
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -12,8 +11,8 @@ Places: TypeAlias = NDArray[np.intp]
 
 # Values that differ by less, relative to the largest, differ by rounding alone.
 _FLAT_BELOW = 1e-12
-# The square of a smaller difference is 0 in float64.
-_NOTHING_BELOW = 1e-150
+# The square of a smaller difference is 0 in float64, and that of a larger value infinite.
+_NOTHING_BELOW, _TOO_LARGE = 1e-150, 1e150
 # Into how many cells of equal width values are put to be counted: a table that fits L1.
 _CELLS = 2**12
 
@@ -33,8 +32,8 @@ class Values:
         values: `(H, W)` float64.
         low: the smallest.
         spread: the largest less the smallest.
-        is_broken: whether there is NaN or infinity among them.
-        is_zero: whether they are all 0.
+        is_broken: whether there is NaN among them, infinity, or what is close to it.
+        is_zero: whether they are all 0, or too close to it.
         is_flat: whether they are all the same but for rounding.
     """
 
@@ -42,9 +41,9 @@ class Values:
         self.low, high = float(values.min()), float(values.max())
         self.values: Array = values.astype(np.float64, copy=False)
         self.spread = high - self.low
-        self.is_broken = not (math.isfinite(self.low) and math.isfinite(high))
+        self.is_broken = not (self.low > -_TOO_LARGE and high < _TOO_LARGE)  # NaN is neither
         size = max(abs(self.low), abs(high))
-        self.is_zero = size == 0
+        self.is_zero = size <= _NOTHING_BELOW
         self.is_flat = self.spread <= max(_FLAT_BELOW * size, _NOTHING_BELOW)
 
     # Sums of products of these lose little to cancellation, unlike those of the values.
@@ -72,7 +71,8 @@ class Values:
 
     def product(self, other: "Values") -> float:
         """N times the covariance."""
-        return dot(self.above, other.above) - self.total * other.total / self.values.size
+        mean = self.total / self.values.size
+        return dot(self.above, other.above) - mean * other.total
 
     @cached_property
     def power(self) -> float:

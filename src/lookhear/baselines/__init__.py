@@ -16,12 +16,13 @@ from torch import Tensor
 from lookhear.baselines.centre import CENTRE_SIGMA, Centre, centre_prior, fitted_centre
 from lookhear.baselines.gbvs import gbvs
 from lookhear.baselines.itti import itti_koch
-from lookhear.baselines.pyramids import checked
+from lookhear.baselines.pyramids import LEAST_SIDE, checked
 from lookhear.baselines.spectral import spectral_residual
 
 __all__ = [
     "BASELINES",
     "CENTRE_SIGMA",
+    "LEAST_SIDE",
     "Baseline",
     "Centre",
     "centre_prior",

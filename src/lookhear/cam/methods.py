@@ -52,8 +52,8 @@ class _Case:
         """Logits (N, K) of the inputs or of variants of them, the features scaled."""
         logits: Tensor = self.network(inputs, scale)
         if scale is None:
-            self.check("its logits", logits)
             self.check("the features", self.network.features)
+            self.check("its logits", logits)
         if int(self.classes.max()) >= logits.shape[1]:
             raise LookhearError(
                 f"class {int(self.classes.max())}: the network has {logits.shape[1]} classes, "

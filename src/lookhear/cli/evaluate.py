@@ -41,7 +41,9 @@ def evaluate(
     smooth: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures."
+            min=0,
+            max=1000,
+            help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace older results in --out.")] = False,

@@ -135,8 +135,8 @@ def explain(
                 of.area, (of.deletion, of.insertion, of.random_deletion, of.random_insertion)
             )
             line += (
-                f"; deletion {gone:.3f} (shuffled {random_gone:.3f}), "
-                f"insertion {came:.3f} (shuffled {random_came:.3f})"
+                f"; deletion {gone:.3f} (moved elsewhere {random_gone:.3f}), "
+                f"insertion {came:.3f} (moved elsewhere {random_came:.3f})"
             )
         out.print(line)
     out.print(f"{folder / 'report.html'}: the explanation, to look at")

@@ -140,7 +140,7 @@ def read_names(path: Path | str) -> list[str]:
         LookhearError: If the file is missing, is not text or names nothing.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LookhearError(f"{path}: cannot be read as a list of names ({error})") from error
     names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))

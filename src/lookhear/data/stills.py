@@ -23,7 +23,8 @@ def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
         LookhearError: it is missing, damaged, or claims to be too large.
     """
     try:
-        picture = cv2.imread(str(path), flags)
+        # Of a missing file OpenCV writes on the terminal.
+        picture = cv2.imread(str(path), flags) if path.is_file() else None
     except cv2.error:
         picture = None
     if picture is None:

@@ -1,12 +1,14 @@
 """Maps that were made elsewhere, as files: a folder of pictures or arrays, or an archive.
 
     FOLDER/<picture>.png                     of a picture; .jpg, .jpeg and .npy likewise
-    FOLDER/<database>/<clip>/<frame>.png     of a clip's frames; <database>/ may be left out
+    FOLDER/<database>/<clip>/<frame>.png     of a clip's frames
     FOLDER/<database>/<clip>/maps.npz        of a clip, as `lookhear predict` writes them
     FILE.npz                                 keys are pictures, or PREFIX/<picture>
 
 The last number in a frame's file name is that of the frame; counting begins with 1, as in STAViS's
 layout, or with 0 if there is a file of number 0. Of `maps.npz` the map nearest in time is taken.
+<database>/ may be left out where no other clip of the set has the clip's name. <picture> is its
+file's name without suffix, or with it where two pictures of the set differ in nothing else.
 
 What may be wrong with such maps, and what becomes of it:
 
@@ -18,6 +20,7 @@ What may be wrong with such maps, and what becomes of it:
 | the same value everywhere   | scored, as chance                              | yes            |
 | in colour                   | its luminance, which may not be what was meant | yes            |
 | no map within a second      | the nearest one (of `maps.npz`)                | yes            |
+| maps of frames after the last | nothing                                      | yes            |
 | no map of a clip or picture | an error                                       | yes            |
 
 So no model gains by leaving out what it finds hard.
@@ -47,6 +50,7 @@ STRETCHED = "another shape than the frame, to which it was stretched"
 SHAPES_APART = 0.05  # of the ratio of the sides, at least
 FAR = "the nearest map is of another time"
 FAR_SECONDS = 1.0
+BEYOND = "the last one, but there are maps of later ones"
 IN_COLOUR = "in colour, of which the luminance was taken"
 PICTURES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (*PICTURES, ".npy")
@@ -91,19 +95,23 @@ class OfFolder:
                 f"{folder}: holds no maps ({', '.join(SUFFIXES)}) of {subject.name}"
             )
         first = 0 if 0 in files else 1
+        if max(files) - first >= subject.frame_count:
+            note(BEYOND, subject.frame_count - 1)
         for index in indices:
             file = files.get(index + first)
             yield _compared(_read(file, index, note), subject, index, note) if file else None
 
     def _of_picture(self, subject: Viewed) -> Path:
+        own = subject.paths[0]
         files = [
             file
-            for file in sorted(self._folder.glob(f"{glob.escape(str(subject.path))}.*"))
-            if file.stem == subject.path.name and file.suffix.lower() in SUFFIXES
+            for file in sorted(self._folder.glob(f"{glob.escape(str(own))}.*"))
+            if file.stem == own.name and file.suffix.lower() in SUFFIXES
         ]
         if not files:
             raise LookhearError(
-                f"{self._folder}: has no map of {subject.name}; add it or leave the picture out"
+                f"{self._folder}: has no map of {subject.name}, such as {own}.png; add it or leave "
+                "the picture out"
             )
         if len(files) > 1:
             raise LookhearError(
@@ -113,11 +121,11 @@ class OfFolder:
         return files[0]
 
     def _of_clip(self, subject: Viewed) -> Path:
-        for folder in (self._folder / subject.path, self._folder / subject.path.name):
-            if folder.is_dir():
-                return folder
+        for path in subject.paths:
+            if (self._folder / path).is_dir():
+                return self._folder / path
         raise LookhearError(
-            f"{self._folder}: has no folder {subject.path}; add its maps or leave the clip out"
+            f"{self._folder}: has no folder {subject.paths[0]}; add its maps or leave the clip out"
         )
 
 
@@ -141,9 +149,13 @@ class OfArchive:
         """Give the map of a picture; see `lookhear.evaluate.models.Model`.
 
         Raises:
-            LookhearError: There is none, or it cannot be read.
+            LookhearError: There is none, it cannot be read, or it is asked for a clip's.
         """
-        key = self._prefix + str(subject.path)
+        if subject.frame_rate is not None:
+            raise LookhearError(
+                f"{self._path}: an .npz file holds maps of pictures; for clips give a folder"
+            )
+        key = self._prefix + str(subject.paths[0])
         if key not in self._keys:
             raise LookhearError(f"{self._path}: has no map {key}; add it or leave it out")
         found = _numbers(_archive(self._path, [key])[key], f"{self._path}: the map {key}")
@@ -164,7 +176,8 @@ def _numbered(folder: Path) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for file in sorted(folder.iterdir()):
         number = _LAST_NUMBER.search(file.stem)
-        if file.suffix.lower() not in SUFFIXES or not number:
+        is_hidden = file.name.startswith(".")  # macOS puts ._0001.png beside 0001.png
+        if is_hidden or file.suffix.lower() not in SUFFIXES or not number:
             continue
         if int(number[0]) in files:
             raise LookhearError(
@@ -186,7 +199,8 @@ def _in_time(path: Path, times: Sequence[float]) -> Iterator[tuple[Maps, float]]
     )
     if of_maps.ndim != 1 or not of_maps.size or of_maps.dtype.kind not in "fiu":
         raise misfit
-    if not (np.diff(of_maps) > 0).all():
+    of_maps = of_maps.astype(np.float64)
+    if not np.isfinite(of_maps).all() or not (np.diff(of_maps) > 0).all():
         raise misfit
     try:
         with zipfile.ZipFile(path) as archive, archive.open("maps.npy") as content:

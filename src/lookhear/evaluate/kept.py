@@ -1,14 +1,18 @@
 """Scores of clips that are done, kept until all are: an evaluation that was stopped goes on."""
 
 import contextlib
+import glob
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lookhear import __version__
-from lookhear.files import cannot_write, partial_of
+from lookhear.files import cannot_write, is_partial, partial_of
+
+KEY_DIGITS = 16
 
 
 class Done(NamedTuple):
@@ -34,8 +38,9 @@ class Kept:
 
     def __init__(self, results: Path, described: Mapping[str, Any]) -> None:
         text = json.dumps({"lookhear": __version__, **described}, sort_keys=True)
-        key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        key = hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
         self._path = partial_of(results.with_name(f"{results.name}.{key}"))
+        self._any = partial_of(Path(f"{glob.escape(results.name)}.{'[0-9a-f]' * KEY_DIGITS}")).name
 
     def read(self) -> dict[str, Done]:
         """Name of each clip that is done -> its scores."""
@@ -61,12 +66,37 @@ class Kept:
             raise cannot_write(self._path.parent, error) from error
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all, and what was kept for these results before anything changed."""
         with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            for path in self._path.parent.glob(self._any):
+                path.unlink(missing_ok=True)
 
 
-def stamp(path: Path) -> list[tuple[str, int]]:
-    """What tells a file or the files of a folder from other ones: names and times of change."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
-    return [(str(file.absolute()), file.stat().st_mtime_ns) for file in files]
+def stamp(paths: Iterable[Path]) -> str:
+    """What tells files, and all files in folders, from other ones.
+
+    Returns:
+        A hash of their names, sizes and times of change. What is still being written, such as the
+        scores that are kept, is left out, for it may be in one of the folders.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in _files(path.absolute()):
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                found = file.stat()
+                digest.update(repr((str(file), found.st_size, found.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """A file, or the files in a folder and in those in it, each folder once."""
+    if not path.is_dir():
+        yield path
+    seen = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        real = os.path.realpath(folder)
+        # A link to a folder that it is in would never end.
+        folders[:] = [] if real in seen else sorted(n for n in folders if not is_partial(Path(n)))
+        files = [] if real in seen else sorted(n for n in names if not is_partial(Path(n)))
+        seen.add(real)
+        yield from (Path(folder, name) for name in files)

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lookhear.baselines import Baseline, fitted_centre
+from lookhear.baselines import LEAST_SIDE, Baseline, fitted_centre
 from lookhear.cam import as_classifier, class_activation
 from lookhear.data.spectrogram import Windows, log_spectrogram
 from lookhear.errors import LookhearError
 from lookhear.evaluate.viewed import Viewed
 from lookhear.maps import Maps
 from lookhear.media import Picture, SoundWindows
+from lookhear.nets.imported import is_size
 from lookhear.nets.scam import SA, ST, S
 from lookhear.nets.sta import STA, Seen
 from lookhear.prediction import input_size
@@ -57,6 +58,11 @@ class OfBaseline:
     def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
+        if min(subject.size) < LEAST_SIDE:
+            raise LookhearError(
+                f"{subject.name}: is {_in_words(subject.size)} pixels, but baselines need "
+                f"{LEAST_SIDE} a side; leave it out"
+            )
         for some in _batches(indices):
             pictures = _pictures(subject, some)
             before = None
@@ -177,19 +183,27 @@ class OfOwn:
 
     It takes pictures (B, 3, H, W), RGB in [0, 1], at the size that it has as its ``input_size``,
     or that of the frames.
+
+    Raises:
+        LookhearError: Its ``input_size`` is none.
     """
 
     def __init__(self, net: nn.Module, method: str) -> None:
         self._net = net
         self._method = method
+        self._size = getattr(net, "input_size", None)
+        if self._size is not None and not is_size(self._size):
+            raise LookhearError(
+                f"network {type(net).__name__}: its input_size must be (height, width) in pixels, "
+                f"not {self._size!r}"
+            )
 
     def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         device = next((of.device for of in self._net.parameters()), torch.device("cpu"))
-        size = getattr(self._net, "input_size", None)
         for some in _batches(indices):
-            frames = _pictures(subject, some, size).to(device)
+            frames = _pictures(subject, some, self._size).to(device)
             classes = self._logits(frames).argmax(1)
             yield from class_activation(self._net, frames, classes, self._method).cpu().numpy()
 
@@ -246,11 +260,25 @@ def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 def _pictures(
     subject: Viewed, indices: Sequence[int], size: tuple[int, int] | None = None
 ) -> Tensor:
-    """Frames, resized to a height and width if given: (N, 3, H, W), RGB in [0, 1]."""
+    """Frames, resized to a height and width if given: (N, 3, H, W), RGB in [0, 1].
+
+    Raises:
+        LookhearError: Without a size, if one is not as large as the subject.
+    """
     frames = [subject.pixels(index) for index in indices]
     if size is not None:
         frames = [_resized(frame, size) for frame in frames]
+    for index, frame in zip(indices, frames, strict=True):
+        if size is None and frame.shape[:2] != subject.size:
+            raise LookhearError(
+                f"{subject.name}: frame {index + 1} is {_in_words(frame.shape)} pixels, the first "
+                f"{_in_words(subject.size)}; copy its frames again"
+            )
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
+
+
+def _in_words(shape: Sequence[int]) -> str:
+    return f"{shape[1]} x {shape[0]}"
 
 
 def _resized(frame: Picture, size: tuple[int, int]) -> Picture:

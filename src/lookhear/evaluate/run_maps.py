@@ -10,6 +10,7 @@ from lookhear.data.loader import Moments
 from lookhear.data.shards import read_complete
 from lookhear.data.tagged import SPLITS
 from lookhear.errors import LookhearError
+from lookhear.evaluate.drawn import FAR, FAR_SECONDS
 from lookhear.evaluate.models import Note
 from lookhear.evaluate.viewed import Viewed
 from lookhear.maps import Maps
@@ -63,14 +64,16 @@ class OfRun:
         Raises:
             LookhearError: The clip was not in the run's test, or maps are missing or damaged.
         """
-        del note
-        if subject.path.name not in self._moments:
+        own = str(subject.paths[-1])
+        if own not in self._moments:
             raise LookhearError(
                 f"{self._run}: has no maps of {subject.name}; test it on these clips"
             )
-        data, moments = self._moments[subject.path.name]
+        data, moments = self._moments[own]
         times = np.array([data.time(moment) for moment in moments])
         for index in indices:
-            nearest = moments[int(np.abs(times - subject.time(index)).argmin())]
-            found = data.derived(self._folder, self._array, nearest)
+            apart = np.abs(times - subject.time(index))
+            if apart.min() > FAR_SECONDS:
+                note(FAR, index)
+            found = data.derived(self._folder, self._array, moments[int(apart.argmin())])
             yield (found if self._which is None else found[self._which]).astype(np.float32)

@@ -97,7 +97,7 @@ def score_models(
     }
     subjects: list[Subject] = []
     notes = [*viewed.faults]
-    with ThreadPoolExecutor(cores()) as pool:  # metrics sort a lot, which is one thread's work
+    with ThreadPoolExecutor(cores()) as pool:  # a picture's metrics are one thread's work
         for subject in viewed.subjects:
             indices = choices.frames(subject)
             if subject.name in done:
@@ -148,12 +148,11 @@ def _score_subject(
         for name, model in models.items()
         if model is not None
     }
-    height, width = subject.annotate(indices[:1]).fixations.shape[1:]
-    step = max(BATCH_PIXELS // (height * width), 1)
-    for start in range(0, len(indices), step):
+    start, step = 0, 1  # the first frame tells how large they are, and so how many to take at once
+    while start < len(indices):
         some = indices[start : start + step]
         annotation = subject.annotate(some)
-
+        height, width = annotation.fixations.shape[1:]
         ready: dict[str, Tensor | None] = dict.fromkeys(models)
         for name, stream in streams.items():
             given = zip(some, islice(stream, len(some)), strict=True)
@@ -167,6 +166,7 @@ def _score_subject(
             for metric, of_frames in metrics.items():
                 values[name][metric] += of_frames.tolist()
         advance(len(some))
+        start, step = start + step, max(BATCH_PIXELS // (height * width), 1)
     return Done(values, [*_in_words(subject, odd)])
 
 

@@ -1,5 +1,6 @@
 """What models are scored on: pictures and clips that people looked at, by one interface."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -36,8 +37,11 @@ class Viewed(Protocol):
         """The database it is of."""
 
     @property
-    def path(self) -> Path:
-        """Relative to the set, without suffix: where maps of it are looked for in a folder."""
+    def paths(self) -> tuple[Path, ...]:
+        """Where maps of it are looked for in a folder, without suffix; no two subjects share one.
+
+        The full one first, the shortest last.
+        """
 
     @property
     def size(self) -> tuple[int, int]:
@@ -87,13 +91,20 @@ class ViewedSet(NamedTuple):
 
 
 class ViewedClip:
-    """A clip of a set in STAViS's layout."""
+    """A clip of a set in STAViS's layout.
 
-    def __init__(self, clip: EyeTrackedClip, name: str) -> None:
+    Args:
+        clip: It.
+        name: Of the subject.
+        is_alone: Whether no other clip of the set has the clip's name.
+    """
+
+    def __init__(self, clip: EyeTrackedClip, name: str, *, is_alone: bool) -> None:
         self.clip = clip
         self.name = name
         self.group = clip.database
-        self.path = Path(clip.database, clip.name)
+        full, short = Path(clip.database, clip.name), Path(clip.name)
+        self.paths = (full, short) if is_alone else (full,)
         self.frame_count = clip.frame_count
         self.frame_rate: float | None = clip.frame_rate
 
@@ -141,16 +152,24 @@ class ViewedPicture:
 
     For s-AUC the other fixations are those of all other pictures of the set, at the same place
     relative to the picture's sides.
+
+    Args:
+        picture: It.
+        group: The name of the set.
+        everyone: Where people looked in all pictures of the set.
+        is_alone: Whether no other picture of the set has its name, but for the suffix.
     """
 
     frame_count = 1
     frame_rate: float | None = None
 
-    def __init__(self, picture: FixatedPicture, group: str, everyone: "_Everyone") -> None:
+    def __init__(
+        self, picture: FixatedPicture, group: str, everyone: "_Everyone", *, is_alone: bool
+    ) -> None:
         self.picture = picture
         self.name = picture.name
         self.group = group
-        self.path = Path(picture.path.stem)
+        self.paths = (Path(picture.path.stem if is_alone else picture.name),)
         self.size = picture.height, picture.width
         self._everyone = everyone
 
@@ -229,14 +248,17 @@ def read_viewed(data: Path, *, names: Path | None = None, database: str | None =
     databases = read_stavis(data, database)
     clips = [clip for of in databases for clip in of.clips]
     several = len({clip.database for clip in clips}) > 1
-    subjects = [
-        ViewedClip(clip, f"{clip.database}/{clip.name}" if several else clip.name)
-        for clip in clips
-        if wanted is None or clip.name in wanted
-    ]
-    missing = sorted(set(wanted or ()) - {subject.clip.name for subject in subjects})
+    namesakes = Counter(clip.name for clip in clips)
+    subjects = []
+    missing = set(wanted or ())
+    for clip in clips:
+        full = f"{clip.database}/{clip.name}"
+        if wanted is None or not {full, clip.name}.isdisjoint(wanted):
+            name = full if several else clip.name
+            subjects.append(ViewedClip(clip, name, is_alone=namesakes[clip.name] == 1))
+            missing -= {full, clip.name}
     if missing:
-        raise LookhearError(f"{names}: {data} has no clip {missing[0]}; see its {FOLD_LISTS}")
+        raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
     if not subjects:
         raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
     faults = tuple(f"{data}: {fault}" for of in databases for fault in of.faults)
@@ -248,7 +270,10 @@ def _pictures(data: Path, wanted: Sequence[str] | None) -> ViewedSet:
     if len(pictures) < 2:
         raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
     name, everyone = data.absolute().name, _Everyone(pictures)
-    subjects = [ViewedPicture(picture, name, everyone) for picture in pictures]
+    namesakes = Counter(picture.path.stem for picture in pictures)
+    subjects = [
+        ViewedPicture(of, name, everyone, is_alone=namesakes[of.path.stem] == 1) for of in pictures
+    ]
     return ViewedSet(name, "pictures", subjects)
 
 

@@ -2,7 +2,9 @@
 
 The most important pixels of a window are taken away first, or put back first, and the probability
 of the class is followed. A faithful map makes it fall soon and rise soon. The same is done with the
-map's places shuffled: maps as smooth, and as coarse, that know nothing.
+map moved elsewhere, in space and in time: as smooth and as coarse, but knowing nothing. (Single
+pixels at random, as in RISE, or the places of the layer's grid, would flicker as no map does, and
+undo what a network sees by that alone.)
 """
 
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from torch.nn import functional as F
 from lookhear.explanation.tubes import in_time, spline
 
 STEPS = 10
-SHUFFLES = 3
+MOVES = 3  # at random
 BLUR = 8  # times coarser is what insertion begins with
 Curve = NDArray[np.float32]
 
@@ -31,7 +33,7 @@ class Faithfulness:
         shares: (S,) from 0 to 1, of the window's pixels that are gone, or there again.
         deletion: (S,) probabilities of the class; the most important pixels go first.
         insertion: (S,) likewise; they come first.
-        random_deletion: (S,) the mean of those of shuffled maps.
+        random_deletion: (S,) the mean of those of maps moved elsewhere.
         random_insertion: (S,) likewise.
     """
 
@@ -70,7 +72,7 @@ def measure_faithfulness(
         index: of the class.
         span: seconds, of the first and last frame of the window.
         advance: is told how many more windows have gone through the network.
-        seed: of the shuffles.
+        seed: of the moves.
     """
     blurred = _blurred(inputs)
     shares = np.linspace(0, 1, STEPS + 1, dtype=np.float32)
@@ -93,8 +95,8 @@ def measure_faithfulness(
         return np.array([unclear, *follow(order, blurred, inputs), whole], np.float32)
 
     chance = np.random.default_rng(seed)
-    shuffled = [chance.permuted(maps.ravel()).reshape(maps.shape) for _ in range(SHUFFLES)]
-    order, *random_orders = (_order(of, inputs) for of in (maps, *shuffled))
+    moved = [_moved(maps, chance) for _ in range(MOVES)]
+    order, *random_orders = (_order(of, inputs) for of in (maps, *moved))
     return Faithfulness(
         span,
         shares,
@@ -107,7 +109,13 @@ def measure_faithfulness(
 
 def passes(labels: int) -> int:
     """How many windows go through the network to measure it for so many labels."""
-    return labels * (3 + 2 * (1 + SHUFFLES) * (STEPS - 1))
+    return labels * (3 + 2 * (1 + MOVES) * (STEPS - 1))
+
+
+def _moved(maps: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+    """Move maps by a quarter to three quarters of each axis; what leaves comes in again."""
+    steps = [int(chance.integers(-(-size // 4), size - size // 4 + 1)) for size in maps.shape]
+    return np.roll(maps, steps, (0, 1, 2))
 
 
 def _order(maps: NDArray[np.float32], inputs: Tensor) -> Tensor:

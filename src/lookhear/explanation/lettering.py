@@ -1,5 +1,6 @@
-"""Text as pixels, in the font that comes with Pillow."""
+"""Text as pixels, in the font that comes with Pillow, or in one of the system for other scripts."""
 
+import contextlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -9,11 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 from lookhear.viz import Pixels
 
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
-LINE = 1.25  # of a line's height, in sizes of the font
+LINE = 1.25  # a line's height, in sizes of the font
+SMALLEST = 2 / 3  # of the size asked for
+LAST_LATIN = "\u017f"
+WIDER_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf", "msyh.ttc")
 
 
 def lettered(text: str, size: int, width: int) -> Pixels:
-    """Draw a line of text; what is too long for the width ends in an ellipsis.
+    """Draw a line of text; what is too long becomes smaller, and then ends in an ellipsis.
 
     Args:
         text: letters that the font lacks become empty boxes.
@@ -23,7 +27,11 @@ def lettered(text: str, size: int, width: int) -> Pixels:
     Returns:
         (h, w), uint8: how much of each pixel the letters cover, 255 for all of it.
     """
-    font = _font(size)
+    is_latin = max(plain(text), default="") <= LAST_LATIN
+    length = _font(size, is_latin).getlength(plain(text))
+    if length > width:
+        size = max(round(SMALLEST * size), int(size * width / length))
+    font = _font(size, is_latin)
     line = fitted(text, lambda part: font.getlength(part) <= width)
     extent = max(1, min(width, round(font.getlength(line))))
     drawn = Image.new("L", (extent, round(LINE * size)))
@@ -48,7 +56,10 @@ def plain(text: str) -> str:
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int, is_latin: bool) -> ImageFont.FreeTypeFont:
+    for name in () if is_latin else WIDER_FONTS:
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(name, size)
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)  # which needs the FreeType in Pillow's wheels
     return font

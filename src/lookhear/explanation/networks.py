@@ -26,7 +26,7 @@ from lookhear.errors import LookhearError
 from lookhear.explanation.labels import read_names
 from lookhear.media import Clip, shaped_like
 from lookhear.models import load_source
-from lookhear.nets.imported import imported_network
+from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.scam import ST
 from lookhear.prediction import MAPS_PER_SECOND
 
@@ -254,7 +254,7 @@ def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
     has_time = any(isinstance(module, nn.Conv3d) for module in net.modules())
     frames = told("frames", FRAMES if has_time else 1, "a whole number above 0", _is_count)
     rate = told("frame_rate", FRAME_RATE, "a number above 0", _is_rate)
-    size = told("input_size", INPUT_SIZE, "(height, width) in pixels", _is_size)
+    size = told("input_size", INPUT_SIZE, "(height, width) in pixels", is_size)
     categories = told("categories", (), "names, one a class", _are_names)
     unchecked = Classifier(
         name,
@@ -281,10 +281,6 @@ def _is_count(value: Any) -> bool:
 
 def _is_rate(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value < math.inf
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_count, value))
 
 
 def _are_names(value: Any) -> bool:

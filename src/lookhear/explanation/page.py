@@ -13,13 +13,14 @@ import numpy as np
 from lookhear import __version__, viz
 from lookhear.explanation.explained import Explanation
 from lookhear.explanation.faithfulness import Faithfulness
-from lookhear.explanation.found import Found
+from lookhear.explanation.findings import Found
 from lookhear.explanation.plots import faithfulness_plot, scores_plot
 from lookhear.report import data_uri, stylesheet
 from lookhear.viz import Pixels
 
 MOST_FINDINGS = 3
 SHARE_TOLD = 0.1  # of the pixels, whose loss is told in words
+CLEAR = 0.05  # of the untouched window's probability, by which areas must differ to count
 STRIP_WIDTH = 2000  # pixels, at most
 WIDE_FILMS = "700px"
 
@@ -167,9 +168,9 @@ def _faithfulness(explained: Explanation, found: Sequence[Found]) -> str:
     return (
         f"<section><h2>Whether to believe it</h2>{said}"
         f'<div class="graph">{faithfulness_plot(explained)}</div>'
-        "<p class=quiet>Pixels of one window are replaced by its mean colour (left), or put back "
+        "<p class=quiet>Pixels of one window become grey (left), or put back "
         "in place of a blurred picture (right). A faithful map makes the probability fall soon and "
-        "rise soon: a small area left, a large one right. The maps with their places shuffled show "
+        "rise soon: a small area left, a large one right. The same map moved elsewhere shows "
         "what would come of it without knowledge.</p></section>"
     )
 
@@ -177,26 +178,30 @@ def _faithfulness(explained: Explanation, found: Sequence[Found]) -> str:
 def _told(name: str, of: Faithfulness) -> str:
     """What the curves say, in words."""
     step = int(np.abs(of.shares - SHARE_TOLD).argmin())
-    start, left, shuffled = (
+    start, left, moved = (
         _number(float(value))
         for value in (of.deletion[0], of.deletion[step], of.random_deletion[step])
     )
     return (
         f"Without the {100 * of.shares[step]:.3g}% of pixels that the map calls most important, "
-        f"the probability of {name} goes from {start} to {left}; without as many that shuffled "
-        f"maps name, to {shuffled}. {_verdict(of)}"
+        f"the probability of {name} goes from {start} to {left}; without as many that the map "
+        f"names when it is moved elsewhere, to {moved}. {_verdict(of)}"
     )
 
 
 def _verdict(of: Faithfulness) -> str:
-    falls = of.area(of.deletion) < of.area(of.random_deletion)
-    rises = of.area(of.insertion) > of.area(of.random_insertion)
+    margin = CLEAR * float(of.deletion[0])
+    falls = of.area(of.random_deletion) - of.area(of.deletion) > margin
+    rises = of.area(of.insertion) - of.area(of.random_insertion) > margin
     if falls and rises:
         return "Deletion and insertion both say that the map knows what the network uses."
     if falls or rises:
         better, worse = ("deletion", "insertion") if falls else ("insertion", "deletion")
         return f"By {better} the map knows what the network uses, by {worse} it does not."
-    return "It does no better than shuffled maps: do not take it for what the network uses."
+    return (
+        "It does no better than when it is moved elsewhere: do not take it for what the network "
+        "uses."
+    )
 
 
 def _choices(explained: Explanation) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ FONT_SIZE = 13
 LETTER = 0.56 * FONT_SIZE  # wide, about
 LINE = 17  # from one line of text to the next
 MOST_DOTS = 60
-NAME_WIDTH = 180
+NAME_WIDTH = 220
 MOST_TICKS = 8
 COLOURS = ("#9c1f87", "#0077c8", "#c25a00", "#3f8f2c", "#00332b", "#7a7585")
 RANDOM_COLOUR = "#625c6c"
@@ -123,7 +123,7 @@ def faithfulness_plot(explained: Explanation) -> str:
         parts.append(_faithfulness_of(plain(label.name), measured, top, explained.method))
         top += 290
     names = ", ".join(plain(label.name) for label in explained.labels)
-    said = f"Deletion and insertion curves of {names}, beside those of shuffled maps"
+    said = f"Deletion and insertion curves of {names}, beside those of maps moved elsewhere"
     return _svg(top, said, "".join(parts))
 
 
@@ -136,13 +136,13 @@ def _faithfulness_of(name: str, of: Faithfulness, top: float, method: str) -> st
         ("pixels back, the most important first", of.insertion, of.random_insertion),
     )
     high = _top([value for _, *curves in pairs for curve in curves for value in curve.tolist()])
-    for column, (change, curve, shuffled) in enumerate(pairs):
+    for column, (change, curve, moved) in enumerate(pairs):
         left = 52 + column * (WIDTH - 8) / 2
         axes = Axes(left, top + 74, left + WIDTH / 2 - 84, top + 236, 0, 1, high)
         parts.append(axes.drawn({0.0: "0%", 0.5: "50%", 1.0: "100%"}, change))
         shares = of.shares.tolist()
         lines = (
-            ("shuffled", shuffled, _stroke(RANDOM_COLOUR, 6, "5 4")),
+            ("moved elsewhere", moved, _stroke(RANDOM_COLOUR, 6, "5 4")),
             (method, curve, _stroke(COLOURS[0], 1)),
         )
         for row, (whose, values, style) in enumerate(lines):

@@ -6,11 +6,7 @@ from pathlib import Path
 
 from lookhear import viz
 from lookhear.explanation.explained import Explanation
-from lookhear.explanation.found import summarise
-from lookhear.explanation.intime import TubeInTime
-from lookhear.explanation.keeping import write_curves, write_scores, write_settings, write_tubes
-from lookhear.explanation.lettering import plain
-from lookhear.explanation.moving import (
+from lookhear.explanation.films import (
     LOOKS,
     STILL_SUFFIX,
     SUFFIXES,
@@ -18,9 +14,13 @@ from lookhear.explanation.moving import (
     moving_names,
     open_moving,
 )
+from lookhear.explanation.findings import summarise
+from lookhear.explanation.lettering import plain
 from lookhear.explanation.page import Shown, render
 from lookhear.explanation.plots import faithfulness_plot, scores_plot
+from lookhear.explanation.records import write_curves, write_scores, write_settings, write_tubes
 from lookhear.explanation.strip import Strip
+from lookhear.explanation.timing import TubeInTime
 from lookhear.files import whole_folder
 from lookhear.media import Clip
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 
 from lookhear import viz
-from lookhear.explanation.board import Board
-from lookhear.explanation.intime import Due, TubeInTime
+from lookhear.explanation.films import LOOKS, shrunk
 from lookhear.explanation.lettering import lettered
-from lookhear.explanation.moving import LOOKS, shrunk
+from lookhear.explanation.panels import Board
+from lookhear.explanation.timing import Due, TubeInTime
 from lookhear.media import Clip, Frame
 from lookhear.viz import Pixels
 

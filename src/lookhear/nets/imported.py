@@ -3,6 +3,7 @@
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -41,3 +42,12 @@ def imported_network(path: str, device: str = "cpu") -> nn.Module:
         return net.to(device).eval()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise LookhearError(f"device {device}: cannot be used: {error}") from error
+
+
+def is_size(value: Any) -> bool:
+    """Say whether what a network has as its ``input_size`` is (height, width) in pixels."""
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(side, int) and side > 0 for side in value)
+    )

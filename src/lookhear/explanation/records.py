@@ -11,7 +11,7 @@ import numpy as np
 
 from lookhear import __version__
 from lookhear.explanation.explained import Explanation
-from lookhear.explanation.found import Found
+from lookhear.explanation.findings import Found
 from lookhear.explanation.lettering import plain
 from lookhear.maps_files import write_archive
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from lookhear import viz
-from lookhear.explanation.board import Board
 from lookhear.explanation.gif import GifWriter
-from lookhear.explanation.intime import Due
+from lookhear.explanation.panels import Board
+from lookhear.explanation.timing import Due
 from lookhear.maps import Maps
 from lookhear.maps_files import PictureFolder
 from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, VideoWriter

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from lookhear import maps, viz
 from lookhear.explanation.explained import Explanation
 from lookhear.explanation.faithfulness import Faithfulness
-from lookhear.explanation.intime import TubeInTime
 from lookhear.explanation.lettering import plain
+from lookhear.explanation.timing import TubeInTime
 from lookhear.summary import place_name
 
 
