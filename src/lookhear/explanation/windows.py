@@ -76,16 +76,16 @@ class Windows:
         return max(1, self.length // 2)
 
     def __iter__(self) -> Iterator[Window]:
-        self.times = []
         return self._dense() if self._selection == "dense" else self._even()
 
     def _dense(self) -> Iterator[Window]:
         latest: deque[Picture] = deque(maxlen=self.length)
+        times: list[float] = []
         start = 0
         for frame in self._due():
             latest.append(frame.rgb(self.size))
-            self.times.append(frame.time)
-            start = len(self.times) - self.length
+            times.append(frame.time)
+            start = len(times) - self.length
             if start >= 0 and start % self._step == 0:
                 yield Window(start, np.stack(latest))
         if start < 0:
@@ -93,21 +93,23 @@ class Windows:
             yield Window(0, np.stack(latest))
         elif start % self._step:
             yield Window(start, np.stack(latest))
+        self.times = times
 
     def _due(self) -> Iterator[Frame]:
-        last_tick = -1
+        last_tick = -math.inf
         for frame in self._clip.frames():
             tick = math.floor((frame.time + TIMESTAMP_ERROR) * self._rate)
-            if tick > last_tick or not self.times:
+            if tick > last_tick:
                 yield frame
             last_tick = tick
 
     def _even(self) -> Iterator[Window]:
         count = sum(1 for _ in self._clip.frames())
         chosen = np.linspace(0, count - 1, self.length).round().astype(int).tolist()
-        pictures = []
+        pictures, times = [], []
         for frame in self._clip.frames():
             for _ in range(chosen.count(frame.index)):
                 pictures.append(frame.rgb(self.size))
-                self.times.append(frame.time)
+                times.append(frame.time)
         yield Window(0, np.stack(pictures))
+        self.times = times
