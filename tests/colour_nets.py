@@ -60,9 +60,26 @@ def deep() -> nn.Module:
 class Failing(ColourNet):
     def forward(self, inputs: Tensor) -> Tensor:
         if inputs.std() > 0.01:
-            raise RuntimeError("this network\nfails on what is not grey")
+            raise ValueError("this network\nfails on what is not grey")
         return super().forward(inputs)
 
 
 def failing() -> nn.Module:
     return Failing(3)
+
+
+class Breaking(ColourNet):
+    """Gives features of NaN where there is green."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+        self.features.append(BrokenByGreen())
+
+
+class BrokenByGreen(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return features / (features[:, 1:2].amax() < 0.1)
+
+
+def breaking() -> nn.Module:
+    return Breaking()

@@ -103,13 +103,16 @@ def test_results_are_replaced_only_if_that_is_wanted(run: Run, clip: Path, tmp_p
         (("--format", "avi"), "avi"),
         (("--fps", "0"), "fps"),
         (("--device", "abacus"), "abacus"),
+        (("--out", "FILE/out"), "cannot be made"),
     ],
 )
 def test_wrong_options_get_one_line(
     run: Run, clip: Path, tmp_path: Path, wrong: tuple[str, ...], says: str
 ) -> None:
     out = tmp_path / "out"
-    code, said, error = run("explain", clip, *NETWORK, *wrong, "--out", out)
+    (tmp_path / "file").write_text("mine")
+    words = [word.replace("FILE", str(tmp_path / "file")) for word in wrong]
+    code, said, error = run("explain", clip, *NETWORK, "--out", out, *words)
     assert code in (1, 2)
     assert said == ""
     assert error.count("\n") == 1

@@ -11,6 +11,7 @@ from clips import make_clip
 from colour_nets import CATEGORIES
 from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
+from lookhear.explanation.faithfulness import moved_elsewhere
 
 RED, GREEN = (220, 30, 30), (30, 200, 30)
 COUNT, RATE = 30, 10.0
@@ -155,6 +156,12 @@ def test_every_window_is_counted(clip):
         ({"layer": "feature"}, r"layer 'feature'.*features"),
         ({"layer": "head"}, "no places"),
         ({"fps": -1.0}, "above 0"),
+        ({"fps": 0}, "above 0"),
+        ({"labels": []}, "no label"),
+        ({"labels": "rde"}, r"label 'rde': .* red"),
+        ({"selection": "some"}, "dense or even"),
+        ({"weights": "random"}, "weights random"),
+        ({"categories": "missing.txt"}, "missing.txt"),
     ],
 )
 def test_wrong_settings_name_the_choices(clip, settings, message):
@@ -174,6 +181,21 @@ def test_a_network_that_fails_says_so_in_a_line(clip):
     with pytest.raises(LookhearError, match=r"colour_nets:failing: fails.*not grey") as raised:
         lookhear.explain(clip, "colour_nets:failing")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("method", ["tube", "GradCAM"])
+def test_a_network_that_breaks_later_on_says_so(clip, method):
+    with pytest.raises(LookhearError, match="NaN or infinity"):
+        lookhear.explain(clip, "colour_nets:breaking", labels="red", method=method)
+
+
+@pytest.mark.parametrize("grid", [(1, 2, 2), (1, 1, 3), (2, 7, 7), (4, 5, 1)])
+def test_a_map_moved_elsewhere_is_another(grid):
+    maps = np.arange(np.prod(grid), dtype=np.float32).reshape(grid)
+    for seed in range(50):
+        moved = moved_elsewhere(maps, np.random.default_rng(seed))
+        assert sorted(moved.ravel()) == sorted(maps.ravel())
+        assert (moved != maps).all()
 
 
 def test_classes_have_numbers_where_they_have_no_names(clip, tmp_path):

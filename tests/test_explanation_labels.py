@@ -103,3 +103,10 @@ def test_a_file_without_names_is_one_line(
     with pytest.raises(LookhearError, match=rf"names\.txt: .*{complaint}") as caught:
         read_names(file)
     assert "\n" not in str(caught.value)
+
+
+def test_there_are_not_more_labels_than_a_page_shows():
+    assert ask(["top-20"], (), 400)
+    for asked in (["top-300"], ["top-15", "top-6"], [*map(str, range(21))]):
+        with pytest.raises(LookhearError, match="at most 20"):
+            ask(asked, (), 400)

@@ -10,7 +10,7 @@ from scipy.ndimage import zoom
 
 from clips import make_clip
 from lookhear.errors import LookhearError
-from lookhear.explanation.tubes import Tube, blended, saliency_tube
+from lookhear.explanation.tubes import Tube, blended, saliency_tube, spline
 from lookhear.explanation.windows import Selection, Windows
 from lookhear.media import open_clip
 
@@ -52,11 +52,17 @@ def test_the_published_tube_comes_out():
 def test_a_tube_is_scipys_zoom_spread_from_0_to_1(grid, more, seed):
     maps = np.random.default_rng(seed).normal(size=grid)
     size = tuple(old + new - 1 for old, new in zip(grid, more, strict=True))
-    large = zoom(maps, np.divide(size, grid), order=3, output=np.float64)
+    large = zoom(maps, np.divide(size, grid), order=3, output=np.float64, mode="mirror")
     spread = np.ptp(large)
     expected = (large - large.min()) / spread if spread > 1e-9 else np.zeros(size)
     tube = saliency_tube(maps[None], np.ones(1), size)
     np.testing.assert_allclose(tube, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "new_size"), [(12, 168), (16, 160), (8, 26), (5, 6)])
+def test_the_first_and_last_places_stay_where_they_are(size, new_size):
+    matrix = spline(size, new_size)
+    np.testing.assert_allclose(matrix[[0, -1]], np.eye(size)[[0, -1]], atol=1e-12)
 
 
 def test_a_tube_that_is_the_same_everywhere_is_0():
@@ -120,6 +126,11 @@ def test_pictures_are_windows_of_one_frame(tmp_path):
 def test_rates_are_above_0(tmp_path, rate):
     with pytest.raises(LookhearError, match="above 0"):
         windows_of(tmp_path, 3, 1, rate=rate)
+
+
+def test_frames_are_dense_or_even(tmp_path):
+    with pytest.raises(LookhearError, match="dense or even"):
+        windows_of(tmp_path, 3, 1, "random")
 
 
 def test_windows_that_agree_blend_to_what_they_agree_on(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -113,10 +114,13 @@ def check_replaceable(folder: Path, names: Collection[str], *, overwrite: bool) 
 
     Raises:
         LookhearError: It is the current folder, or holds older results, which may not be
-            replaced, or anything else.
+            replaced, or anything else; or it cannot be made where it is.
     """
     if folder.resolve() == Path.cwd():
         raise LookhearError(f"{folder}: is the current folder; give the name of one in it")
+    parent = next(path for path in folder.absolute().parents if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise LookhearError(f"{folder}: cannot be made in {parent}; choose another --out")
     if not folder.exists() or is_empty(folder):
         return
     if not folder.is_dir():

@@ -87,11 +87,7 @@ class _Case:
 
     def check(self, what: str, numbers: Tensor) -> None:
         """Refuse NaN and infinity, of which some methods would make a map of nothing."""
-        if not numbers.isfinite().all():
-            raise LookhearError(
-                f"network {type(self.network.net).__name__}, layer {self.network.layer!r}: NaN or "
-                f"infinity in {what}; train it again, or give it inputs of the range it needs"
-            )
+        self.network.check(what, numbers)
 
     def no_gradients(self) -> LookhearError:
         """What to say of scores that have no gradients by the features."""

@@ -132,6 +132,18 @@ class Watched(nn.Module):
             )
         return scores
 
+    def check(self, what: str, numbers: Tensor) -> None:
+        """Refuse NaN and infinity.
+
+        Raises:
+            LookhearError: there is some.
+        """
+        if not numbers.isfinite().all():
+            raise LookhearError(
+                f"network {type(self.net).__name__}, layer {self.layer!r}: NaN or infinity in "
+                f"{what}; train it again, or give it inputs of the range it needs"
+            )
+
 
 def _most_like(name: str, names: list[str]) -> list[str]:
     return get_close_matches(name, names, n=4, cutoff=0.5) or [n for n in names if "." not in n]

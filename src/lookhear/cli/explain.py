@@ -30,13 +30,14 @@ def explain(
         str,
         typer.Option(
             help="A video classifier of torchvision such as r3d_18, s3d, mvit_v2_s or swin3d_t; "
-            "your own, as module:factory; or the folder of a saved S, SA or ST."
+            "your own, as module:factory; or the folder of a saved S or SA."
         ),
     ] = "r3d_18",
     weights: Annotated[
         str | None,
         typer.Option(
-            help="A file; or random, for an untrained network.", show_default="the published ones"
+            help="A file; or random, for an untrained network of torchvision.",
+            show_default="the published ones",
         ),
     ] = None,
     categories: Annotated[
@@ -80,6 +81,7 @@ def explain(
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
     from lookhear.explanation.explaining import explain as explain_clip
+    from lookhear.explanation.lettering import plain
     from lookhear.explanation.results import RESULTS, write_explanation
     from lookhear.files import check_replaceable
     from lookhear.media import open_clip
@@ -98,7 +100,7 @@ def explain(
             network,
             weights=weights,
             categories=categories,
-            labels=label or ["top-1"],
+            labels=label or "top-1",
             method=method,
             layer=layer,
             selection=selection,
@@ -126,7 +128,7 @@ def explain(
     out.print(f"{explained.network}: {explained.method} of {chosen}")
     for place, (found, tube) in enumerate(zip(explained.labels, explained.tubes, strict=True)):
         line = (
-            f"{found.name}: probability {explained.probabilities[:, place].mean():.3f}, "
+            f"{plain(found.name)}: probability {explained.probabilities[:, place].mean():.3f}, "
             f"strongest at {time_label(explained.times[tube.peak()])}"
         )
         if explained.faithfulness:

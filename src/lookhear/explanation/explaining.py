@@ -38,8 +38,8 @@ def explain(
     network: str | Classifier = "r3d_18",
     *,
     weights: str | Path | None = None,
-    categories: Path | None = None,
-    labels: Sequence[str] = ("top-1",),
+    categories: str | Path | None = None,
+    labels: str | Sequence[str] = "top-1",
     method: str = TUBE,
     layer: str | None = None,
     selection: Selection = "dense",
@@ -56,7 +56,8 @@ def explain(
             a saved S or SA, or one that is loaded.
         weights: a file, or ``random``; None for the published ones.
         categories: a file of the classes' names, a line each.
-        labels: each a name, a number, or ``top-K`` for the K most probable.
+        labels: each a name, a number, or ``top-K`` for the K most probable; in all,
+            as many as fit a page.
         method: ``tube`` for Saliency Tubes, or one of `lookhear.cam.METHODS`.
         layer: dotted name; None to have it found.
         selection: ``dense`` for windows that overlap by half, ``even`` for one window of frames
@@ -77,10 +78,16 @@ def explain(
         )
     if not isinstance(network, Classifier):
         network = load_classifier(network, weights, categories, device)
-    asked = ask(labels, network.categories, network.classes)
+    asked = ask(
+        [labels] if isinstance(labels, str) else labels, network.categories, network.classes
+    )
     clip = open_clip(path)
     windows = Windows(
-        clip, network.frames, network.size_for(clip), fps or network.frame_rate, selection
+        clip,
+        network.frames,
+        network.size_for(clip),
+        network.frame_rate if fps is None else fps,
+        selection,
     )
     with undisturbed(network.net), _one_line_errors(network):
         first = next(_batches(network, windows))[1]
@@ -190,7 +197,9 @@ def _view(network: Classifier, method: str, layer: str, inputs: Tensor) -> View:
 def _one_line_errors(network: Classifier) -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
+    except (LookhearError, OSError):
+        raise
+    except Exception as error:  # whatever a stranger's network raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise LookhearError(
             f"network {network.name}: fails on {network.frames} frames of "

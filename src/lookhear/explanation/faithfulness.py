@@ -95,7 +95,7 @@ def measure_faithfulness(
         return np.array([unclear, *follow(order, blurred, inputs), whole], np.float32)
 
     chance = np.random.default_rng(seed)
-    moved = [_moved(maps, chance) for _ in range(MOVES)]
+    moved = [moved_elsewhere(maps, chance) for _ in range(MOVES)]
     order, *random_orders = (_order(of, inputs) for of in (maps, *moved))
     return Faithfulness(
         span,
@@ -112,9 +112,13 @@ def passes(labels: int) -> int:
     return labels * (3 + 2 * (1 + MOVES) * (STEPS - 1))
 
 
-def _moved(maps: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+def moved_elsewhere(maps: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
     """Move maps by a quarter to three quarters of each axis; what leaves comes in again."""
-    steps = [int(chance.integers(-(-size // 4), size - size // 4 + 1)) for size in maps.shape]
+    quarters = [-(-size // 4) for size in maps.shape]
+    steps = [
+        int(chance.integers(quarter, max(quarter, size - quarter) + 1))
+        for quarter, size in zip(quarters, maps.shape, strict=True)
+    ]
     return np.roll(maps, steps, (0, 1, 2))
 
 

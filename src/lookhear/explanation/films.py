@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -57,17 +57,19 @@ class Videos(Moving):
         height, width = self._board.panel
         self._panel = height + height % 2, width + width % 2
         self._blenders = []
-        for kind, look in LOOKS.items():
-            writer = VideoWriter(
-                folder / f"{kind}.mp4",
-                *self._board.size[::-1],
-                frame_rate=clip.frame_rate,
-                sample_aspect_ratio=clip.sample_aspect_ratio,
-                matrix=clip.matrix,
-                sound=clip,
-            )
-            video = self._open.enter_context(Encoding(writer))
-            self._blenders.append((video, viz.Overlay(*self._panel, clip.matrix, look)))
+        with self._open as opened:
+            for kind, look in LOOKS.items():
+                writer = VideoWriter(
+                    folder / f"{kind}.mp4",
+                    *self._board.size[::-1],
+                    frame_rate=clip.frame_rate,
+                    sample_aspect_ratio=clip.sample_aspect_ratio,
+                    matrix=clip.matrix,
+                    sound=clip,
+                )
+                video = opened.enter_context(Encoding(writer))
+                self._blenders.append((video, viz.Overlay(*self._panel, clip.matrix, look)))
+            self._open = opened.pop_all()
 
     def add(self, frame: Frame, maps: Sequence[Maps]) -> None:
         """Write the next frame."""
@@ -142,16 +144,18 @@ def open_moving(
     formats: Iterable[Format],
     names: Sequence[str],
     times: Sequence[float],
-) -> list[Moving]:
+) -> Iterator[Moving]:
     """Start what was asked for; of a still picture there is only one thing to make."""
     if clip.is_still:
-        return [Stills(folder, clip, names)]
+        yield Stills(folder, clip, names)
+        return
     make: dict[Format, Callable[[Path, Clip, Sequence[str]], Moving]] = {
         "video": Videos,
         "gif": Gifs,
         "png": partial(Folders, times=times),
     }
-    return [make[kind](folder, clip, names) for kind in dict.fromkeys(formats)]
+    for kind in dict.fromkeys(formats):
+        yield make[kind](folder, clip, names)
 
 
 def moving_names(clip: Clip, formats: Sequence[Format]) -> list[tuple[str, str]]:

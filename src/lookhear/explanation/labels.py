@@ -11,6 +11,7 @@ from torch import Tensor
 from lookhear.errors import LookhearError
 
 SHOWN_NAMES = 4
+MOST_LABELS = 20
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,17 @@ def ask(asked: Sequence[str], categories: Sequence[str], count: int) -> Asked:
         count: how many classes there are.
 
     Raises:
-        LookhearError: there is no such class, or there are fewer than K.
+        LookhearError: there is no such class, there are fewer than K, or more are asked for than
+            `MOST_LABELS`, or none.
     """
+    if not asked:
+        raise LookhearError("no label: give one, or top-1 for the most probable")
     classes = tuple(map(Label, range(count), categories or map(str, range(count))))
-    return Asked(classes, tuple(_wanted(text, classes) for text in asked))
+    wanted = tuple(_wanted(text, classes) for text in asked)
+    count = sum(1 if isinstance(one, Label) else one for one in wanted)
+    if count > MOST_LABELS:
+        raise LookhearError(f"{count} labels: too many to show; give at most {MOST_LABELS}")
+    return Asked(classes, wanted)
 
 
 def _wanted(text: str, classes: Sequence[Label]) -> Label | int:

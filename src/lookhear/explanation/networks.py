@@ -93,7 +93,7 @@ class Classifier:
 def load_classifier(
     name: str,
     weights: str | Path | None = None,
-    categories: Path | None = None,
+    categories: str | Path | None = None,
     device: str = "cpu",
 ) -> Classifier:
     """Load a network that names what is in a clip or picture.
@@ -116,7 +116,7 @@ def load_classifier(
         LookhearError: There is no such network, file or device, weights or names do not fit, or
             the user's network cannot be fed; one line says which.
     """
-    names = None if categories is None else read_names(categories)
+    names = None if categories is None else read_names(Path(categories))
     _require(device)
     if name in NETWORKS:
         classifier = _of_torchvision(name, weights, device)
@@ -240,7 +240,12 @@ def _count(keys: list[str], what: str) -> str:
 
 
 def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
-    net = imported_network(name, device)
+    if str(weights) == RANDOM and not Path(RANDOM).exists():
+        raise LookhearError(
+            f"--weights {RANDOM}: {name} comes with its own, or takes a file; leave --weights out"
+        )
+    with torch.inference_mode(mode=False):  # whose tensors have no gradients, ever
+        net = imported_network(name, device)
     if weights is not None:
         _fill(net, read_state(Path(weights)), str(weights), name)
         net.to(device)

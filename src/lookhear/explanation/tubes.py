@@ -119,4 +119,5 @@ def spline(size: int, new_size: int) -> NDArray[np.float64]:
 
     The first and last values stay where they are.
     """
-    return np.asarray(zoom(np.eye(size), (new_size / size, 1), order=3))
+    # By default SciPy gives 0 where rounding puts the last sample a hair beyond the end.
+    return np.asarray(zoom(np.eye(size), (new_size / size, 1), order=3, mode="mirror"))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lookhear.cam import class_activation, prediction_layer
 from lookhear.cam.watched import Watched
+from lookhear.errors import LookhearError
 
 TUBE = "tube"
 Maps = NDArray[np.float32]
@@ -70,7 +71,13 @@ class TubeView:
     def look(self, inputs: Tensor) -> Tensor:
         """See `View`."""
         logits, features = self._see(inputs)
-        np.save(self._waiting, features)
+        try:
+            np.save(self._waiting, features)
+        except OSError as error:
+            raise LookhearError(
+                f"{tempfile.gettempdir()}: no room for the activations of the clip "
+                f"({error.strerror}); set TMPDIR to a folder with more"
+            ) from error
         return logits
 
     def maps(self, classes: Sequence[int], batches: Iterable[Tensor]) -> Iterator[Maps]:
@@ -88,6 +95,8 @@ class TubeView:
     @torch.no_grad()
     def _see(self, inputs: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
         logits = self._watched(inputs)
+        self._watched.check("its features", self._watched.features)
+        self._watched.check("its scores", logits)
         features = self._watched.features.float().cpu().numpy()
         return logits, features if inputs.ndim == 5 else features[:, :, None]
 

@@ -3,7 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +49,10 @@ class Windows:
                 ``even`` for a single one, whose frames are spread evenly over the clip.
 
         Raises:
-            LookhearError: the rate is not above 0.
+            LookhearError: the rate is not above 0, or there is no such selection.
         """
+        if selection not in get_args(Selection):
+            raise LookhearError(f"selection {selection!r}: must be dense or even")
         if not 0 < rate < math.inf:
             raise LookhearError(f"{rate} frames a second: must be above 0")
         self.length = length
