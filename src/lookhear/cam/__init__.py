@@ -1,7 +1,7 @@
 """Class activation maps: where a classifier of pictures or clips sees a class."""
 
 from lookhear.cam.classifiers import as_classifier
-from lookhear.cam.layers import find_layer, linear_head
+from lookhear.cam.layers import find_layer
 from lookhear.cam.methods import METHODS, class_activation, prediction_layer
 from lookhear.cam.watched import layer_named
 
@@ -11,6 +11,5 @@ __all__ = [
     "class_activation",
     "find_layer",
     "layer_named",
-    "linear_head",
     "prediction_layer",
 ]
