@@ -3,7 +3,7 @@
 import json
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -276,9 +276,10 @@ def _mismatch(state: Mapping[str, Tensor], kind: str) -> str | None:
             if name in ours and ours[name].shape != expected[name].shape
         ],
     }
-    return ", ".join(_count(keys, what) for what, keys in faults.items() if keys) or None
+    return ", ".join(counted(keys, what) for what, keys in faults.items() if keys) or None
 
 
-def _count(keys: list[str | None], what: str) -> str:
+def counted(keys: Sequence[str | None], what: str) -> str:
+    """Say how many keys are so, and name the first: 2 missing (fc.weight, fc.bias)."""
     more = ", ..." if len(keys) > SHOWN_KEYS else ""
     return f"{len(keys)} {what} ({', '.join(map(str, keys[:SHOWN_KEYS]))}{more})"

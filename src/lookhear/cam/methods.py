@@ -52,8 +52,8 @@ class _Case:
         """Logits (N, K) of the inputs or of variants of them, the features scaled."""
         logits: Tensor = self.network(inputs, scale)
         if scale is None:
-            self.check("the features", self.network.features)
-            self.check("its logits", logits)
+            self.network.check("the features", self.network.features)
+            self.network.check("its logits", logits)
         if int(self.classes.max()) >= logits.shape[1]:
             raise LookhearError(
                 f"class {int(self.classes.max())}: the network has {logits.shape[1]} classes, "
@@ -82,12 +82,8 @@ class _Case:
             (gradients,) = torch.autograd.grad(scores, features, allow_unused=True)
         if gradients is None:
             raise self.no_gradients()
-        self.check("the gradients by the features", gradients)
+        self.network.check("the gradients by the features", gradients)
         return features.detach(), gradients
-
-    def check(self, what: str, numbers: Tensor) -> None:
-        """Refuse NaN and infinity, of which some methods would make a map of nothing."""
-        self.network.check(what, numbers)
 
     def no_gradients(self) -> LookhearError:
         """What to say of scores that have no gradients by the features."""
@@ -120,7 +116,7 @@ def _of_torchcam(method: type[Any], *arguments: str) -> Callable[[_Case], Tensor
                 raise case.no_gradients() from error
             for gradients in extractor.hook_g:
                 if gradients is not None:
-                    case.check("the gradients by the features", gradients)
+                    case.network.check("the gradients by the features", gradients)
         return maps
 
     return weigh

@@ -133,7 +133,7 @@ class Watched(nn.Module):
         return scores
 
     def check(self, what: str, numbers: Tensor) -> None:
-        """Refuse NaN and infinity.
+        """Refuse NaN and infinity, of which some methods would make a map of nothing.
 
         Raises:
             LookhearError: there is some.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lookhear.explanation.tubes import in_time, spline
+from lookhear.explanation.tubes import in_space, in_time
 
 STEPS = 10
 MOVES = 3  # at random
@@ -125,8 +125,7 @@ def moved_elsewhere(maps: NDArray[np.float32], chance: np.random.Generator) -> N
 def _order(maps: NDArray[np.float32], inputs: Tensor) -> Tensor:
     """Rank the pixels of a window, (T, H, W) or (H, W): 0 for the most important."""
     *frames, height, width = inputs.shape[2:]
-    in_space = spline(maps.shape[1], height) @ maps @ spline(maps.shape[2], width).T
-    large = in_time(in_space, frames[0] if frames else 1)
+    large = in_time(in_space(maps, (height, width)), frames[0] if frames else 1)
     order = torch.from_numpy(large.ravel()).argsort(descending=True, stable=True)
     ranks = torch.empty_like(order)
     ranks[order] = torch.arange(len(order))

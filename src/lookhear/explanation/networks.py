@@ -21,7 +21,7 @@ from torchvision import models
 
 from lookhear.cam import as_classifier
 from lookhear.cam.watched import undisturbed
-from lookhear.convert import SHOWN_KEYS, read_state
+from lookhear.convert import counted, read_state
 from lookhear.errors import LookhearError
 from lookhear.explanation.labels import read_names
 from lookhear.media import Clip, shaped_like
@@ -225,18 +225,13 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -
         ],
     }
     if any(faults.values()):
-        counted = ", ".join(_count(keys, what) for what, keys in faults.items() if keys)
+        said = ", ".join(counted(keys, what) for what, keys in faults.items() if keys)
         raise LookhearError(
-            f"{source}: these weights do not fit {name}: {counted}; give those of this network"
+            f"{source}: these weights do not fit {name}: {said}; give those of this network"
         )
     net.load_state_dict(
         {key: state[key].to(tensor.dtype) for key, tensor in own.items()}, assign=True
     )
-
-
-def _count(keys: list[str], what: str) -> str:
-    more = ", ..." if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} {what} ({', '.join(keys[:SHOWN_KEYS])}{more})"
 
 
 def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:

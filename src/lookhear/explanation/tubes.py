@@ -36,9 +36,7 @@ class Tube:
     @cached_property
     def range(self) -> tuple[float, float]:
         """The smallest and the largest value of the enlarged maps."""
-        extremes = [(large.min(), large.max()) for large in map(self._enlarged, self.maps)]
-        lows, highs = zip(*extremes, strict=True)
-        return float(min(lows)), float(max(highs))
+        return float(self._extremes[:, 0].min()), float(self._extremes[:, 1].max())
 
     def frame(self, index: int) -> Maps:
         """Return a frame of the tube, (H, W) float32.
@@ -49,7 +47,7 @@ class Tube:
         low, high = self.range
         is_flat = high - low <= FLAT_BELOW * max(abs(low), abs(high))
         scale = 0.0 if is_flat else 1 / (high - low)
-        return ((self._enlarged(self.maps[index]) - low) * scale).astype(np.float32)
+        return ((in_space(self.maps[index], self.size) - low) * scale).astype(np.float32)
 
     def frames(self) -> Iterator[Maps]:
         """Give one frame after another."""
@@ -57,11 +55,13 @@ class Tube:
 
     def peak(self) -> int:
         """Return the frame in which the tube is 1."""
-        return int(np.argmax([large.max() for large in map(self._enlarged, self.maps)]))
+        return int(self._extremes[:, 1].argmax())
 
-    def _enlarged(self, coarse: NDArray[np.float32]) -> NDArray[np.float64]:
-        rows, columns = map(spline, coarse.shape, self.size)
-        return np.asarray(rows @ coarse @ columns.T, np.float64)
+    @cached_property
+    def _extremes(self) -> NDArray[np.float64]:
+        """(N, 2): the smallest and the largest value of each enlarged map."""
+        enlarged = (in_space(coarse, self.size) for coarse in self.maps)
+        return np.array([(large.min(), large.max()) for large in enlarged])
 
 
 def saliency_tube(
@@ -111,6 +111,12 @@ def in_time(maps: NDArray[np.floating], frames: int) -> NDArray[np.float32]:
     """Spread the maps of a window, (..., t, h, w), over its frames: (..., frames, h, w) float32."""
     spread = np.einsum("nt,...thw->...nhw", spline(maps.shape[-3], frames), maps)
     return np.asarray(spread, np.float32)
+
+
+def in_space(maps: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Enlarge maps, (..., h, w), to a height and width: (..., H, W) float64."""
+    rows, columns = map(spline, maps.shape[-2:], size)
+    return np.asarray(rows @ maps @ columns.T, np.float64)
 
 
 @lru_cache(maxsize=16)
