@@ -28,17 +28,17 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 import lookhear
 from lookhear.cli.console import progress_bar
-from lookhear.data.ave import read_ave
-from lookhear.data.tagged import TaggedClip
+from lookhear.data.readers.ave import read_ave
+from lookhear.data.readers.tagged import TaggedClip
 from lookhear.data.world.clip import HEIGHT, WIDTH
 from lookhear.data.world.files import TRUTH, World, write_world
 from lookhear.data.world.motions import ACTIONS
 from lookhear.data.world.truth import Truth, read_truth
-from lookhear.explanation.networks import Classifier, load_classifier
-from lookhear.explanation.tubes import Tube
-from lookhear.explanation.windows import Windows
 from lookhear.media import open_clip
 from lookhear.parallel import cores
+from lookhear.tubes.networks import Classifier, load_classifier
+from lookhear.tubes.tube import Tube
+from lookhear.tubes.windows import Windows
 
 LEARN = World("actions", clips=1000, seed=31, duration=4.0)
 TEST = World("actions", clips=100, seed=33, duration=6.0)

@@ -18,7 +18,7 @@ from rich.table import Table
 from torch import Tensor
 
 from lookhear.baselines import BASELINES, Baseline
-from lookhear.data.osie import FixatedPicture, read_osie
+from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.metrics import cc, nss
 
 _KEYS = {"gbvs": "gbvs", "itti-koch": "itti"}

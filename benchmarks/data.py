@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader
 from lookhear.data.loader import Moments
 from lookhear.data.moment import FRAMES_A_SECOND, JPEG_QUALITY
 from lookhear.data.prepare import prepare, read_tagged
-from lookhear.data.spectrogram import VGGSOUND
-from lookhear.data.tagged import TaggedClips
+from lookhear.data.readers.tagged import TaggedClips
+from lookhear.media.spectrogram import VGGSOUND
 from lookhear.parallel import cores
 
 ROUNDS = 3

@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lookhear.data.stavis import write_fold, write_gaze
-from lookhear.maps_files import MapsArchive
-from lookhear.prediction import Glimpse
+from lookhear.data.readers.stavis import write_fold, write_gaze
+from lookhear.prediction.maps_files import MapsArchive
+from lookhear.prediction.stream import Glimpse
 
 HEIGHT, WIDTH, RATE, PEOPLE = 240, 320, 25, 15
 

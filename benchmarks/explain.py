@@ -33,10 +33,10 @@ import lookhear
 from lookhear.cam import METHODS, methods
 from lookhear.cam.methods import ONE_BY_ONE
 from lookhear.errors import LookhearError
-from lookhear.explanation.networks import Classifier, load_classifier
-from lookhear.explanation.views import TUBE
-from lookhear.explanation.windows import Windows
 from lookhear.media import VideoWriter, open_clip
+from lookhear.tubes.networks import Classifier, load_classifier
+from lookhear.tubes.views import TUBE
+from lookhear.tubes.windows import Windows
 from memory import repeat
 
 NETWORKS = "r3d_18", "s3d", "mvit_v2_s", "swin3d_t"

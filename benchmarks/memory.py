@@ -37,8 +37,8 @@ def repeat(path: Path, seconds: float, out: Path) -> Path:
 def peak_megabytes(path: Path, out: Path) -> float:
     from lookhear import load_model
     from lookhear.media import open_clip
-    from lookhear.report import ModelNotes
-    from lookhear.results import Settings, write_results
+    from lookhear.prediction.page import ModelNotes
+    from lookhear.prediction.results import Settings, write_results
 
     net, notes = load_model("small").folded(), ModelNotes("small", ())
     write_results(open_clip(path), out, net, notes, Settings())

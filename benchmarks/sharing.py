@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lookhear.nets.sta import STA, Seen
+from lookhear.stanet.sta import STA, Seen
 
 
 @torch.inference_mode()

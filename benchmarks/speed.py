@@ -25,10 +25,10 @@ from lookhear import load_model
 from lookhear.media import open_clip
 from lookhear.media.soundtrack import AAC_BITS_PER_CHANNEL, COPIED_CODECS
 from lookhear.media.write import X264_B_FRAMES, X264_CRF, X264_PRESET
-from lookhear.nets.sta import STA
-from lookhear.prediction import BATCH_SIZE, MAPS_PER_SECOND, input_size, stream
-from lookhear.report import ModelNotes
-from lookhear.results import Settings, write_results
+from lookhear.prediction.page import ModelNotes
+from lookhear.prediction.results import Settings, write_results
+from lookhear.prediction.stream import BATCH_SIZE, MAPS_PER_SECOND, input_size, stream
+from lookhear.stanet.sta import STA
 
 
 def decode(path: Path, threads: str) -> None:

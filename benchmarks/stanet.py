@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader
 
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.world.files import World, write_world
-from lookhear.models import load_network
-from lookhear.nets.switch import AudioSwitch
+from lookhear.nets.saved import load_network
 from lookhear.parallel import cores
+from lookhear.stanet.scores import PSEUDO_FIXATIONS, STA_DEAF, all_moments
+from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
-from lookhear.training.scores import PSEUDO_FIXATIONS, STA_DEAF, all_moments
 
 LEARN = World("sounding", clips=1700, seed=11, duration=3.0)  # 1,360 of them to train on
 TEST = World("sounding", clips=60, seed=12)

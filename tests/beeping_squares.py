@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ave_layout import write_lists
 from clips import make_clip
-from lookhear.data.ave import read_ave
 from lookhear.data.prepare import prepare
+from lookhear.data.readers.ave import read_ave
 from lookhear.training.loop import Schedule
 
 SIZE = (48, 64)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lookhear import cli
-from lookhear.nets.sta import STA
+from lookhear.stanet.sta import STA
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from looked_at import scored, write_watched
-from lookhear.evaluate.drawn import OfFolder
-from lookhear.evaluate.viewed import ViewedSet, read_viewed
+from lookhear.evaluation.from_files import OfFolder
+from lookhear.evaluation.stimuli import ViewedSet, read_viewed
 
 COUNT = 6
 

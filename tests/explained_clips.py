@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clips import make_clip
-from lookhear.explanation.explained import Explanation
-from lookhear.explanation.faithfulness import Faithfulness
-from lookhear.explanation.labels import Label
-from lookhear.explanation.results import write_explanation
-from lookhear.explanation.tubes import Tube
 from lookhear.media import open_clip
+from lookhear.tubes.explained import Explanation
+from lookhear.tubes.faithfulness import Faithfulness
+from lookhear.tubes.labels import Label
+from lookhear.tubes.results import write_explanation
+from lookhear.tubes.tube import Tube
 
 GREY = 150
 SHARES = np.linspace(0, 1, 17, dtype=np.float32)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ave_layout import SPLIT_FILES, write_lists
 from clips import make_clip
-from lookhear.data.stavis import write_fold, write_gaze
+from lookhear.data.readers.stavis import write_fold, write_gaze
 
 SIZE = (64, 96)
 SIDE = 24

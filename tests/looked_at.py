@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lookhear.annotation import Annotation
-from lookhear.data.fixated import count_fixations, density_of
-from lookhear.data.stavis import write_fold, write_gaze, write_sound
-from lookhear.evaluate.scoring import Choices, score_models
-from lookhear.evaluate.viewed import People, ViewedSet
+from lookhear.data.readers.fixated import count_fixations, density_of
+from lookhear.data.readers.stavis import write_fold, write_gaze, write_sound
+from lookhear.evaluation.protocol import Annotation
+from lookhear.evaluation.scoring import Choices, score_models
+from lookhear.evaluation.stimuli import People, ViewedSet
 from lookhear.maps import Maps
 
 HEIGHT, WIDTH = 48, 64

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from lookhear.errors import LookhearError
-from lookhear.nets.scam import S
+from lookhear.stanet.sources import S
 from lookhear.training.loop import Schedule, Training, train
 from lookhear.training.processes import Processes
 
@@ -183,7 +183,7 @@ class ForkedProcesses(Processes):
 def fresh_context() -> ForkServerContext:
     """Starts processes at once, by forking one that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lookhear.nets.scam", "lookhear.training.loop"])
+    context.set_forkserver_preload(["lookhear.stanet.sources", "lookhear.training.loop"])
     return context
 
 

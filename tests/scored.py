@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lookhear.evaluate.examples import Example, Reason
-from lookhear.evaluate.page import EvaluationReport
-from lookhear.evaluate.scores import Scores, Subject
-from lookhear.evaluate.statistics import analyse
+from lookhear.evaluation.examples import Example, Reason
+from lookhear.evaluation.page import EvaluationReport
+from lookhear.evaluation.scores import Scores, Subject
+from lookhear.evaluation.statistics import analyse
 from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES
-from lookhear.viz import Pixels
+from lookhear.show.heat import Pixels
 
 
 def scores_of(

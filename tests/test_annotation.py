@@ -10,10 +10,10 @@ import scipy.io
 import torch
 from numpy.typing import NDArray
 
-from lookhear.annotation import Annotation, annotate, ever_fixated, protocol
-from lookhear.data.fixated import FixatedClip, density_of
-from lookhear.data.stavis import EyeTrackedClip, read_stavis, write_fold, write_gaze
+from lookhear.data.readers.fixated import FixatedClip, density_of
+from lookhear.data.readers.stavis import EyeTrackedClip, read_stavis, write_fold, write_gaze
 from lookhear.errors import LookhearError
+from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated, protocol
 from lookhear.maps import resize
 from lookhear.metrics import METRIC_NAMES, auc_shuffled, resize_to
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lookhear.data.ave import HEADER, ave_video, read_ave, write_ave
-from lookhear.data.tagged import TaggedClip, TaggedClips, size_of
+from lookhear.data.readers.ave import HEADER, ave_video, read_ave, write_ave
+from lookhear.data.readers.tagged import TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
 
 ENTRIES = ("Church bell&RUhOCu3LNXM&good&0&10", "Frying (food)&a-b_c&good&2&7")

@@ -9,10 +9,11 @@ from torchvision.models import video
 from torchvision.models.video import mvit, swin_transformer
 
 from cam_networks import CLASSES, assert_unchanged, everything
-from lookhear.cam import METHODS, as_classifier, class_activation, find_layer
+from lookhear.cam import METHODS, class_activation, find_layer
 from lookhear.cam import methods as cam_methods
 from lookhear.errors import LookhearError
-from lookhear.nets.scam import SA, ST, S
+from lookhear.stanet.classifiers import as_classifier
+from lookhear.stanet.sources import SA, ST, S
 from test_scam import LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
 
 EACH_METHOD = pytest.mark.parametrize("method", METHODS)

@@ -14,12 +14,12 @@ from conftest import Run
 from lookhear.data.derived import BOXES, write_derived
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
-from lookhear.nets.scam import SA, ST, S
+from lookhear.stanet.recipes.classifying import ClassTraining, as_probabilities, train_source
+from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.sources import SA, ST, S
 from lookhear.training import Source
-from lookhear.training.classify import ClassTraining, as_probabilities, train_source
 from lookhear.training.curves import read_curves
-from lookhear.training.parts import parts_of
-from lookhear.training.presets import PRESETS
+from lookhear.training.initial_weights import parts_of
 
 TINY = dict(PRESETS["tiny"].coarse)
 # Of the recipe, S begins at what an AudioSwitch has learnt; here it begins at nothing.

@@ -15,7 +15,7 @@ import torch
 from clips import beep, make_clip
 from conftest import Run, moving_disc
 from lookhear import __version__
-from lookhear.nets.sta import STA, Seen
+from lookhear.stanet.sta import STA, Seen
 from osie_layout import make_osie
 
 
@@ -287,7 +287,7 @@ def test_odd_names_stay_what_they_are(run: Run, tiny_model: Path, tmp_path: Path
 def test_maps_too_far_apart_for_an_overlay_are_refused(
     run: Run, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lookhear.results.MOST_WAITING_BYTES", 10**6)
+    monkeypatch.setattr("lookhear.prediction.results.MOST_WAITING_BYTES", 10**6)
     clip = make_clip(tmp_path / "disc.mp4", moving_disc(40), 20)
     common = ("--out", tmp_path / "out", "--model", tiny_model, "--fps", 0.1)
     code, _, err = run("predict", clip, *common)

@@ -17,13 +17,13 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from conftest import Run
 from lookhear import load_model
-from lookhear.convert import PUBLISHED, convert, network_of, read_state, renamed
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import backbone_features
-from lookhear.nets.scam import SA, ST, S, SHead, STHead
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
-from lookhear.nets.sta import STA, STAHead
-from lookhear.training.parts import begin_with, parts_of
+from lookhear.stanet.published import PUBLISHED, convert, network_of, read_state, renamed
+from lookhear.stanet.sources import SA, ST, S, SHead, STHead
+from lookhear.stanet.sta import STA, STAHead
+from lookhear.training.initial_weights import begin_with, parts_of
 
 GOLDEN = Path(__file__).parent / "golden"
 LISTED_AS = {

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from ave_layout import make_ave
 from clips import beep, counting_frames, make_clip
-from lookhear.data.ave import ave_video, read_ave, write_ave
 from lookhear.data.check import check
 from lookhear.data.check.findings import SCREEN_COLUMNS, SCREEN_LINES, Findings, render
 from lookhear.data.prepare import prepare
-from lookhear.data.stavis import write_fold, write_gaze, write_sound
-from lookhear.data.tagged import TaggedClip
+from lookhear.data.readers.ave import ave_video, read_ave, write_ave
+from lookhear.data.readers.stavis import write_fold, write_gaze, write_sound
+from lookhear.data.readers.tagged import TaggedClip
 from lookhear.errors import LookhearError
 from osie_layout import make_osie
 

@@ -9,12 +9,12 @@ import torch
 
 from lookhear.data.observers import OBSERVERS
 from lookhear.data.scene import HEIGHT, WIDTH
-from lookhear.demo import run_demo
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.metrics import nss
-from lookhear.nets.sta import STA
-from lookhear.report import ModelNotes
+from lookhear.prediction.demo import run_demo
+from lookhear.prediction.page import ModelNotes
+from lookhear.stanet.sta import STA
 
 NOTES = ModelNotes("untrained", (("Limits", "All."),))
 DURATION = 1.6

@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from looked_at import HEIGHT, RATE, WIDTH, Film, disc, scored, write_watched
-from lookhear.annotation import annotate, ever_fixated, protocol
 from lookhear.baselines import centre_prior
-from lookhear.data.stavis import read_stavis
+from lookhear.data.readers.stavis import read_stavis
 from lookhear.errors import LookhearError
-from lookhear.evaluate import scoring
-from lookhear.evaluate.models import Note
-from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
-from lookhear.evaluate.viewed import Viewed, ViewedPicture, ViewedSet, read_viewed
+from lookhear.evaluation import scoring
+from lookhear.evaluation.models import Note
+from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
+from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluation.stimuli import Viewed, ViewedPicture, ViewedSet, read_viewed
 from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, density, kl, nss
 from osie_layout import make_osie, write_osie

@@ -25,11 +25,11 @@ from drawn_maps import (
 )
 from looked_at import RATE, Film, unheard
 from lookhear.errors import LookhearError
-from lookhear.evaluate.drawn import FAR, STRETCHED, OfArchive, OfFolder
-from lookhear.evaluate.scoring import BROKEN, FLAT
-from lookhear.evaluate.viewed import Viewed, ViewedSet, read_viewed
-from lookhear.maps_files import MapsArchive
-from lookhear.prediction import Glimpse
+from lookhear.evaluation.from_files import FAR, STRETCHED, OfArchive, OfFolder
+from lookhear.evaluation.scoring import BROKEN, FLAT
+from lookhear.evaluation.stimuli import Viewed, ViewedSet, read_viewed
+from lookhear.prediction.maps_files import MapsArchive
+from lookhear.prediction.stream import Glimpse
 from osie_layout import make_osie
 
 

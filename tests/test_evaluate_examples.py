@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookhear.evaluate.examples import Reason, choose_examples
-from lookhear.evaluate.page import render
-from lookhear.evaluate.scores import Scores
+from lookhear.evaluation.examples import Reason, choose_examples
+from lookhear.evaluation.page import render
+from lookhear.evaluation.scores import Scores
 from lookhear.maps import Maps
-from lookhear.viz import Pixels
+from lookhear.show.heat import Pixels
 from scored import example_of, grey, report_of, scores_of, spot
 from test_page import pictures
 from test_report import Page

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from looked_at import Film
-from lookhear.evaluate.kept import Done, Kept, stamp
-from lookhear.evaluate.scores import Scores
-from lookhear.evaluate.scoring import Choices, score_models
-from lookhear.evaluate.viewed import Viewed, ViewedSet
+from lookhear.evaluation.score_cache import Done, Kept, stamp
+from lookhear.evaluation.scores import Scores
+from lookhear.evaluation.scoring import Choices, score_models
+from lookhear.evaluation.stimuli import Viewed, ViewedSet
 from lookhear.maps import Maps
 
 

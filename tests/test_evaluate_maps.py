@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from drawn_maps import COUNT, all_good, draw, good, good_scores, of_folder, watched
 from looked_at import HEIGHT, WIDTH, scored, write_watched
 from lookhear.errors import LookhearError
-from lookhear.evaluate.drawn import BEYOND, IN_COLOUR, STRETCHED, OfArchive, OfFolder
-from lookhear.evaluate.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
-from lookhear.evaluate.viewed import ViewedSet, read_viewed
+from lookhear.evaluation.from_files import BEYOND, IN_COLOUR, STRETCHED, OfArchive, OfFolder
+from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluation.stimuli import ViewedSet, read_viewed
 from lookhear.maps import resize
 from osie_layout import make_osie, write_osie
 

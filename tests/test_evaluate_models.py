@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from cam_networks import Convolutional, made
 from looked_at import HEIGHT, WIDTH, Film, hum, maps_of
 from lookhear.baselines import BASELINES, Baseline, fitted_centre
-from lookhear.cam import as_classifier, class_activation
-from lookhear.data.spectrogram import VGGSOUND, Windows, log_spectrogram
+from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
-from lookhear.evaluate.models import (
+from lookhear.evaluation.models import (
     BATCH_SIZE,
     NEIGHBOUR_SECONDS,
     OfBaseline,
@@ -24,11 +23,13 @@ from lookhear.evaluate.models import (
     OfSource,
     OfSTA,
 )
-from lookhear.evaluate.people import inter_observer
+from lookhear.evaluation.people import inter_observer
 from lookhear.maps import Maps
+from lookhear.media.spectrogram import VGGSOUND, Windows, log_spectrogram
 from lookhear.metrics import METRIC_NAMES
-from lookhear.nets.scam import SA, ST, S
-from lookhear.nets.sta import STA, Seen
+from lookhear.stanet.classifiers import as_classifier
+from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sta import STA, Seen
 
 TINY: dict[str, Any] = {
     "backbone": "resnet10t",

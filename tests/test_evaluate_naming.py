@@ -15,14 +15,14 @@ from lookhear.cam import METHODS
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.errors import LookhearError
-from lookhear.evaluate.drawn import FAR, OfArchive, OfFolder
-from lookhear.evaluate.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
-from lookhear.evaluate.naming import find_models, paths_in
-from lookhear.evaluate.run_maps import ROWS, OfRun
-from lookhear.evaluate.viewed import ViewedSet, read_viewed
+from lookhear.evaluation.from_files import FAR, OfArchive, OfFolder
+from lookhear.evaluation.from_runs import ROWS, OfRun
+from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
+from lookhear.evaluation.naming import find_models, paths_in
+from lookhear.evaluation.stimuli import ViewedSet, read_viewed
 from lookhear.nets.imported import imported_network
-from lookhear.nets.scam import SA, ST, S
-from lookhear.training.maps import FUSED, SINGLE
+from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
+from lookhear.stanet.sources import SA, ST, S
 
 FILMS = ViewedSet("films", "clips", [Film(3, name="one"), Film(3, name="two")])
 TINY: dict[str, Any] = {

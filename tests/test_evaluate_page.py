@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lookhear.errors import LookhearError
-from lookhear.evaluate.examples import Reason
-from lookhear.evaluate.page import EvaluationReport, render, write_page
-from lookhear.evaluate.plots import Scale
-from lookhear.evaluate.scores import Scores, Subject
-from lookhear.evaluate.statistics import analyse
+from lookhear.evaluation.examples import Reason
+from lookhear.evaluation.page import EvaluationReport, render, write_page
+from lookhear.evaluation.plots import Scale
+from lookhear.evaluation.scores import Scores, Subject
+from lookhear.evaluation.statistics import analyse
 from lookhear.metrics import METRIC_NAMES
 from scored import example_of, report_of, scores_of, spot
 from test_report import Page, addresses

@@ -17,11 +17,11 @@ from markdown_it.token import Token
 from rich.console import Console
 
 from lookhear.errors import LookhearError
-from lookhear.evaluate.published import PUBLISHED_METRICS, published
-from lookhear.evaluate.scores import Scores, Subject
-from lookhear.evaluate.statistics import analyse
-from lookhear.evaluate.tables import terminal_table, write_tables
-from lookhear.evaluate.typeset import latex, markdown, one_line
+from lookhear.evaluation.literature import PUBLISHED_METRICS, published
+from lookhear.evaluation.scores import Scores, Subject
+from lookhear.evaluation.statistics import analyse
+from lookhear.evaluation.tables import terminal_table, write_tables
+from lookhear.evaluation.typeset import latex, markdown, one_line
 from lookhear.metrics import METRIC_NAMES
 
 NASTY = [

@@ -11,7 +11,7 @@ from clips import make_clip
 from colour_nets import CATEGORIES
 from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
-from lookhear.explanation.faithfulness import moved_elsewhere
+from lookhear.tubes.faithfulness import moved_elsewhere
 
 RED, GREEN = (220, 30, 30), (30, 200, 30)
 COUNT, RATE = 30, 10.0
@@ -118,7 +118,7 @@ def test_true_tubes_are_more_faithful_than_moved_ones(clip):
 
 
 def test_the_network_is_left_as_it_was(clip):
-    from lookhear.explanation.networks import load_classifier
+    from lookhear.tubes.networks import load_classifier
 
     network = load_classifier("colour_nets:clips")
     before = {name: value.clone() for name, value in network.net.state_dict().items()}

@@ -10,14 +10,14 @@ import pytest
 
 from clips import beep, make_clip
 from explained_clips import GREY, explanation, grey_clip, left_then_right, tube_of, written
-from lookhear import viz
 from lookhear.errors import LookhearError
-from lookhear.explanation.gif import GifWriter, Palette
-from lookhear.explanation.panels import Board
-from lookhear.explanation.results import write_explanation
-from lookhear.explanation.timing import TubeInTime
 from lookhear.media import open_clip
-from lookhear.viz import FOCUS_LOOK, HEAT_LOOK, Pixels
+from lookhear.media.gif import GifWriter, Palette
+from lookhear.show import heat
+from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Pixels
+from lookhear.show.panels import Board
+from lookhear.tubes.results import write_explanation
+from lookhear.tubes.timing import TubeInTime
 
 TIMES = [0.0, 0.04, 0.12, 0.2, 0.24, 0.4]
 
@@ -112,15 +112,15 @@ def test_planes_and_rgb_make_the_same_board() -> None:
 
 
 @pytest.mark.parametrize("look", [HEAT_LOOK, FOCUS_LOOK])
-def test_looks_are_the_same_on_planes_and_in_rgb(look: viz.Look) -> None:
+def test_looks_are_the_same_on_planes_and_in_rgb(look: heat.Look) -> None:
     attention = np.linspace(0, 1, 64, dtype=np.float32)[np.newaxis].repeat(48, 0)
     picture = np.full((48, 64, 3), GREY, np.uint8)
     planes = (
         np.full((48, 64), round(16 + GREY * 219 / 255), np.uint8),
         *(np.full((24, 32), 128, np.uint8) for _ in range(2)),
     )
-    y, _, _ = viz.Overlay(48, 64, look=look).blend(*planes, attention)
-    luma = viz.blend_rgb(picture, attention, look) @ [0.2126, 0.7152, 0.0722]
+    y, _, _ = heat.Overlay(48, 64, look=look).blend(*planes, attention)
+    luma = heat.blend_rgb(picture, attention, look) @ [0.2126, 0.7152, 0.0722]
     np.testing.assert_allclose(y, 16 + luma * 219 / 255, atol=3)
 
 
@@ -184,7 +184,7 @@ def test_pictures_are_those_of_the_frames_that_the_network_saw(tmp_path: Path) -
 
 def test_a_still_picture_gives_pictures_whatever_is_asked_for(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
-    picture.write_bytes(viz.encode_png(np.full((49, 65, 3), GREY, np.uint8)))
+    picture.write_bytes(heat.encode_png(np.full((49, 65, 3), GREY, np.uint8)))
     one = explanation(picture, [0.0] * 3, [left_then_right(3)], probabilities=[[0.5]])
     folder = written(tmp_path / "out", one, "video", "gif")
     assert png(folder / "heat.png").shape == (49, 65, 3)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lookhear.errors import LookhearError
-from lookhear.explanation.labels import Label, ask, read_names
+from lookhear.tubes.labels import Label, ask, read_names
 
 NAMES = ("playing guitar", "Playing Drums", "jump-rope", "7", "bark", "Bark")
 DRUMS, ROPE = Label(1, "Playing Drums"), Label(2, "jump-rope")

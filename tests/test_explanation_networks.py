@@ -16,8 +16,8 @@ from torchvision.models.video import MC3_18_Weights
 
 from lookhear.cam import class_activation, find_layer
 from lookhear.errors import LookhearError
-from lookhear.explanation.networks import NETWORKS, Classifier, load_classifier
-from lookhear.nets.scam import SA, ST, S
+from lookhear.stanet.sources import SA, ST, S
+from lookhear.tubes.networks import NETWORKS, Classifier, load_classifier
 
 KINETICS = 400
 TINY: dict[str, Any] = {

@@ -15,12 +15,12 @@ import pytest
 
 from clips import counting_frames, make_clip
 from explained_clips import explanation, faithful, grey_clip, left_then_right, tube_of, written
-from lookhear.explanation.lettering import lettered
-from lookhear.explanation.plots import faithfulness_plot, scores_plot
-from lookhear.explanation.strip import ACCENT, Strip, key_moments
-from lookhear.explanation.timing import TubeInTime
 from lookhear.media import open_clip
-from lookhear.viz import Pixels
+from lookhear.show.heat import Pixels
+from lookhear.show.lettering import lettered
+from lookhear.tubes.plots import faithfulness_plot, scores_plot
+from lookhear.tubes.strip import ACCENT, Strip, key_moments
+from lookhear.tubes.timing import TubeInTime
 
 HOSTILE = [
     "<script>alert(1)</script>",

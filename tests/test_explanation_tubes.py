@@ -10,9 +10,9 @@ from scipy.ndimage import zoom
 
 from clips import make_clip
 from lookhear.errors import LookhearError
-from lookhear.explanation.tubes import Tube, blended, saliency_tube, spline
-from lookhear.explanation.windows import Selection, Windows
 from lookhear.media import open_clip
+from lookhear.tubes.tube import Tube, blended, saliency_tube, spline
+from lookhear.tubes.windows import Selection, Windows
 
 GOLDEN = Path(__file__).parent / "golden/saliency_tube.npz"
 SIZE = 8, 12

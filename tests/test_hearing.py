@@ -10,11 +10,11 @@ import torch
 from beeping_squares import lasting, prepared_squares, silent_set
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
-from lookhear.models import load_network
+from lookhear.nets.saved import load_network
 from lookhear.nets.sound import SoundClassifier
+from lookhear.stanet.recipes.hearing import HearingTraining, train_hearing
+from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.training.curves import read_curves
-from lookhear.training.hearing import HearingTraining, train_hearing
-from lookhear.training.presets import PRESETS
 
 TINY = PRESETS["tiny"].hearing
 

@@ -12,15 +12,15 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from ave_layout import FPS, brightness, make_ave, write_lists
 from clips import make_clip, quadrants
-from lookhear.data.ave import read_ave
 from lookhear.data.derived import BOXES, FIXATIONS, write_derived
 from lookhear.data.loader import Moments, Partners
 from lookhear.data.moment import cut, second_of
 from lookhear.data.prepare import prepare
+from lookhear.data.readers.ave import read_ave
 from lookhear.data.shards import MANIFEST, read_manifest
-from lookhear.data.spectrogram import REPORT, VGGSOUND, log_spectrogram
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
+from lookhear.media.spectrogram import REPORT, VGGSOUND, log_spectrogram
 
 SIZE = (24, 32)
 PARTNERS: tuple[Partners, ...] = ("short", "long", "cross")

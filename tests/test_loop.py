@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lookhear.errors import LookhearError
-from lookhear.nets.scam import S
+from lookhear.stanet.sources import S
 from lookhear.training import loop
 from lookhear.training.checkpoints import save_model
 from lookhear.training.curves import read_curves

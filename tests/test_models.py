@@ -9,11 +9,11 @@ from safetensors.torch import load_file, save_file
 
 import lookhear
 from lookhear.errors import LookhearError
-from lookhear.models import card_sections, load_model, load_network
-from lookhear.nets.scam import SA, ST, S
+from lookhear.nets.saved import card_sections, load_model, load_network
 from lookhear.nets.sound import SoundClassifier
-from lookhear.nets.sta import STA
-from lookhear.nets.switch import AudioSwitch
+from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sta import STA
+from lookhear.stanet.switch import AudioSwitch
 
 LIGHT: dict[str, Any] = {
     "backbone": "resnet10t",
@@ -120,7 +120,7 @@ def test_a_name_on_the_hub_that_cannot_be_had_is_one_line(monkeypatch: pytest.Mo
     def offline(*_: object, **__: object) -> str:
         raise ConnectionError("no route\nto the hub")
 
-    monkeypatch.setattr("lookhear.models.snapshot_download", offline)
+    monkeypatch.setattr("lookhear.nets.saved.snapshot_download", offline)
     with pytest.raises(LookhearError, match=r"no route to the hub$"):
         load_model("owner/name")
 

@@ -8,7 +8,7 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookhear.data.osie import FixatedPicture, read_names, read_osie
+from lookhear.data.readers.osie import FixatedPicture, read_names, read_osie
 from lookhear.errors import LookhearError
 from osie_layout import make_osie, write_osie
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps
-from lookhear.training.page import Curve, Panel, Row, RunReport, ScoreTable, render, write_page
-from lookhear.viz import Pixels
+from lookhear.show.heat import Pixels
+from lookhear.stanet.page import Curve, Panel, Row, RunReport, ScoreTable, render, write_page
 from test_report import Page, addresses
 
 DASH = "\N{EN DASH}"
@@ -316,5 +316,5 @@ def test_a_page_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: 
 
 
 def test_the_page_is_made_without_the_training_library() -> None:
-    asked = "import sys, lookhear.training.page; sys.exit('lightning' in sys.modules)"
+    asked = "import sys, lookhear.stanet.page; sys.exit('lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

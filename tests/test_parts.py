@@ -13,11 +13,11 @@ from torch import nn
 from beeping_squares import TINY_BACKBONE
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import backbone_features, load_pretrained
-from lookhear.nets.scam import SA, ST, S
 from lookhear.nets.sound import SoundClassifier
-from lookhear.nets.sta import STA
-from lookhear.nets.switch import AudioSwitch
-from lookhear.training.parts import Part, begin_with, parts_of
+from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sta import STA
+from lookhear.stanet.switch import AudioSwitch
+from lookhear.training.initial_weights import Part, begin_with, parts_of
 
 TAGS = ("Bark", "Flute")
 SHALLOW: dict[str, Any] = TINY_BACKBONE | {"stride": 16, "hidden": 0}

@@ -14,8 +14,8 @@ import lookhear
 from clips import beep, make_clip
 from conftest import TINY, moving_disc
 from lookhear.errors import LookhearError
-from lookhear.nets.sta import STA
-from lookhear.prediction import Attention, input_size
+from lookhear.prediction.stream import Attention, input_size
+from lookhear.stanet.sta import STA
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,19 @@ import pytest
 import webdataset
 
 from ave_layout import make_ave, timed_clip, write_lists
-from lookhear.data.ave import read_ave
 from lookhear.data.moment import REACH, cut, second_of
 from lookhear.data.prepare import prepare, read_tagged
+from lookhear.data.readers.ave import read_ave
 from lookhear.data.shards import MEMBERS, read_manifest, read_record
-from lookhear.data.spectrogram import REPORT, VGGSOUND, log_spectrogram
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
+from lookhear.media.spectrogram import REPORT, VGGSOUND, log_spectrogram
 
 DIE = """
 import os, signal, sys
 from pathlib import Path
 import lookhear.data.prepare as room
-from lookhear.data.ave import read_ave
+from lookhear.data.readers.ave import read_ave
 
 data, out, moments = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 write = room.TarWriter.write

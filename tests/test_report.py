@@ -12,9 +12,9 @@ import pytest
 from lookhear import maps
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps, Peak
-from lookhear.report import ClipFacts, ModelNotes, ReportData, render, write_report
-from lookhear.summary import AttentionSummary, Collector, place_name, stays
-from lookhear.viz import Pixels
+from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render, write_report
+from lookhear.prediction.summary import AttentionSummary, Collector, place_name, stays
+from lookhear.show.heat import Pixels
 
 CLIP = ClipFacts("clip.mp4", 160, 90, 12.5, 25.0, has_sound=True)
 MODEL = ModelNotes("small", (("Trained on", "Pictures.\n\n- one\n- two"), ("Limits", "Many.")))

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conftest import TINY as TINY_STA
-from lookhear.nets.scam import SA, ST, S, SAHead, SeenMaps, SHead, STHead
 from lookhear.nets.sound import LightSoundEncoder
-from lookhear.nets.sta import STA
+from lookhear.stanet.sources import SA, ST, S, SAHead, SeenMaps, SHead, STHead
+from lookhear.stanet.sta import STA
 
 GOLDEN = Path(__file__).parent / "golden"
 CATEGORIES = ("bell", "dog", "horn", "rain")

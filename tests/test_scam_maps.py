@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from lookhear import scam
 from lookhear.maps import Maps, normalise
-from lookhear.scam import Boxes
+from lookhear.stanet import scam
+from lookhear.stanet.scam import Boxes
 
 GOLDEN = Path(__file__).parent / "golden" / "scam_fusion.npz"
 

@@ -12,20 +12,19 @@ from numpy.typing import NDArray
 from torch.utils.data import default_collate
 
 from little_world import write_little_world
-from lookhear.annotation import annotate, ever_fixated, protocol
 from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS, write_derived
-from lookhear.data.fixated import density_of
 from lookhear.data.loader import Moments
 from lookhear.data.prepare import prepare, read_tagged
-from lookhear.data.stavis import EyeTrackedClip
+from lookhear.data.readers.fixated import density_of
+from lookhear.data.readers.stavis import EyeTrackedClip
 from lookhear.errors import LookhearError
+from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
+from lookhear.evaluation.tally import Tally
 from lookhear.maps import resize
 from lookhear.metrics import METRIC_NAMES
-from lookhear.nets.sta import STA
-from lookhear.tally import Tally
-from lookhear.training.maps import FUSED, SINGLE
-from lookhear.training.scores import (
+from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
+from lookhear.stanet.scores import (
     MapFolders,
     all_moments,
     attention_of,
@@ -33,6 +32,7 @@ from lookhear.training.scores import (
     gaze_of,
     score,
 )
+from lookhear.stanet.sta import STA
 
 GRID = (32, 48)
 SILENT, UNWATCHED = 1, 3

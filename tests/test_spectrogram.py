@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookhear.data.spectrogram import REPORT, VGGSOUND, log_spectrogram
 from lookhear.media.sound import SAMPLE_RATE
+from lookhear.media.spectrogram import REPORT, VGGSOUND, log_spectrogram
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "audio_spectrogram.npz")
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from conftest import TINY
-from lookhear.nets.blocks import MatchingGate, TimeGate
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
-from lookhear.nets.sta import STA, Seen, STAHead
+from lookhear.stanet.blocks import MatchingGate, TimeGate
+from lookhear.stanet.sta import STA, Seen, STAHead
 
 GOLDEN = Path(__file__).parent / "golden"
 HEARING: dict[str, Any] = TINY | {"sound_encoder": "light"}

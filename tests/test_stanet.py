@@ -20,7 +20,7 @@ import torch
 from conftest import Run
 from little_world import write_little_world
 from lookhear import cli
-from lookhear.models import load_model
+from lookhear.nets.saved import load_model
 from lookhear.training import stanet
 
 STAGES = (

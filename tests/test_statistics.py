@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lookhear.evaluate.scores import Scores, Subject
-from lookhear.evaluate.statistics import Estimate, analyse, estimate, holm, sign_flip
+from lookhear.evaluation.scores import Scores, Subject
+from lookhear.evaluation.statistics import Estimate, analyse, estimate, holm, sign_flip
 
 NAN = math.nan
 

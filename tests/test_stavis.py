@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lookhear import metrics
-from lookhear.data.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations, density_of
-from lookhear.data.stavis import (
+from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations, density_of
+from lookhear.data.readers.stavis import (
     EyeTrackedClip,
     EyeTrackedSet,
     Fold,

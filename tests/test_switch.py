@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lookhear.nets.switch import AudioSwitch, AudioSwitchHead, MatchingSwitchHead
+from lookhear.stanet.switch import AudioSwitch, AudioSwitchHead, MatchingSwitchHead
 
 TINY: dict[str, Any] = {
     "backbone": "resnet10t",

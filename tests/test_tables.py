@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from clips import counting_frames, make_clip
 from lookhear import metrics
-from lookhear.data.tables import read_clips, read_fixations
-from lookhear.data.tagged import TaggedClip
+from lookhear.data.readers.tables import read_clips, read_fixations
+from lookhear.data.readers.tagged import TaggedClip
 from lookhear.errors import LookhearError
 
 HEADER = "path,tag,start,end\n"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from lookhear.evaluation.tally import Tally, means_table
 from lookhear.metrics import METRIC_NAMES
-from lookhear.tally import Tally, means_table
 
 values = st.one_of(st.floats(-5, 5), st.just(math.nan))
 clips = st.lists(st.lists(values, min_size=1, max_size=6), min_size=1, max_size=4)

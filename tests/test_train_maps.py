@@ -14,12 +14,10 @@ from little_world import COLOURS, write_little_world
 from lookhear.data.derived import BOXES, FIXATIONS
 from lookhear.data.loader import Moments
 from lookhear.data.prepare import prepare, read_tagged
-from lookhear.data.spectrogram import VGGSOUND
-from lookhear.data.tagged import Split
+from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
-from lookhear.nets.scam import SA, ST, S
-from lookhear.training import Source
-from lookhear.training.maps import (
+from lookhear.media.spectrogram import VGGSOUND
+from lookhear.stanet.pseudo_fixations import (
     CONFIDENCES,
     FUSED,
     NAMED,
@@ -30,6 +28,8 @@ from lookhear.training.maps import (
     make_maps,
     tasks_of,
 )
+from lookhear.stanet.sources import SA, ST, S
+from lookhear.training import Source
 
 GRID = (8, 12)
 CLASSES = len(COLOURS)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from beeping_squares import COLOURS, SIZE, lasting, prepared_squares, silent_set
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
-from lookhear.data.tagged import Split
+from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
-from lookhear.models import load_model
+from lookhear.nets.saved import load_model
+from lookhear.stanet.recipes.attending import STARecipe, STATraining, train_sta
+from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.training.augment import Augmentation
 from lookhear.training.curves import read_curves
-from lookhear.training.presets import PRESETS
-from lookhear.training.sta import STARecipe, STATraining, train_sta
 
 TINY = PRESETS["tiny"].sta
 GRID = (24, 32)
@@ -85,7 +85,7 @@ def test_moments_with_empty_maps_are_left_out(prepared: Path, tmp_path: Path) ->
             return super().training_step(batch, number)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lookhear.training.sta.STATraining", Counting)
+        patched.setattr("lookhear.stanet.recipes.attending.STATraining", Counting)
         train_sta(prepared, maps, tmp_path / "run", recipe)
     assert len(seen) == 1  # whole batches of 4 out of 7
     assert torch.cat(seen).min() > 0

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from beeping_squares import TINY_BACKBONE, lasting, prepared_squares, silent_set
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
-from lookhear.models import load_model, load_network
-from lookhear.nets.sta import STA
-from lookhear.nets.switch import AudioSwitch
+from lookhear.nets.saved import load_model, load_network
+from lookhear.stanet.recipes.matching import SwitchTraining, save_joined, train_switch
+from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.sta import STA
+from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 from lookhear.training.curves import read_curves
-from lookhear.training.presets import PRESETS
-from lookhear.training.switch import SwitchTraining, save_joined, train_switch
 
 TINY = PRESETS["tiny"].switch
 HEARING: dict[str, Any] = {"sound_encoder": "light"}

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from lookhear.data.osie import FixatedPicture, read_osie
+from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.errors import LookhearError
-from lookhear.models import load_model
+from lookhear.nets.saved import load_model
+from lookhear.stanet.recipes.stills import RECIPES, FixationRecipe, train_fixations
 from lookhear.training.augment import random_views
-from lookhear.training.fixations import RECIPES, FixationRecipe, train_fixations
 from lookhear.training.losses import fixation_losses
 from osie_layout import make_osie
 
@@ -90,7 +90,7 @@ class KilledError(RuntimeError):
 def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     pictures: list[FixatedPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lookhear.training.fixations import FixationTraining
+    from lookhear.stanet.recipes.stills import FixationTraining
 
     recipe = lasting(4)
     whole = train_fixations(pictures, tmp_path / "whole", recipe)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lookhear import viz
 from lookhear.maps import Maps, Peak
-from lookhear.viz import Pixels
+from lookhear.show import heat
+from lookhear.show.heat import Pixels
 
 BT709 = np.array([[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.4542, -0.0458]])
 
@@ -37,8 +37,8 @@ def to_yuv(picture: Pixels) -> list[Pixels]:
 def test_overlay_on_planes_equals_the_blend_in_rgb(height: int, width: int) -> None:
     picture, attention = picture_of(height, width), smooth_noise(9, 60, 100)
     planes = to_yuv(picture)
-    blended = viz.Overlay(height, width).blend(*planes, attention)
-    for plane, expected in zip(blended, to_yuv(viz.blend_rgb(picture, attention)), strict=True):
+    blended = heat.Overlay(height, width).blend(*planes, attention)
+    for plane, expected in zip(blended, to_yuv(heat.blend_rgb(picture, attention)), strict=True):
         differences = np.abs(plane.astype(int) - expected)
         assert differences.max() <= 6
         assert differences.mean() <= 1
@@ -50,8 +50,8 @@ def test_overlay_takes_padded_rows_and_leaves_the_decoders_planes_alone() -> Non
     before = [plane.copy() for plane in padded]
     for plane in padded:
         plane.flags.writeable = False
-    blended = viz.Overlay(72, 128).blend(*padded, attention)
-    expected = viz.Overlay(72, 128).blend(*plain, attention)
+    blended = heat.Overlay(72, 128).blend(*padded, attention)
+    expected = heat.Overlay(72, 128).blend(*plain, attention)
     for made, wanted, given, was in zip(blended, expected, padded, before, strict=True):
         np.testing.assert_array_equal(made, wanted)
         np.testing.assert_array_equal(given, was)
@@ -59,9 +59,9 @@ def test_overlay_takes_padded_rows_and_leaves_the_decoders_planes_alone() -> Non
 
 def test_where_there_is_no_attention_the_picture_is_untouched() -> None:
     picture, nowhere = picture_of(72, 128), np.zeros((9, 16), np.float32)
-    np.testing.assert_array_equal(viz.blend_rgb(picture, nowhere), picture)
+    np.testing.assert_array_equal(heat.blend_rgb(picture, nowhere), picture)
     planes = to_yuv(picture)
-    blended = viz.Overlay(72, 128).blend(*planes, nowhere)
+    blended = heat.Overlay(72, 128).blend(*planes, nowhere)
     for plane, expected in zip(blended, planes, strict=True):
         np.testing.assert_array_equal(plane, expected)
 
@@ -69,12 +69,12 @@ def test_where_there_is_no_attention_the_picture_is_untouched() -> None:
 def test_the_picture_shows_through_the_strongest_attention() -> None:
     everywhere = np.ones((4, 4), np.float32)
     dark, light = (np.full((8, 8, 3), level, np.uint8) for level in (0, 255))
-    contrast = viz.blend_rgb(light, everywhere).astype(int) - viz.blend_rgb(dark, everywhere)
+    contrast = heat.blend_rgb(light, everywhere).astype(int) - heat.blend_rgb(dark, everywhere)
     assert contrast.min() >= 50
 
 
 def test_heat_gets_lighter_with_attention() -> None:
-    lightness = cv2.cvtColor(viz.HEAT[np.newaxis], cv2.COLOR_RGB2LAB)[0, :, 0].astype(int)
+    lightness = cv2.cvtColor(heat.HEAT[np.newaxis], cv2.COLOR_RGB2LAB)[0, :, 0].astype(int)
     assert np.all(np.diff(lightness) >= 0)
     assert lightness[-1] - lightness[0] > 150
 
@@ -82,13 +82,13 @@ def test_heat_gets_lighter_with_attention() -> None:
 def test_blending_leaves_the_given_picture_alone() -> None:
     picture = picture_of(36, 64)
     before = picture.copy()
-    viz.mark(viz.blend_rgb(picture, smooth_noise(2, 9, 16)), Peak(0.5, 0.5, 1))
-    viz.mark(picture, Peak(0.5, 0.5, 1))
+    heat.mark(heat.blend_rgb(picture, smooth_noise(2, 9, 16)), Peak(0.5, 0.5, 1))
+    heat.mark(picture, Peak(0.5, 0.5, 1))
     np.testing.assert_array_equal(picture, before)
 
 
 def test_a_mark_rings_its_place() -> None:
-    marked = viz.mark(np.zeros((100, 200, 3), np.uint8), Peak(0.25, 0.6, 1))
+    marked = heat.mark(np.zeros((100, 200, 3), np.uint8), Peak(0.25, 0.6, 1))
     rows, columns = np.nonzero(marked.max(axis=-1) > 200)
     assert (columns.mean(), rows.mean()) == pytest.approx((49.5, 59.5), abs=0.5)
     assert marked[60, 50].max() == 0
@@ -99,13 +99,13 @@ def test_a_mark_rings_its_place() -> None:
     [(0, "0:00.0"), (12.4, "0:12.4"), (59.96, "1:00.0"), (3723, "1:02:03.0"), (-0.5, "-0:00.5")],
 )
 def test_time_labels(seconds: float, label: str) -> None:
-    assert viz.time_label(seconds) == label
+    assert heat.time_label(seconds) == label
 
 
 def test_a_contact_sheet_shows_every_moment_in_its_tile() -> None:
     pictures = [np.full((45, 80, 3), level, np.uint8) for level in (40, 90, 140, 190, 240)]
     nowhere = [np.zeros((9, 16), np.float32)] * 5
-    sheet = viz.contact_sheet(pictures, nowhere, range(5), [None] * 5, columns=3, tile_width=100)
+    sheet = heat.contact_sheet(pictures, nowhere, range(5), [None] * 5, columns=3, tile_width=100)
     tile_height, gutter, caption = 56, 4, 10
     assert sheet.shape == (2 * (tile_height + caption) + gutter, 3 * 104 + gutter, 3)
     for index, picture in enumerate(pictures):
@@ -118,13 +118,13 @@ def test_a_contact_sheet_shows_every_moment_in_its_tile() -> None:
 
 def test_a_contact_sheet_is_no_wider_than_its_pictures() -> None:
     picture, attention = picture_of(90, 160), smooth_noise(3, 9, 16)
-    sheet = viz.contact_sheet([picture], [attention], [0], [Peak(0.5, 0.5, 1)], tile_width=100)
+    sheet = heat.contact_sheet([picture], [attention], [0], [Peak(0.5, 0.5, 1)], tile_width=100)
     assert sheet.shape[1] == 108
 
 
 def test_grey_pictures_keep_maps_on_one_scale() -> None:
     attention = np.linspace(0, 0.6, 1000, dtype=np.float32).reshape(20, 50)
-    saved = viz.encode_png(viz.grey(attention))
+    saved = heat.encode_png(heat.grey(attention))
     read = cv2.imdecode(np.frombuffer(saved, np.uint8), cv2.IMREAD_UNCHANGED)
     assert read.shape == (20, 50)
     np.testing.assert_allclose(read / 255, attention, atol=1 / 509)
@@ -132,6 +132,6 @@ def test_grey_pictures_keep_maps_on_one_scale() -> None:
 
 def test_encoded_pictures_keep_their_colours() -> None:
     picture = np.full((32, 48, 3), (200, 60, 20), np.uint8)
-    for encoded, tolerance in ((viz.encode_png(picture), 0), (viz.encode_jpeg(picture), 6)):
+    for encoded, tolerance in ((heat.encode_png(picture), 0), (heat.encode_jpeg(picture), 6)):
         read = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         np.testing.assert_allclose(read.astype(int), picture, atol=tolerance)

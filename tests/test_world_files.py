@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lookhear.data.ave import read_ave
 from lookhear.data.observers import OBSERVERS
-from lookhear.data.stavis import read_stavis
-from lookhear.data.tagged import size_of
+from lookhear.data.readers.ave import read_ave
+from lookhear.data.readers.stavis import read_stavis
+from lookhear.data.readers.tagged import size_of
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.files import World, write_world
 from lookhear.data.world.truth import read_truth

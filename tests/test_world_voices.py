@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lookhear.data.spectrogram import VGGSOUND, log_spectrogram
 from lookhear.data.world.categories import CATEGORIES
 from lookhear.data.world.synthesis import HIGHEST, SAMPLE_RATE
 from lookhear.data.world.voices import (
@@ -22,6 +21,7 @@ from lookhear.data.world.voices import (
     sing,
 )
 from lookhear.media.sound import SAMPLE_RATE as HEARD_RATE
+from lookhear.media.spectrogram import VGGSOUND, log_spectrogram
 
 voices = st.sampled_from(list(VOICES))
 seeds = st.integers(0, 2**32 - 1)

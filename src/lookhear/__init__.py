@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookhear.errors import LookhearError
-    from lookhear.explanation.explained import Explanation
-    from lookhear.explanation.explaining import explain
-    from lookhear.models import load_model
-    from lookhear.prediction import Glimpse, Prediction, predict, stream
+    from lookhear.nets.saved import load_model
+    from lookhear.prediction.stream import Glimpse, Prediction, predict, stream
+    from lookhear.tubes.explained import Explanation
+    from lookhear.tubes.explaining import explain
 
 __all__ = [
     "Explanation",
@@ -23,14 +23,14 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Explanation": "lookhear.explanation.explained",
-    "Glimpse": "lookhear.prediction",
+    "Explanation": "lookhear.tubes.explained",
+    "Glimpse": "lookhear.prediction.stream",
     "LookhearError": "lookhear.errors",
-    "Prediction": "lookhear.prediction",
-    "explain": "lookhear.explanation.explaining",
-    "load_model": "lookhear.models",
-    "predict": "lookhear.prediction",
-    "stream": "lookhear.prediction",
+    "Prediction": "lookhear.prediction.stream",
+    "explain": "lookhear.tubes.explaining",
+    "load_model": "lookhear.nets.saved",
+    "predict": "lookhear.prediction.stream",
+    "stream": "lookhear.prediction.stream",
 }
 
 

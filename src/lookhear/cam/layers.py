@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lookhear.cam.classifiers import SourceClassifier
 from lookhear.cam.layout import Layout, layout_of
 from lookhear.cam.watched import Hook, Watched, hooked, undisturbed
 from lookhear.errors import LookhearError
+from lookhear.stanet.classifiers import SourceClassifier
 
 # Their output is a coarser view of the layer before.
 _POOLING = (nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchcam import methods as torchcam
 
-from lookhear.cam.classifiers import SourceClassifier
 from lookhear.cam.layers import find_layer, linear_head
 from lookhear.cam.watched import Watched, undisturbed
 from lookhear.errors import LookhearError
+from lookhear.stanet.classifiers import SourceClassifier
 
 BATCH_SIZE = 32
 SMOOTH_SAMPLES, SMOOTH_NOISE = 8, 0.1

@@ -16,7 +16,7 @@ def convert(
     folder: Annotated[Path, typer.Option("--out", help="Gets the saved model.")],
 ) -> None:
     """Turn published weights of STANet or VGGSound into a saved model."""
-    from lookhear.convert import convert as convert_file
+    from lookhear.stanet.published import convert as convert_file
 
     convert_file(file, kind, folder)
     use = f"; use it with --model {folder}" if kind == "sta" else ""

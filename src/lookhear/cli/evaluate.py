@@ -50,14 +50,14 @@ def evaluate(
     device: Device = "cpu",
 ) -> None:
     """Score models by how well they predict where people looked."""
-    from lookhear.evaluate.kept import Kept, stamp
-    from lookhear.evaluate.models import OfOwn
-    from lookhear.evaluate.naming import find_models, paths_in
-    from lookhear.evaluate.report import RESULTS, write_report
-    from lookhear.evaluate.scoring import Choices, score_models
-    from lookhear.evaluate.statistics import analyse
-    from lookhear.evaluate.tables import terminal_table
-    from lookhear.evaluate.viewed import read_viewed
+    from lookhear.evaluation.models import OfOwn
+    from lookhear.evaluation.naming import find_models, paths_in
+    from lookhear.evaluation.results import RESULTS, write_report
+    from lookhear.evaluation.score_cache import Kept, stamp
+    from lookhear.evaluation.scoring import Choices, score_models
+    from lookhear.evaluation.statistics import analyse
+    from lookhear.evaluation.stimuli import read_viewed
+    from lookhear.evaluation.tables import terminal_table
     from lookhear.files import check_replaceable
 
     if results:

@@ -80,12 +80,12 @@ def explain(
     overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
-    from lookhear.explanation.explaining import explain as explain_clip
-    from lookhear.explanation.lettering import plain
-    from lookhear.explanation.results import RESULTS, write_explanation
     from lookhear.files import check_replaceable
     from lookhear.media import open_clip
-    from lookhear.viz import time_label
+    from lookhear.show.heat import time_label
+    from lookhear.show.lettering import plain
+    from lookhear.tubes.explaining import explain as explain_clip
+    from lookhear.tubes.results import RESULTS, write_explanation
 
     check_replaceable(folder, RESULTS, overwrite=overwrite)
     clip = open_clip(path)

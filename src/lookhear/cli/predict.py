@@ -16,9 +16,9 @@ from lookhear.errors import LookhearError
 # PyTorch takes seconds to import, and help or a wrong option should not wait for it: what needs
 # it is imported by the verb that uses it.
 if TYPE_CHECKING:
-    from lookhear.nets.sta import STA
-    from lookhear.report import ModelNotes
-    from lookhear.results import Settings
+    from lookhear.prediction.page import ModelNotes
+    from lookhear.prediction.results import Settings
+    from lookhear.stanet.sta import STA
 
 
 def predict(
@@ -49,10 +49,10 @@ def predict(
         raise typer.BadParameter("--fps and --every exclude each other; give one")
     if fps is not None and not math.isfinite(fps):
         raise typer.BadParameter("--fps must be a number of maps a second")
-    from lookhear.models import card_sections, load_model, model_folder
-    from lookhear.prediction import BATCH_SIZE
-    from lookhear.report import ModelNotes
-    from lookhear.results import Settings
+    from lookhear.nets.saved import card_sections, load_model, model_folder
+    from lookhear.prediction.page import ModelNotes
+    from lookhear.prediction.results import Settings
+    from lookhear.prediction.stream import BATCH_SIZE
 
     model_files = model_folder(model)
     net = load_model(model_files, device).folded()
@@ -81,9 +81,9 @@ def demo(
     ),
 ) -> None:
     """Render a short clip with sound, predict it, and score it against the known truth."""
-    from lookhear.demo import run_demo
-    from lookhear.models import card_sections, load_model
-    from lookhear.report import ModelNotes
+    from lookhear.nets.saved import card_sections, load_model
+    from lookhear.prediction.demo import run_demo
+    from lookhear.prediction.page import ModelNotes
 
     net, notes = load_model("small").folded(), ModelNotes("small", card_sections("small"))
     with progress_bar("frames") as progress:
@@ -109,7 +109,7 @@ def _result_folders(clips: list[Path], folder: Path) -> list[Path]:
 
 def _is_done(clip: Path, results: Path, settings: "Settings", overwrite: bool) -> bool:
     """Say whether results are there already; protect what is not ours to replace."""
-    from lookhear.results import made_with
+    from lookhear.prediction.results import made_with
 
     if not clip.exists() or not results.exists():
         return False
@@ -138,7 +138,7 @@ def _predict_one(
     batch_size: int,
 ) -> None:
     from lookhear.media import open_clip
-    from lookhear.results import REPORT, write_results
+    from lookhear.prediction.results import REPORT, write_results
 
     clip = open_clip(clip_path)
     started = time.monotonic()

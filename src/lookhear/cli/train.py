@@ -16,9 +16,9 @@ from lookhear.files import is_empty
 from lookhear.training import Source, Stage
 
 if TYPE_CHECKING:
+    from lookhear.stanet.recipes.presets import Preset
+    from lookhear.training.initial_weights import Part
     from lookhear.training.loop import Machine
-    from lookhear.training.parts import Part
-    from lookhear.training.presets import Preset
 
 app = typer.Typer(help="Train a network.", no_args_is_help=True)
 
@@ -61,9 +61,9 @@ def stanet(
     precision: Precision = "32-true",
 ) -> None:
     """From tags to fixations: all stages of STANet, and a report of them."""
-    from lookhear.tally import means_table
+    from lookhear.evaluation.tally import means_table
 
-    room = _training("stanet")
+    room = _training("stanet.run")
     _preset(preset)
     settings = room.RunSettings(
         data=data,
@@ -100,7 +100,7 @@ def hearing(
     recipe = _preset(preset).hearing
     if recipe is None:
         raise LookhearError(f"--preset {preset}: takes a sound encoder that is trained already")
-    saved = _training("hearing").train_hearing(
+    saved = _training("stanet.recipes.hearing").train_hearing(
         data, folder, recipe, seed, machine=_machine(devices, precision)
     )
     out.print(f"{saved}: hears; begin others with --start sound_encoder={saved}")
@@ -123,7 +123,7 @@ def source(
 ) -> None:
     """Train a source of class maps, S, SA or ST, from tags alone."""
     _check_crops(stage, crops)
-    saved = _training("classify").train_source(
+    saved = _training("stanet.recipes.classifying").train_source(
         data,
         folder,
         _preset(preset).sources(stage)[net],
@@ -152,12 +152,12 @@ def maps(
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
     _check_crops(stage, crops)
-    from lookhear.models import RUN_MODEL
+    from lookhear.nets.saved import RUN_MODEL
 
-    room, recipes = _training("maps"), _preset(preset)
+    room, recipes = _training("stanet.pseudo_fixations"), _preset(preset)
     saved = {name: sources / name / RUN_MODEL for name in recipes.sources(stage)}
     nets = room.Sources.load(saved, recipes.sources(stage)["S"].loss, device)
-    ledger = _training("ledger")
+    ledger = _training("training.ledger")
     read: dict[str, Path | None] = {"moments": data, "crops": crops}
     read |= {str(name): net for name, net in saved.items()}
     ledger.claim(folder, {"grid": recipes.grid, "tags": tags, **ledger.identities(read)})
@@ -183,7 +183,7 @@ def matching(
     recipe = _preset(preset).matching
     if recipe is None:
         raise LookhearError(f"--preset {preset}: its sources begin with pretrained weights instead")
-    saved = _training("switch").train_switch(
+    saved = _training("stanet.recipes.matching").train_switch(
         data, folder, recipe, seed, start=_beginnings(start), machine=_machine(devices, precision)
     )
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
@@ -200,7 +200,7 @@ def switch(
     precision: Precision = "32-true",
 ) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
-    saved = _training("switch").train_switch(
+    saved = _training("stanet.recipes.matching").train_switch(
         data,
         folder,
         _preset(preset).switch,
@@ -223,7 +223,7 @@ def sta(
     precision: Precision = "32-true",
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
-    saved = _training("sta").train_sta(
+    saved = _training("stanet.recipes.attending").train_sta(
         data,
         fixations,
         folder,
@@ -244,7 +244,7 @@ def join(
     """Put an AudioSwitch into STA, to close its sound gate."""
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
-    _training("switch").save_joined(net, matching, folder)
+    _training("stanet.recipes.matching").save_joined(net, matching, folder)
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
@@ -259,9 +259,9 @@ def fixations(
     seed: Seed = 0,
 ) -> None:
     """Train STA on still pictures with fixations."""
-    from lookhear.data.osie import read_names, read_osie
+    from lookhear.data.readers.osie import read_names, read_osie
 
-    training = _training("fixations")
+    training = _training("stanet.recipes.stills")
     chosen = _known(recipe, "recipe", training.RECIPES)
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
     saved = training.train_fixations(pictures, folder, chosen, seed)
@@ -281,18 +281,18 @@ def _check_crops(stage: Stage, crops: Path | None) -> None:
 
 
 def _preset(name: str) -> "Preset":
-    preset: Preset = _known(name, "preset", _training("presets").PRESETS)
+    preset: Preset = _known(name, "preset", _training("stanet.recipes.presets").PRESETS)
     return preset
 
 
 def _machine(devices: int, precision: str) -> "Machine":
-    machine: Machine = _training("loop").Machine(devices, precision)
+    machine: Machine = _training("training.loop").Machine(devices, precision)
     return machine
 
 
 def _beginnings(start: list[str] | None) -> "dict[str, Part | str]":
     """Read PART=FOLDER, PART=FOLDER:PART THERE, or backbone=NAME OF WEIGHTS."""
-    parts = _training("parts")
+    parts = _training("training.initial_weights")
     beginnings: dict[str, Part | str] = {}
     for given in start or ():
         part, equals, source = given.partition("=")
@@ -315,7 +315,7 @@ def _known(name: str, option: str, choices: dict[str, Any]) -> Any:
 def _training(room: str) -> ModuleType:
     """Import a room of training, which needs Lightning."""
     try:
-        return import_module(f"lookhear.training.{room}")
+        return import_module(f"lookhear.{room}")
     except ModuleNotFoundError as error:
         raise LookhearError(
             f"training needs {error.name}: pip install 'lookhear[train]'"

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from lookhear.data.derived import BOXES, DAMAGED_ARRAY, FIXATIONS, read_derived
 from lookhear.data.moment import FRAMES_A_SECOND, REACH, second_of
+from lookhear.data.readers.tagged import Split
 from lookhear.data.shards import (
     FRAME_MEMBERS,
     MANIFEST,
@@ -25,9 +26,8 @@ from lookhear.data.shards import (
     read_complete,
     read_record,
 )
-from lookhear.data.spectrogram import Windows, log_spectrogram
-from lookhear.data.tagged import Split
 from lookhear.errors import LookhearError
+from lookhear.media.spectrogram import Windows, log_spectrogram
 
 Partners: TypeAlias = Literal["short", "long", "cross"]
 Other = TypeVar("Other")

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.data.spectrogram import REPORT, VGGSOUND, Windows, log_spectrogram
 from lookhear.errors import LookhearError
 from lookhear.media import (
     SAMPLE_RATE,
@@ -24,6 +23,7 @@ from lookhear.media import (
     Picture,
     SoundWindows,
 )
+from lookhear.media.spectrogram import REPORT, VGGSOUND, Windows, log_spectrogram
 
 FRAMES_A_SECOND = 8
 REACH = 4  # frames on each side of a moment's own

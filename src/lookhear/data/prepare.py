@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from webdataset.writer import TarWriter
 
-from lookhear.data.ave import ANNOTATIONS, read_ave
 from lookhear.data.moment import (
     FRAMES_A_SECOND,
     REACH,
     Moment,
     cut,
 )
+from lookhear.data.readers.ave import ANNOTATIONS, read_ave
+from lookhear.data.readers.tables import CLIPS, read_clips
+from lookhear.data.readers.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips, size_of
 from lookhear.data.shards import (
     FACTS,
     FRAME_MEMBERS,
@@ -39,8 +41,6 @@ from lookhear.data.shards import (
     checksum,
     read_record,
 )
-from lookhear.data.tables import CLIPS, read_clips
-from lookhear.data.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
 from lookhear.files import (
     cannot_write,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lookhear.data.moment import FRAMES, SPECTROGRAMS
-from lookhear.data.tagged import SPLITS, Fault
+from lookhear.data.readers.tagged import SPLITS, Fault
 from lookhear.errors import LookhearError
 
 FORMAT = 1

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from lookhear.data.spectrogram import VGGSOUND, Windows
+from lookhear.media.spectrogram import VGGSOUND, Windows
 from lookhear.nets.backbones import channels_last
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from lookhear.data.shards import MANIFEST
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, is_empty, write_whole
-from lookhear.training.parts import Part
+from lookhear.training.initial_weights import Part
 
 FORMAT = 1
 LEDGER = "run.json"

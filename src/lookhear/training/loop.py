@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from lookhear.errors import LookhearError
-from lookhear.models import RUN_MODEL
+from lookhear.nets.saved import RUN_MODEL
 from lookhear.training.checkpoints import Checkpoints, save_model
 from lookhear.training.curves import CurveWriter
 from lookhear.training.ledger import claim

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from lookhear.data.loader import Moments
+from lookhear.data.readers.tagged import Split
 from lookhear.data.shards import read_complete
-from lookhear.data.spectrogram import Windows
-from lookhear.data.tagged import Split
 from lookhear.errors import LookhearError
+from lookhear.media.spectrogram import Windows
 from lookhear.nets.sound import SOUND_ENCODERS
 
 

@@ -4,14 +4,20 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lookhear.data.ave import ANNOTATIONS
 from lookhear.data.check.findings import Advance, Findings, Section, Trouble, by_reason
 from lookhear.data.check.gaze import check_fixations, check_osie, check_stavis
 from lookhear.data.check.tagged import check_ave, check_clips
-from lookhear.data.osie import FIXATION_FILE
+from lookhear.data.readers.ave import ANNOTATIONS
+from lookhear.data.readers.osie import FIXATION_FILE
+from lookhear.data.readers.stavis import FOLD_LISTS
+from lookhear.data.readers.tables import (
+    CLIP_COLUMNS,
+    CLIPS,
+    FIXATION_COLUMNS,
+    FIXATIONS,
+    columns_of,
+)
 from lookhear.data.shards import MANIFEST, read_manifest, read_record
-from lookhear.data.stavis import FOLD_LISTS
-from lookhear.data.tables import CLIP_COLUMNS, CLIPS, FIXATION_COLUMNS, FIXATIONS, columns_of
 from lookhear.errors import LookhearError
 
 Look = Callable[[Path, Advance], Section]

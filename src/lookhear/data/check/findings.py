@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lookhear.data.tagged import Fault
+from lookhear.data.readers.tagged import Fault
 
 Advance: TypeAlias = Callable[[int], object]
 """Called with a number of clips or pictures that were looked at."""

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from lookhear.data.check.findings import Advance, Section, Trouble, by_reason, names_in
-from lookhear.data.osie import STIMULI, fixated_names, read_osie
-from lookhear.data.stavis import EyeTrackedClip, EyeTrackedSet, read_stavis
-from lookhear.data.stills import read_still
-from lookhear.data.tables import read_fixations
+from lookhear.data.readers.osie import STIMULI, fixated_names, read_osie
+from lookhear.data.readers.stavis import EyeTrackedClip, EyeTrackedSet, read_stavis
+from lookhear.data.readers.stills import read_still
+from lookhear.data.readers.tables import read_fixations
 from lookhear.errors import LookhearError
 
 PICTURES, FIXATIONS, DENSITIES = "pictures", "fixation maps", "densities"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookhear.data.ave import VIDEOS, read_ave
 from lookhear.data.check.findings import Advance, Section, Trouble, by_reason, names_in
 from lookhear.data.moment import seconds_of
-from lookhear.data.tables import read_clips
-from lookhear.data.tagged import SPLITS, TaggedClip, TaggedClips, size_of
+from lookhear.data.readers.ave import VIDEOS, read_ave
+from lookhear.data.readers.tables import read_clips
+from lookhear.data.readers.tagged import SPLITS, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, open_clip
 

@@ -2,10 +2,10 @@
 
     OUT/world.json                          what was asked for
     OUT/AVE/s7-00012.mp4                    a clip: H.264 and AAC
-    OUT/Annotations.txt, ...Set.txt         its tag and times; see `lookhear.data.ave`
+    OUT/Annotations.txt, ...Set.txt         its tag and times; see `lookhear.data.readers.ave`
     OUT/video_frames/world/s7-00012/        and video_audio, annotations, fold_lists: its frames,
                                             its sound, fixations and their density for each
-                                            frame; see `lookhear.data.stavis`
+                                            frame; see `lookhear.data.readers.stavis`
     OUT/truth/s7-00012.json                 what is where and when; see `read_truth`
 
 Clips of the test split are in the fold lists' test part, all others in the train part. The lists
@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lookhear.data.ave import VIDEOS, ave_video, write_ave
-from lookhear.data.stavis import (
+from lookhear.data.readers.ave import VIDEOS, ave_video, write_ave
+from lookhear.data.readers.stavis import (
     ANNOTATIONS,
     FRAMES,
     SOUND,
@@ -27,7 +27,7 @@ from lookhear.data.stavis import (
     write_gaze,
     write_sound,
 )
-from lookhear.data.tagged import TaggedClip
+from lookhear.data.readers.tagged import TaggedClip
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.data.world.truth import Scenario

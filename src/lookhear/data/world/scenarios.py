@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
-from lookhear.data.tagged import Split
+from lookhear.data.readers.tagged import Split
 from lookhear.data.world.canvas import Pose
 from lookhear.data.world.categories import CATEGORIES, PITCH_RANGE, Category
 from lookhear.data.world.motions import ACTIONS, EASE_SECONDS, MOTIONS

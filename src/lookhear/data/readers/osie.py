@@ -1,0 +1,198 @@
+"""Pictures with the places where people looked, in the folder layout of the OSIE data set.
+
+    DIR/data/stimuli/*.jpg
+    DIR/data/eye/fixations.mat    fixations: cell array of {img, subjects: cell array of
+                                  {fix_x, fix_y, fix_duration}}
+
+Xu et al., "Predicting human gaze beyond pixels", Journal of Vision 14(1):28, 2014;
+https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.io
+from numpy.typing import NDArray
+
+from lookhear.data.readers.fixated import count_fixations, is_inside
+from lookhear.data.readers.stills import read_still
+from lookhear.errors import LookhearError
+
+STIMULI, FIXATION_FILE = Path("data", "stimuli"), Path("data", "eye", "fixations.mat")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class FixatedPicture:
+    """A still picture and the fixations of everyone who looked at it.
+
+    A position is continuous: the picture spans 0 to `width` and 0 to `height`, and a fixation
+    belongs to the pixel `(floor(y), floor(x))`, counted from 0.
+
+    Attributes:
+        path: The picture file.
+        height: In pixels.
+        width: In pixels.
+        x: `(N,)` float64 columns, in `[0, width)`.
+        y: `(N,)` float64 rows, in `[0, height)`.
+        observer: `(N,)` int64, which person of the picture's list looked there.
+        duration: `(N,)` float64, milliseconds.
+    """
+
+    path: Path
+    height: int
+    width: int
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    observer: NDArray[np.int64]
+    duration: NDArray[np.float64]
+
+    @property
+    def name(self) -> str:
+        """File name, as name lists have it: `1005.jpg`."""
+        return self.path.name
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The picture as `(height, width, 3)` uint8 RGB."""
+        return np.asarray(read_still(self.path), np.uint8)
+
+    def fixation_map(
+        self, height: int | None = None, width: int | None = None
+    ) -> NDArray[np.uint8]:
+        """Number of fixations in each pixel, of the picture or of a grid laid over it.
+
+        Args:
+            height: Rows of the grid; the picture's if left out.
+            width: Columns of the grid; the picture's if left out.
+
+        Returns:
+            `(height, width)` uint8 counts; more than 255 in one pixel count as 255.
+        """
+        height, width = height or self.height, width or self.width
+        x, y = self.x * width / self.width, self.y * height / self.height
+        return count_fixations(x, y, height, width)
+
+
+def read_osie(
+    root: Path | str, names: Sequence[str] | None = None, exclude: Collection[str] = ()
+) -> list[FixatedPicture]:
+    """Read the pictures and fixations of a folder in OSIE's layout.
+
+    Fixations outside their picture are dropped. Pictures of the fixation file that are not
+    in the folder are left out with a warning, unless `names` asks for them.
+
+    Args:
+        root: The folder that holds `data/`.
+        names: The pictures wanted (`1005.jpg`), in the order wanted; all if left out.
+        exclude: Pictures to leave out.
+
+    Raises:
+        LookhearError: If a folder or the fixation file is missing or damaged, if it names a
+            picture outside the folder, if a name is unknown, or if no picture is left.
+    """
+    stimuli, fixation_file = Path(root) / STIMULI, Path(root) / FIXATION_FILE
+    if not stimuli.is_dir() or not fixation_file.is_file():
+        raise LookhearError(
+            f"{root}: not a folder in OSIE's layout; it must hold data/stimuli/ and "
+            "data/eye/fixations.mat"
+        )
+    people = _read_fixation_file(fixation_file)
+    for asked in (names or (), exclude):
+        unknown = [name for name in asked if name not in people]
+        if unknown:
+            raise LookhearError(f"{fixation_file}: has no {_listed(unknown)}; check the names")
+
+    wanted = [name for name in (people if names is None else names) if name not in exclude]
+    missing = [name for name in wanted if not (stimuli / name).is_file()]
+    if missing and (names is not None or len(missing) == len(wanted)):
+        raise LookhearError(f"{stimuli}: has no {_listed(missing)}, which fixations.mat names")
+    if missing:
+        log.warning("%s: left out, as there is no such picture: %s", stimuli, _listed(missing))
+    absent = set(missing)
+    pictures = [
+        _picture(stimuli / name, people[name], fixation_file)
+        for name in dict.fromkeys(wanted)
+        if name not in absent
+    ]
+    if not pictures:
+        raise LookhearError(f"{root}: no picture is left to read; check the names to leave out")
+    return pictures
+
+
+def fixated_names(root: Path) -> list[str]:
+    """The pictures that the fixation file of a folder in OSIE's layout names, there or not.
+
+    Raises:
+        LookhearError: If the fixation file is missing or damaged.
+    """
+    return list(_read_fixation_file(root / FIXATION_FILE))
+
+
+def read_names(path: Path | str) -> list[str]:
+    """Read a list of picture names, one a line, such as `val.txt`.
+
+    Raises:
+        LookhearError: If the file is missing, is not text or names nothing.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LookhearError(f"{path}: cannot be read as a list of names ({error})") from error
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not names:
+        raise LookhearError(f"{path}: names no picture; write one file name a line")
+    return names
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _read_fixation_file(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The people of each picture, by picture name."""
+    try:
+        cells = _as_list(scipy.io.loadmat(path, simplify_cells=True)["fixations"])
+        people = {cell["img"]: _as_list(cell["subjects"]) for cell in cells}
+    # A damaged file makes SciPy raise a dozen unrelated kinds of error.
+    except Exception as error:
+        raise LookhearError(
+            f"{path}: not OSIE's fixation file, or damaged ({type(error).__name__}); replace it"
+        ) from error
+    if not people:
+        raise LookhearError(f"{path}: names no picture")
+    if len(people) < len(cells):
+        raise LookhearError(f"{path}: names a picture twice")
+    for name in people:
+        # Else a hostile file could have any file of the machine read.
+        if not isinstance(name, str) or "\\" in name or Path(name).name != name:
+            raise LookhearError(f"{path}: {name!r} is not the name of a file in data/stimuli")
+    return people
+
+
+def _as_list(cells: Any) -> list[Any]:
+    """Undo SciPy's squeezing of a cell array of one."""
+    return [cells] if isinstance(cells, dict) else list(cells)
+
+
+def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> FixatedPicture:
+    height, width = read_still(path).shape[:2]
+    try:
+        x = [np.asarray(person["fix_x"], np.float64).ravel() for person in people]
+        y = [np.asarray(person["fix_y"], np.float64).ravel() for person in people]
+        duration = [np.asarray(person["fix_duration"], np.float64).ravel() for person in people]
+        observer = np.repeat(np.arange(len(people)), [len(of_one) for of_one in x])
+        table = np.stack([np.concatenate(column) for column in (x, y, duration)])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LookhearError(
+            f"{fixation_file}: the fixations of {path.name} cannot be read ({error})"
+        ) from error
+    inside = is_inside(table[0], table[1], height, width)
+    x_inside, y_inside, duration_inside = table[:, inside]
+    return FixatedPicture(
+        path, height, width, x_inside, y_inside, observer[inside], duration_inside
+    )

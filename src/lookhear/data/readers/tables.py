@@ -1,0 +1,263 @@
+"""Anyone's own clips and gaze as two plain tables.
+
+    clips.csv        path,tag,start,end             a clip a row: seconds
+    fixations.csv    clip,time,x,y,observer         a look a row: seconds, pixels, any name
+
+The first row names the columns, in any order; others are let be. A path is relative to the
+table's folder, with `/` between its parts, and a `clip` is such a path, too. A look counts for the
+one frame that is shown at its time: someone who looks on in later frames has a row for each.
+"""
+
+import csv
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookhear.data.readers.fixated import count_fixations, density_of, is_inside
+from lookhear.data.readers.lists import (
+    BadEntryError,
+    check_text,
+    label,
+    number,
+    once_each,
+    plain_name,
+    seconds,
+    span,
+    utf8,
+)
+from lookhear.data.readers.tagged import Fault, TaggedClip, TaggedClips
+from lookhear.errors import LookhearError
+from lookhear.media import open_clip
+
+CLIPS, FIXATIONS = "clips.csv", "fixations.csv"
+CLIP_COLUMNS = ("path", "tag", "start", "end")
+FIXATION_COLUMNS = ("clip", "time", "x", "y", "observer")
+ROUNDING = 1e-6  # of a frame, by which a frame's own time may seem to come before it
+
+
+@dataclass(frozen=True, eq=False)
+class FixatedVideo:
+    """A clip and the looks of everyone who saw it, a `FixatedClip`.
+
+    Attributes:
+        path: The file.
+        name: Its path in the table.
+        height: In pixels.
+        width: In pixels.
+        frame_count: By the clip's header.
+        frame_rate: Frames a second, by the clip's header.
+        frame: `(N,)` int64, the frame each look belongs to, in ascending order.
+        x: `(N,)` float64 columns, in `[0, width)`.
+        y: `(N,)` float64 rows, in `[0, height)`.
+        observer: `(N,)` int64, which person looked there, from 0.
+    """
+
+    path: Path
+    name: str
+    height: int
+    width: int
+    frame_count: int
+    frame_rate: float
+    frame: NDArray[np.int64]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    observer: NDArray[np.int64]
+
+    def fixation_map(self, index: int) -> NDArray[np.uint8]:
+        """Number of looks in each pixel of a frame, `(H, W)`; over 255 count as 255."""
+        first, last = np.searchsorted(self.frame, (index, index + 1))
+        return count_fixations(self.x[first:last], self.y[first:last], self.height, self.width)
+
+    def density(self, index: int) -> NDArray[np.float32]:
+        """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1: see `density_of`."""
+        return density_of(self.fixation_map(index))
+
+
+@dataclass(frozen=True)
+class FixatedVideos:
+    """The clips of a table of looks.
+
+    Attributes:
+        path: The table.
+        clips: In the order in which the table names them first.
+        faults: Rows and clips that cannot be used.
+        outside_picture: How many looks were left out for being outside their clip's picture.
+        outside_time: How many were left out for being after their clip's end.
+    """
+
+    path: Path
+    clips: tuple[FixatedVideo, ...]
+    faults: tuple[Fault, ...] = ()
+    outside_picture: int = 0
+    outside_time: int = 0
+
+
+def read_clips(path: Path | str) -> TaggedClips:
+    """Read a table of tagged clips; their files need not be there. All are for training.
+
+    Raises:
+        LookhearError: If there is no such file, it is not text or lacks a column.
+    """
+    path = Path(path)
+    faults: list[Fault] = []
+    rows = _rows(path, CLIP_COLUMNS, faults)
+    clips = once_each(rows, partial(_tagged_clip, path.parent), path, faults)
+    return TaggedClips(path, tuple(clips), tuple(faults))
+
+
+def read_fixations(
+    path: Path | str, advance: Callable[[int], object] = lambda _: None
+) -> FixatedVideos:
+    """Read a table of looks, and the size and length of the clips it names.
+
+    Looks outside their clip are left out and counted.
+
+    Args:
+        path: The table; of a long one, no more than the numbers is held.
+        advance: Called with the number of clips that were opened.
+
+    Raises:
+        LookhearError: If there is no such file, it is not text or lacks a column.
+    """
+    path = Path(path)
+    looks_of: dict[str, _Looks] = {}
+    faults: list[Fault] = []
+    for line, row in _rows(path, FIXATION_COLUMNS, faults):
+        try:
+            name, look = _look(row)
+        except BadEntryError as error:
+            faults.append(error.fault(path, line))
+        else:
+            looks_of.setdefault(name, _Looks()).add(*look)
+    clips = []
+    outside_picture = outside_time = 0
+    for name, looks in looks_of.items():
+        try:
+            clip, too_late, too_far = _fixated_video(path.parent, name, looks)
+        except LookhearError as error:
+            faults.append(Fault(name, str(error).removeprefix(f"{path.parent / name}: ")))
+        else:
+            clips.append(clip)
+            outside_time += too_late
+            outside_picture += too_far
+        advance(1)
+    return FixatedVideos(path, tuple(clips), tuple(faults), outside_picture, outside_time)
+
+
+def columns_of(path: Path) -> list[str]:
+    """The names in the first row of a table, in lower case.
+
+    Raises:
+        LookhearError: If there is no such file or it is not text.
+    """
+    check_text(path)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        try:
+            return [name.strip().casefold() for name in next(csv.reader(file), [])]
+        except csv.Error:
+            return []
+
+
+def _rows(
+    path: Path, columns: Sequence[str], faults: list[Fault]
+) -> Iterator[tuple[int, list[str]]]:
+    """What is in the columns wanted, in their order, of each row that is not blank.
+
+    Each comes with the number of its line, from 1; rows that cannot be read go to `faults`.
+    """
+    names = columns_of(path)
+    absent = [column for column in columns if column not in names]
+    if absent:
+        raise LookhearError(
+            f"{path}: has no column {' and no '.join(absent)}; the first row must name "
+            f"{','.join(columns)}"
+        )
+    places = [names.index(column) for column in columns]
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        while True:
+            try:
+                row = next(reader)
+                if not any(cell.strip() for cell in row):
+                    continue
+                if len(row) <= max(places):
+                    raise BadEntryError("has too few fields")
+                yield reader.line_num, [utf8(row[place]).strip() for place in places]
+            except StopIteration:
+                return
+            except csv.Error as error:
+                faults.append(Fault(f"{path.name}, line {reader.line_num}", f"not a row ({error})"))
+            except BadEntryError as error:
+                faults.append(error.fault(path, reader.line_num))
+
+
+def _tagged_clip(root: Path, row: list[str]) -> TaggedClip:
+    path, tag, start, end = row
+    return TaggedClip(root / _inner_path(path), label(tag, "tag"), *span(start, end))
+
+
+def _inner_path(text: str) -> str:
+    """A relative path that stays where it starts."""
+    if not text:
+        raise BadEntryError("the path is empty")
+    try:
+        for part in text.split("/"):
+            plain_name(part, "path")
+    except BadEntryError:
+        raise BadEntryError("the path is not one inside the table's folder", text) from None
+    return text
+
+
+def _look(row: list[str]) -> tuple[str, tuple[float, float, float, str]]:
+    clip, time, x, y, observer = row
+    person = label(observer, "observer")
+    return _inner_path(clip), (seconds(time, "time"), number(x, "x"), number(y, "y"), person)
+
+
+@dataclass
+class _Looks:
+    """The looks at a clip, as they come."""
+
+    time: "array[float]" = field(default_factory=lambda: array("d"))
+    x: "array[float]" = field(default_factory=lambda: array("d"))
+    y: "array[float]" = field(default_factory=lambda: array("d"))
+    observer: "array[int]" = field(default_factory=lambda: array("q"))
+    people: dict[str, int] = field(default_factory=dict)
+
+    def add(self, time: float, x: float, y: float, observer: str) -> None:
+        self.time.append(time)
+        self.x.append(x)
+        self.y.append(y)
+        self.observer.append(self.people.setdefault(observer, len(self.people)))
+
+
+def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, int, int]:
+    """The clip, and how many looks came after its end or fell outside its picture."""
+    clip = open_clip(root / name)
+    if not clip.frame_count or not clip.frame_rate:
+        raise LookhearError(f"{clip.path}: its header does not tell its length; convert it to .mp4")
+    time, x, y = (np.array(column) for column in (looks.time, looks.x, looks.y))
+    frame = np.floor(time * clip.frame_rate + ROUNDING).astype(np.int64)
+    in_time = frame < clip.frame_count
+    in_picture = is_inside(x, y, clip.height, clip.width)
+    kept = np.flatnonzero(in_time & in_picture)
+    kept = kept[np.argsort(frame[kept], kind="stable")]
+    video = FixatedVideo(
+        clip.path,
+        name,
+        clip.height,
+        clip.width,
+        clip.frame_count,
+        clip.frame_rate,
+        frame[kept],
+        x[kept],
+        y[kept],
+        np.array(looks.observer)[kept],
+    )
+    return video, int((~in_time).sum()), int((in_time & ~in_picture).sum())

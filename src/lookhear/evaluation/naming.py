@@ -1,0 +1,123 @@
+"""What the names of models on the command line stand for.
+
+- `centre`, `spectral-residual`, `itti-koch`, `gbvs`: a baseline.
+- `centre-fitted`: a Gaussian fitted to where people looked in all other clips or pictures.
+- `inter-observer`: each person, predicted by all others: no model, but what one could reach.
+- `small`, a folder of a saved network or of a run, a name on the hub: STA, by
+  `lookhear.load_model`.
+- `RUN:ROW`: what a run made of its test: `S`, `SA`, `ST`, `SCAM-coarse`, `SCAM`,
+  `pseudo-fixations`.
+- `METHOD:NETWORK`: where a saved S, SA or ST sees the class that it finds most probable, such as
+  `GradCAM:RUN/coarse/S`.
+- `METHOD:MODULE:FACTORY`: the same of your own classifier, which takes (B, 3, H, W), RGB in [0, 1].
+- `CAMs:...`: all methods of `lookhear.cam`, a model each; CAM itself only where a linear layer
+  comes straight after the pooling, which it needs.
+- A folder, `FILE.npz` or `FILE.npz:PREFIX`: maps made elsewhere, see
+  `lookhear.evaluation.from_files`.
+
+`LABEL=NAME` gives a model another name in the results.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from lookhear.baselines import BASELINES
+from lookhear.cam import METHODS
+from lookhear.cam.methods import NoLinearHeadError
+from lookhear.errors import LookhearError
+from lookhear.evaluation.from_files import OfArchive, OfFolder
+from lookhear.evaluation.from_runs import ROWS, OfRun
+from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
+from lookhear.evaluation.stimuli import ViewedSet
+from lookhear.nets.imported import imported_network
+from lookhear.nets.saved import CONFIG, RUN_MODEL, load_model, load_source
+
+FITTED_CENTRE, PEOPLE, ALL_METHODS = "centre-fitted", "inter-observer", "CAMs"
+_METHODS = {method.lower(): method for method in METHODS}
+
+log = logging.getLogger(__name__)
+
+
+def find_models(names: Sequence[str], viewed: ViewedSet, device: str) -> dict[str, Model | None]:
+    """Find models by their names, see the head of this module.
+
+    Args:
+        names: Of models, with or without a label.
+        viewed: The set they will be scored on.
+        device: Where networks run.
+
+    Returns:
+        Label -> model, in the order given; None for people.
+
+    Raises:
+        LookhearError: One is unknown or cannot be loaded, or two have the same label.
+    """
+    models: dict[str, Model | None] = {}
+    for name in names:
+        label, equals, named = name.partition("=")
+        if not equals or Path(name).exists():  # some folders have = in their names
+            label, equals, named = "", "", name
+        found = dict(_found(named, viewed, device))
+        for own, model in found.items():
+            chosen = own if not equals else label if len(found) == 1 else f"{label} {own}"
+            if not chosen or chosen in models:
+                raise LookhearError(f"--model {name}: give it a name of its own, as LABEL={named}")
+            models[chosen] = model
+    return models
+
+
+def paths_in(name: str) -> list[Path]:
+    """The files and folders that a name of a model may speak of, between any = and : in it."""
+    marks = [at for at, letter in enumerate(name) if letter in "=:"]
+    begins, ends = [0, *(at + 1 for at in marks)], [*marks, len(name)]
+    parts = {name[begin:end] for begin in begins for end in ends if begin < end}
+    return [Path(part) for part in sorted(parts) if Path(part).exists()]
+
+
+def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Model | None]]:
+    """The models that a name stands for, each with what it is called unless it has a label."""
+    before, colon, after = name.partition(":")
+    if name == PEOPLE:
+        yield name, None
+    elif name == FITTED_CENTRE:
+        yield name, OfFittedCentre(viewed.subjects)
+    elif name in BASELINES:
+        yield name, OfBaseline(BASELINES[name])
+    elif colon and (before == ALL_METHODS or before.lower() in _METHODS):
+        of: Callable[[str], OfOwn | OfSource]
+        if ":" in after and not Path(after).exists():
+            of, called = partial(OfOwn, imported_network(after, device)), after.rpartition(":")[2]
+        else:
+            source = load_source(after, device)
+            of, called = partial(OfSource, source), type(source).__name__
+        every = before == ALL_METHODS
+        methods = _fitting(name, of, viewed) if every else [_METHODS[before.lower()]]
+        yield from ((f"{method} of {called}", of(method)) for method in methods)
+    elif name.endswith(".npz"):
+        yield Path(name).stem, OfArchive(Path(name))
+    elif ".npz:" in name:
+        path, _, prefix = name.rpartition(":")
+        yield prefix, OfArchive(Path(path), f"{prefix}/")
+    elif name.rpartition(":")[2] in ROWS and name.rpartition(":")[1]:
+        run, _, row = name.rpartition(":")
+        yield row, OfRun(Path(run), row)
+    elif name and Path(name).is_dir() and not _is_network(Path(name)):
+        yield Path(name).absolute().name, OfFolder(Path(name))
+    else:
+        yield Path(name).name, OfSTA(load_model(name, device))
+
+
+def _fitting(name: str, of: Callable[[str], OfOwn | OfSource], viewed: ViewedSet) -> Sequence[str]:
+    """The methods that fit a network: whether CAM does, the first frame of the set shows."""
+    try:
+        next(of("CAM").maps(viewed.subjects[0], [0], lambda *_: None))
+    except NoLinearHeadError:
+        log.warning("%s: CAM is left out: no linear layer comes straight after the pooling", name)
+        return [method for method in METHODS if method != "CAM"]
+    return METHODS
+
+
+def _is_network(folder: Path) -> bool:
+    return (folder / CONFIG).exists() or (folder / RUN_MODEL / CONFIG).exists()

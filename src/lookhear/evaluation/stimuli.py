@@ -1,0 +1,296 @@
+"""What models are scored on: pictures and clips that people looked at, by one interface."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
+from lookhear.data.readers.osie import FixatedPicture, read_names, read_osie
+from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
+from lookhear.data.readers.stills import read_still
+from lookhear.errors import LookhearError
+from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
+from lookhear.media import Picture, Samples, read_sound
+from lookhear.metrics import density
+
+FRAMES_HELD = 32  # decoded ones, as several models look at the same
+
+People: TypeAlias = list[NDArray[np.uint8]]
+"""Of each person the number of fixations in each pixel, (H, W)."""
+
+
+class Viewed(Protocol):
+    """A clip, or a picture, which has one frame, and where people looked in each frame."""
+
+    @property
+    def name(self) -> str:
+        """Which one it is; no two of a set share it."""
+
+    @property
+    def group(self) -> str:
+        """The database it is of."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where maps of it are looked for in a folder, without suffix; no two subjects share one.
+
+        The full one first, the shortest last.
+        """
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its frames, in pixels."""
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames have an annotation."""
+
+    def time(self, index: int) -> float:
+        """When a frame is shown, in seconds."""
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second; None of a picture."""
+
+    def pixels(self, index: int) -> Picture:
+        """A frame, (H, W, 3) uint8 RGB."""
+
+    def sound(self) -> Iterator[Samples] | None:
+        """The sound as blocks of mono 16 kHz float32; None where there is none."""
+
+    def annotate(self, indices: Sequence[int]) -> Annotation:
+        """What people did on some frames, all of one size."""
+
+    def people(self, index: int) -> People:
+        """What each person did on a frame."""
+
+    def places(self) -> NDArray[np.float64]:
+        """Where people looked in all frames: (N, 2), x and y, from 0 to 1 each."""
+
+
+class ViewedSet(NamedTuple):
+    """A set that models are scored on.
+
+    Attributes:
+        name: of its folder.
+        kind: what it is made of.
+        subjects: its clips or pictures, at least one.
+        faults: what of it cannot be used, a line each.
+    """
+
+    name: str
+    kind: Literal["clips", "pictures"]
+    subjects: Sequence[Viewed]
+    faults: tuple[str, ...] = ()
+
+
+class ViewedClip:
+    """A clip of a set in STAViS's layout.
+
+    Args:
+        clip: It.
+        name: Of the subject.
+        is_alone: Whether no other clip of the set has the clip's name.
+    """
+
+    def __init__(self, clip: EyeTrackedClip, name: str, *, is_alone: bool) -> None:
+        self.clip = clip
+        self.name = name
+        self.group = clip.database
+        full, short = Path(clip.database, clip.name), Path(clip.name)
+        self.paths = (full, short) if is_alone else (full,)
+        self.frame_count = clip.frame_count
+        self.frame_rate: float | None = clip.frame_rate
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """See `Viewed`."""
+        height, width = self.pixels(0).shape[:2]
+        return height, width
+
+    def time(self, index: int) -> float:
+        """See `Viewed`."""
+        return index / self.clip.frame_rate
+
+    def pixels(self, index: int) -> Picture:
+        """See `Viewed`."""
+        return _frame(self.clip.frame_path(index))
+
+    def sound(self) -> Iterator[Samples] | None:
+        """See `Viewed`."""
+        return read_sound(self.clip.sound) if self.clip.sound else None
+
+    def annotate(self, indices: Sequence[int]) -> Annotation:
+        """See `Viewed`."""
+        return annotate(self.clip, indices, _ever_fixated(self.clip))
+
+    def people(self, index: int) -> People:
+        """Take each fixation for a person's own, as gaze is recorded once a frame."""
+        counts = self.clip.fixation_map(index)
+        people = []
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            one = np.zeros_like(counts)
+            one[row, column] = 1
+            people += [one] * int(counts[row, column])
+        return people
+
+    def places(self) -> NDArray[np.float64]:
+        """See `Viewed`."""
+        return np.concatenate(
+            [_places(self.clip.fixation_map(index)) for index in range(self.frame_count)]
+        )
+
+
+class ViewedPicture:
+    """A picture of OSIE.
+
+    For s-AUC the other fixations are those of all other pictures of the set, at the same place
+    relative to the picture's sides.
+
+    Args:
+        picture: It.
+        group: The name of the set.
+        everyone: Where people looked in all pictures of the set.
+        is_alone: Whether no other picture of the set has its name, but for the suffix.
+    """
+
+    frame_count = 1
+    frame_rate: float | None = None
+
+    def __init__(
+        self, picture: FixatedPicture, group: str, everyone: "_Everyone", *, is_alone: bool
+    ) -> None:
+        self.picture = picture
+        self.name = picture.name
+        self.group = group
+        self.paths = (Path(picture.path.stem if is_alone else picture.name),)
+        self.size = picture.height, picture.width
+        self._everyone = everyone
+
+    def time(self, index: int) -> float:
+        """See `Viewed`."""
+        del index
+        return 0.0
+
+    def pixels(self, index: int) -> Picture:
+        """See `Viewed`."""
+        del index
+        return self.picture.pixels()
+
+    def sound(self) -> Iterator[Samples] | None:
+        """See `Viewed`."""
+        return None
+
+    def annotate(self, indices: Sequence[int]) -> Annotation:
+        """See `Viewed`."""
+        height, width = self.picture.height, self.picture.width
+        counts = torch.from_numpy(self.picture.fixation_map())[None].expand(len(indices), -1, -1)
+        others = self._everyone.counts(height, width)[None] - counts
+        blurred = density(counts.double(), DENSITY_SIGMA_PER_WIDTH * width)
+        return Annotation(fixations=counts, density=blurred, other_fixations=others)
+
+    def people(self, index: int) -> People:
+        """See `Viewed`."""
+        del index
+        of, size = self.picture, (self.picture.height, self.picture.width)
+        return [
+            count_fixations(of.x[of.observer == person], of.y[of.observer == person], *size)
+            for person in np.unique(of.observer)
+        ]
+
+    def places(self) -> NDArray[np.float64]:
+        """See `Viewed`."""
+        return _places(self.picture.fixation_map())
+
+
+class _Everyone:
+    """All fixations of a set of pictures, laid over each other."""
+
+    def __init__(self, pictures: Sequence[FixatedPicture]) -> None:
+        self._pictures = pictures
+        self._of_size: dict[tuple[int, int], torch.Tensor] = {}
+
+    def counts(self, height: int, width: int) -> torch.Tensor:
+        """Number of fixations in each pixel of a grid, (height, width) int64."""
+        size = height, width
+        if size not in self._of_size:
+            total = np.zeros(size, np.int64)
+            for picture in self._pictures:
+                total += picture.fixation_map(*size)
+            self._of_size[size] = torch.from_numpy(total)
+        return self._of_size[size]
+
+
+def read_viewed(data: Path, *, names: Path | None = None, database: str | None = None) -> ViewedSet:
+    """Read a set of pictures in OSIE's layout, or of clips in STAViS's.
+
+    Args:
+        data: its folder.
+        names: text file of the names of the pictures or clips that count; all if left out.
+        database: the one of a set of clips that counts; all if left out.
+
+    Raises:
+        LookhearError: it is no such folder, a name is not in it, or too little is left.
+    """
+    wanted = read_names(names) if names else None
+    if not data.is_dir():
+        raise LookhearError(f"{data}: no such folder; give one in OSIE's or STAViS's layout")
+    if not (data / FOLD_LISTS).is_dir():
+        if database:
+            raise LookhearError(f"{data}: holds no {FOLD_LISTS}/, so it has no --database")
+        return _pictures(data, wanted)
+    databases = read_stavis(data, database)
+    clips = [clip for of in databases for clip in of.clips]
+    several = len({clip.database for clip in clips}) > 1
+    namesakes = Counter(clip.name for clip in clips)
+    subjects = []
+    missing = set(wanted or ())
+    for clip in clips:
+        full = f"{clip.database}/{clip.name}"
+        if wanted is None or not {full, clip.name}.isdisjoint(wanted):
+            name = full if several else clip.name
+            subjects.append(ViewedClip(clip, name, is_alone=namesakes[clip.name] == 1))
+            missing -= {full, clip.name}
+    if missing:
+        raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
+    if not subjects:
+        raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
+    faults = tuple(f"{data}: {fault}" for of in databases for fault in of.faults)
+    return ViewedSet(data.absolute().name, "clips", subjects, faults)
+
+
+def _pictures(data: Path, wanted: Sequence[str] | None) -> ViewedSet:
+    pictures = read_osie(data, names=wanted)
+    if len(pictures) < 2:
+        raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
+    name, everyone = data.absolute().name, _Everyone(pictures)
+    namesakes = Counter(picture.path.stem for picture in pictures)
+    subjects = [
+        ViewedPicture(of, name, everyone, is_alone=namesakes[of.path.stem] == 1) for of in pictures
+    ]
+    return ViewedSet(name, "pictures", subjects)
+
+
+def _places(counts: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The middles of the pixels looked at, (N, 2): x and y in shares of the sides."""
+    rows, columns = np.nonzero(counts)
+    middles = np.stack([(columns + 0.5) / counts.shape[1], (rows + 0.5) / counts.shape[0]], 1)
+    return np.repeat(middles, counts[rows, columns], axis=0)
+
+
+@lru_cache(maxsize=1)  # clips come one after the other
+def _ever_fixated(clip: EyeTrackedClip) -> NDArray[np.bool_]:
+    return ever_fixated(clip)
+
+
+@lru_cache(maxsize=FRAMES_HELD)
+def _frame(path: Path) -> Picture:
+    frame = np.asarray(read_still(path), np.uint8)
+    frame.setflags(write=False)
+    return frame

@@ -1,0 +1,1 @@
+"""The main job: where people look in a clip, and its folder of results."""

@@ -1,0 +1,1 @@
+"""All that a person looks at is drawn here: heat, films, plots, pages."""

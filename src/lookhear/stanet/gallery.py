@@ -1,0 +1,144 @@
+"""Moments of a run to look at, step by step from the frame to what STA predicts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import default_collate
+
+from lookhear.data.derived import BOXES, FIXATIONS
+from lookhear.data.loader import Moments
+from lookhear.data.readers.fixated import FixatedClip
+from lookhear.maps import Maps
+from lookhear.show.heat import Pixels, time_label
+from lookhear.stanet.page import Panel, Row
+from lookhear.stanet.pseudo_fixations import CONFIDENCES, FUSED, NAMED, SINGLE
+from lookhear.stanet.scores import MapFolders, attention_of, frame_at
+from lookhear.stanet.sta import STA
+from lookhear.training import Source
+
+
+def rows_with_tags(
+    data: Moments, coarse: Path, fine: Path, sta: STA, count: int
+) -> tuple[Row, ...]:
+    """Moments whose tags are known: how pseudo-fixations came about, and what STA makes of them.
+
+    Args:
+        data: triplets with sound, as STA takes them.
+        coarse: their coarse maps.
+        fine: their fine maps.
+        sta: the trained network.
+        count: how many moments, each of another clip.
+    """
+    return tuple(_row_with_tag(data, index, coarse, fine, sta) for index in _spread(data, count))
+
+
+def _row_with_tag(data: Moments, index: int, coarse: Path, fine: Path, sta: STA) -> Row:
+    sample = data[index]
+    frame = _picture(sample)
+    box = data.derived(coarse, BOXES, index)
+    counted = data.derived(coarse, CONFIDENCES, index)
+    counts = [name for name, confidence in zip(SOURCES, counted, strict=True) if confidence]
+    panels = (
+        Panel("frame and crop", frame, box=tuple(box.tolist())),
+        *_single(data, index, coarse, frame, "its map of the tag"),
+        Panel("SCAM, coarse", frame, _kept(data, coarse, FUSED, index)),
+        Panel("the crop", _cropped(frame, box)),
+        Panel("SCAM, fine", frame, _kept(data, fine, FUSED, index)),
+        Panel("pseudo-fixations", frame, _kept(data, fine, FIXATIONS, index)),
+        Panel("STA, without the tag", frame, attention_of(sta, default_collate([sample]))[0]),
+    )
+    note = f"named rightly by {', '.join(counts)}" if counts else "named rightly by no source"
+    return Row(_title(data, index, sample), note, panels)
+
+
+def rows_without_tags(
+    data: Moments,
+    gaze: Mapping[str, FixatedClip],
+    maps: MapFolders,
+    sta: STA,
+    categories: Sequence[str],
+    count: int,
+) -> tuple[Row, ...]:
+    """Moments whose tags nothing knew, and where people looked; see :func:`rows_with_tags`.
+
+    Args:
+        data: triplets with sound, as STA takes them.
+        gaze: the clips with gaze, by name.
+        maps: of the moments.
+        sta: the trained network.
+        categories: the names of the classes that are mapped.
+        count: how many moments, each of another clip.
+    """
+    return tuple(
+        _row_without_tag(data, index, gaze, maps, sta, categories)
+        for index in _spread(data, count, gaze)
+    )
+
+
+def _row_without_tag(
+    data: Moments,
+    index: int,
+    gaze: Mapping[str, FixatedClip],
+    maps: MapFolders,
+    sta: STA,
+    categories: Sequence[str],
+) -> Row:
+    sample = data[index]
+    frame, batch = _picture(sample), default_collate([sample])
+    clip = gaze[_clip_name(data, index)]
+    looked = clip.density(frame_at(clip, data.time(index)))
+    panels = (
+        Panel("frame", frame),
+        *_single(data, index, maps.coarse, frame, "what it names"),
+        Panel("SCAM, coarse", frame, _kept(data, maps.coarse, FUSED, index)),
+        Panel("SCAM, fine", frame, _kept(data, maps.fine, FUSED, index)),
+        Panel("STA without sound", frame, attention_of(sta, batch, hears=False)[0]),
+        Panel("STA", frame, attention_of(sta, batch)[0]),
+        Panel("where people looked", frame, looked),
+    )
+    named = categories[int(data.derived(maps.coarse, NAMED, index))]
+    return Row(_title(data, index, sample), f"taken for: {named}", panels)
+
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+def _single(data: Moments, index: int, folder: Path, frame: Pixels, what: str) -> Iterator[Panel]:
+    maps = _kept(data, folder, SINGLE, index)
+    for source, of_source in zip(SOURCES, maps, strict=True):
+        yield Panel(f"{source}, {what}", frame, of_source)
+
+
+def _spread(data: Moments, count: int, gaze: Mapping[str, FixatedClip] | None = None) -> list[int]:
+    """The middle moments of some clips, evenly spread over those that have gaze."""
+    clips = data.clip_moments()
+    usable = [indices for path, indices in clips.items() if gaze is None or Path(path).stem in gaze]
+    chosen = np.linspace(0, len(usable) - 1, min(count, len(usable))).astype(int)
+    return [usable[clip][len(usable[clip]) // 2] for clip in chosen]
+
+
+def _kept(data: Moments, folder: Path, name: str, index: int) -> Maps:
+    return np.asarray(data.derived(folder, name, index), np.float32)
+
+
+def _picture(sample: Mapping[str, Any]) -> Pixels:
+    """The middle frame of a sample's triplet, (H, W, 3)."""
+    return np.ascontiguousarray(sample["frames"][0, 1].permute(1, 2, 0).numpy())
+
+
+def _cropped(frame: Pixels, box: NDArray[np.float32]) -> Pixels:
+    height, width = frame.shape[:2]
+    left, top, right, bottom = np.rint(box * (width, height, width, height)).astype(int)
+    return frame[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def _clip_name(data: Moments, index: int) -> str:
+    return Path(data.clips[data.clip(index)]).stem
+
+
+def _title(data: Moments, index: int, sample: Mapping[str, Any]) -> str:
+    tag, time = data.tags[sample["tag"]], time_label(data.time(index))
+    return f"{_clip_name(data, index)}, {time}: {tag}"

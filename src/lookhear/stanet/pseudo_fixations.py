@@ -1,0 +1,285 @@
+"""SCAM over prepared moments: what the sources see becomes crops, then pseudo-fixations.
+
+    coarse   whole frames -> class maps of S, SA and ST -> fused maps, and a box for each moment
+    fine     the boxes -> class maps of S, SA and ST trained on crops -> fused maps, pasted back
+             into the frame -> pseudo-fixations
+
+Where tags are known, it is the tag that is mapped, and a source counts only where it names the tag.
+Where they are not, as in a test, it is the class that the sources together find most probable, and
+each counts by how probable it finds it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from lookhear.data.derived import BOXES, FIXATIONS, has_derived, write_derived
+from lookhear.data.loader import Moments
+from lookhear.data.readers.tagged import SPLITS, Split
+from lookhear.data.shards import read_complete
+from lookhear.maps import Maps, normalise, resize
+from lookhear.nets.saved import load_network
+from lookhear.stanet import scam
+from lookhear.stanet.recipes.classifying import Loss, as_probabilities
+from lookhear.stanet.sources import SA, ST, ClassMaps, S
+from lookhear.training import Source
+from lookhear.training.augment import at_size
+
+CONFIDENCES = "confidences"
+"""How much each source counts, see `lookhear.stanet.scam.confidences`: (N, 3) float32."""
+FUSED = "fused"
+"""The fused map of each moment in its frame: (N, h, w) float16, from 0 to 1."""
+NAMED = "named"
+"""The class that is mapped, as the sources number it: (N,) int64."""
+SINGLE = "single"
+"""What each source maps, in the frame: (N, 3, h, w) float16, from 0 to 1. Where tags are known it
+is the tag's map, else that of the class which the source itself finds most probable."""
+BATCH_SIZE = 16
+Tags: TypeAlias = NDArray[np.int64]
+"""Of moments, as the sources number them: (N,); -1 for one that they have never met."""
+
+
+class Looks(NamedTuple):
+    """What the sources make of N moments.
+
+    Attributes:
+        plain: map 1 of each source, (N, classes, h, w).
+        fused: map 2 of each source, same shape.
+        probabilities: of each class by each source, (N, sources, classes).
+    """
+
+    plain: tuple[Maps, ...]
+    fused: tuple[Maps, ...]
+    probabilities: NDArray[np.float32]
+
+    def maps(self, classes: NDArray[np.integer], size: tuple[int, int]) -> Maps:
+        """Each source's map of a class for each moment; (N, sources), or (N,) of all sources.
+
+        Returns:
+            (N, sources, *size).
+        """
+        of_each = np.broadcast_to(classes.reshape(len(classes), -1), self.probabilities.shape[:2])
+        maps = [
+            resize(scam.class_map(plain, fused, named), size)
+            for plain, fused, named in zip(self.plain, self.fused, of_each.T, strict=True)
+        ]
+        return np.stack(maps, axis=1)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The trained S, SA and ST of a stage.
+
+    Attributes:
+        s, sa, st: the networks, ready for inference.
+        loss: by which they were trained.
+    """
+
+    s: S
+    sa: SA
+    st: ST
+    loss: Loss
+
+    @classmethod
+    def load(cls, folders: Mapping[Source, Path], loss: Loss, device: str) -> "Sources":
+        """Load three saved networks.
+
+        Raises:
+            LookhearError: one is not there, or is another network.
+        """
+        return cls(
+            load_network(S, folders["S"], device),
+            load_network(SA, folders["SA"], device),
+            load_network(ST, folders["ST"], device),
+            loss,
+        )
+
+    def moments(self, prepared: Path, split: Split, crops: Path | None = None) -> Moments:
+        """Open moments as the networks take them."""
+        return Moments(
+            prepared,
+            split,
+            size=self.s.input_size,
+            frames=3,
+            windows=self.sa.sound_encoder.windows,
+            crops=crops,
+        )
+
+    def tags(self, data: Moments, indices: range) -> Tags:
+        """The tags of some moments, whose data set may number them otherwise."""
+        numbers = {name: number for number, name in enumerate(self.s.categories)}
+        return np.array([numbers.get(data.tags[data.tag(index)], -1) for index in indices])
+
+    def look(self, data: Moments, indices: range) -> Looks:
+        """Look at some moments."""
+        loader = DataLoader(Subset(data, indices), BATCH_SIZE)
+        of_batches = [self._look_at(batch) for batch in loader]
+        plain, fused, scores = (
+            [torch.cat(of_source).cpu() for of_source in zip(*kind, strict=True)]
+            for kind in zip(*of_batches, strict=True)
+        )
+        return Looks(
+            plain=tuple(maps.numpy() for maps in plain),
+            fused=tuple(maps.numpy() for maps in fused),
+            probabilities=as_probabilities(torch.stack(scores, 1), self.loss).numpy(),
+        )
+
+    @torch.inference_mode()
+    def _look_at(self, batch: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Plain maps, fused maps and fused scores of each source for a batch."""
+        device = self.s.mean.device
+        frames = batch["frames"][:, 0].to(device).float() / 255  # B, 3, 3, H, W
+        target = frames[:, 1]
+        heard, is_open = batch["sound"][:, 0, 1].to(device), batch["has_sound"][:, 0].to(device)
+        seen = self.st.see(at_size(frames.flatten(0, 1), self.st.input_size))
+        before, middle, after = (seen.at(slice(time, None, 3)) for time in range(3))
+        maps: tuple[ClassMaps, ...] = (
+            self.s(target),
+            self.sa(at_size(target, self.sa.input_size), heard, is_open.float()),
+            self.st.attend(before, middle, after),
+        )
+        return [m.plain for m in maps], [m.fused for m in maps], [m.scores()[1] for m in maps]
+
+
+@dataclass(frozen=True)
+class MapTask:
+    """Which moments are mapped, and how.
+
+    Attributes:
+        prepared: what :func:`~lookhear.data.prepare.prepare` made.
+        split: which of them.
+        moments: how many it has.
+        grid: height and width of the maps.
+        knows_tags: whether the tags may be used.
+    """
+
+    prepared: Path
+    split: Split
+    moments: int
+    grid: tuple[int, int]
+    knows_tags: bool
+
+
+def tasks_of(prepared: Path, grid: tuple[int, int], *, knows_tags: bool) -> list[MapTask]:
+    """A task for every split of prepared moments."""
+    counts = read_complete(prepared).moments
+    return [
+        MapTask(prepared, split, counts[split], grid, knows_tags)
+        for split in SPLITS
+        if counts[split]
+    ]
+
+
+def make_maps(
+    sources: Sources,
+    task: MapTask,
+    out: Path,
+    crops: Path | None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Map moments, going on where a run stopped: coarse without crops, and fine with them.
+
+    Args:
+        sources: trained on whole frames, or on crops.
+        task: of what.
+        out: gets the arrays of each shard: `BOXES`, `FUSED`, `SINGLE`, `NAMED` and `CONFIDENCES`
+            of coarse maps, `FIXATIONS`, `FUSED`, `NAMED` and `CONFIDENCES` of fine ones.
+        crops: what this function made of the same moments before; None for whole frames.
+        advance: called with the number of moments that are done.
+
+    Raises:
+        LookhearError: something cannot be read or written.
+    """
+    data = sources.moments(task.prepared, task.split, crops)
+    for shard, indices in data.shards.items():
+        if not has_derived(out, shard):
+            looks = sources.look(data, indices)
+            tags = sources.tags(data, indices) if task.knows_tags else None
+            selected = _select(looks, tags)
+            clips = np.array([data.clip(index) for index in indices])
+            if crops is None:
+                made = _coarse(looks, selected, clips, task)
+            else:
+                boxes = np.stack([data.derived(crops, BOXES, index) for index in indices])
+                made = _fine(looks, selected, clips, boxes, task)
+            write_derived(out, shard, made)
+        advance(len(indices))
+
+
+class _Selected(NamedTuple):
+    """Which class is mapped, (N,), and how much each source counts, (N, sources)."""
+
+    named: Tags
+    confidences: NDArray[np.float32]
+
+
+def _select(looks: Looks, tags: Tags | None) -> _Selected:
+    probabilities = looks.probabilities
+    if tags is not None:
+        return _Selected(tags, scam.confidences(probabilities, tags))
+    named = probabilities.mean(1).argmax(-1)
+    of_named = np.take_along_axis(probabilities, named[:, None, None], axis=-1)[..., 0]
+    return _Selected(named, of_named)
+
+
+def _coarse(
+    looks: Looks, selected: _Selected, clips: NDArray[np.int64], task: MapTask
+) -> dict[str, NDArray[Any]]:
+    """SCAM, steps 1 to 3."""
+    maps = looks.maps(selected.named, task.grid)
+    fused = scam.fuse(maps, selected.confidences)
+    boxes = _each_clip(_boxes, fused, clips)
+    single = maps if task.knows_tags else looks.maps(looks.probabilities.argmax(-1), task.grid)
+    return {
+        BOXES: (boxes / _corners(task.grid)).astype(np.float32),
+        FUSED: fused.astype(np.float16),
+        SINGLE: normalise(single).astype(np.float16),
+        NAMED: selected.named,
+        CONFIDENCES: selected.confidences,
+    }
+
+
+def _fine(
+    looks: Looks,
+    selected: _Selected,
+    clips: NDArray[np.int64],
+    relative_boxes: NDArray[np.float32],
+    task: MapTask,
+) -> dict[str, NDArray[Any]]:
+    """SCAM, steps 4 and 5."""
+    in_boxes = scam.fuse(looks.maps(selected.named, task.grid), selected.confidences)
+    boxes = np.rint(relative_boxes * _corners(task.grid)).astype(np.int64)
+    fused = scam.paste(in_boxes, boxes, task.grid)
+    fixations = _each_clip(scam.pseudo_fixations, fused, clips)
+    return {
+        FIXATIONS: fixations.astype(np.float16),
+        FUSED: fused.astype(np.float16),
+        NAMED: selected.named,
+        CONFIDENCES: selected.confidences,
+    }
+
+
+def _boxes(fused: Maps) -> scam.Boxes:
+    boxes, _ = scam.crop_boxes(fused)
+    return scam.smooth_boxes(boxes)
+
+
+def _corners(grid: tuple[int, int]) -> NDArray[np.int64]:
+    height, width = grid
+    return np.array([width, height, width, height])
+
+
+def _each_clip(
+    of_clip: Callable[[Maps], NDArray[Any]], maps: Maps, clips: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Do something to the maps (T, h, w) of each clip, and put the results (T, ...) in a row."""
+    starts = [0, *(np.flatnonzero(np.diff(clips)) + 1).tolist(), len(clips)]
+    return np.concatenate([of_clip(maps[start:end]) for start, end in pairwise(starts)])

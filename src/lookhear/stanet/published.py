@@ -1,0 +1,285 @@
+"""Published checkpoints of STANet and VGGSound as saved models of this project."""
+
+import json
+import pickle
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_model
+from torch import Tensor, nn
+
+from lookhear.data.world.categories import CATEGORIES
+from lookhear.errors import LookhearError
+from lookhear.files import is_empty, whole_folder
+from lookhear.nets.saved import CONFIG, WEIGHTS
+from lookhear.nets.sound import VGGSoundEncoder
+from lookhear.stanet.sources import ST, S
+from lookhear.stanet.sta import STA
+
+Names = dict[str, str | None]
+"""Module of the published network -> module here; None for one that its forward never uses."""
+
+AVE_CATEGORIES = tuple(sorted(category.name for category in CATEGORIES))
+"""In the published order: of the folders that the clips lie in, one for each category."""
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
+SHOWN_KEYS = 3
+
+_BLOCKS: Names = {
+    "extra_conv_fusion": "head.fuse",
+    "extra_ConvGRU.reset_gate": "head.gru.reset",
+    "extra_ConvGRU.update_gate": "head.gru.update",
+    "extra_ConvGRU.out_gate": "head.gru.candidate",
+    "extra_projf": "head.self_attention.query",
+    "extra_projg": "head.self_attention.key",
+    "extra_projh": "head.self_attention.value",
+    "extra_refineST.0": "head.time_gate.over_time",
+    "extra_refineST.1": "head.time_gate.over_space.0",
+    "extra_refineST.2": "head.time_gate.over_space.1",
+}
+
+STA_NAMES: Names = _BLOCKS | {
+    "features0.0": "backbone.conv1",
+    "features0.1": "backbone.bn1",
+    "features0.4": "backbone.layer1",
+    "features0.5": "backbone.layer2",
+    "features1": "backbone.layer3",
+    "features2": "backbone.layer4",
+    "audio_model": "sound_encoder.resnet",
+    "audio_model.8": "sound_encoder.pool",
+    "extra_convs": "head.reduce_coarse",
+    "extra_convsd1": "head.reduce_middle",
+    "extra_convsd0": "head.reduce_fine",
+    "extra_gates": "head.self_attention.gate",
+    "extra_gateav": "head.sound_gate.gate",
+    "extra_lineara": "head.sound_gate.sound",
+    "extra_linearv": "head.sound_gate.picture",
+    "extra_convv": "head.sound_gate.maps",
+    "extra_refine1.0": "head.refine_middle",
+    "extra_refine0.0": "head.refine_fine",
+    "extra_out1": "head.out_middle",
+    "extra_out0": "head.out_fine",
+    "extra_audio_d": None,
+    "extra_conv_stafusion": None,
+    "extra_gate": None,
+    "extra_refineSA": None,
+}
+
+SCAM_NAMES: Names = _BLOCKS | {
+    "features.0": "backbone.conv1",
+    "features.1": "backbone.bn1",
+    "features.4": "backbone.layer1",
+    "features.5": "backbone.layer2",
+    "features.6": "backbone.layer3",
+    "features.7": "backbone.layer4",
+    "extra_convs": "head.classifier",
+    "extra_gate": "head.self_attention.gate",
+}
+
+VGGSOUND_NAMES: Names = {
+    "audnet.conv1": "resnet.0",
+    "audnet.bn1": "resnet.1",
+    "audnet.layer1": "resnet.4",
+    "audnet.layer2": "resnet.5",
+    "audnet.layer3": "resnet.6",
+    "audnet.layer4": "resnet.7",
+    "audnet.avgpool": "pool",
+    "audnet.fc_": None,
+}
+
+
+class Published(NamedTuple):
+    """A network of which weights may be published.
+
+    Attributes:
+        title: What it is, in a few words.
+        names: Its modules.
+        build: Makes the network as it was published, untrained.
+    """
+
+    title: str
+    names: Names
+    build: Callable[[], nn.Module]
+
+
+PUBLISHED: dict[str, Published] = {
+    "sta": Published(
+        "STA, the fixation network of STANet (CVPR 2021)",
+        STA_NAMES,
+        lambda: STA(time_mixing="published"),
+    ),
+    "scam-s": Published(
+        "S, the classifier of frames of STANet (CVPR 2021)",
+        SCAM_NAMES,
+        lambda: S(AVE_CATEGORIES),
+    ),
+    "scam-st": Published(
+        "ST, the classifier of three frames of STANet (CVPR 2021)",
+        SCAM_NAMES,
+        lambda: ST(AVE_CATEGORIES, time_mixing="published"),
+    ),
+    "vggsound": Published(
+        "The sound encoder of VGGSound (ICASSP 2020), a ResNet-18 with NetVLAD",
+        VGGSOUND_NAMES,
+        VGGSoundEncoder,
+    ),
+}
+
+CARD = """---
+library_name: lookhear
+---
+# {kind}, from published weights
+
+## What it is
+
+{title}.
+
+Its weights are those in {file}. What may be done with them is for whoever published them to say.
+
+## How good it is
+
+Not measured.
+"""
+
+
+def convert(file: Path, kind: str, folder: Path) -> None:
+    """Turn a state dict with the published names into a saved model.
+
+    ``sta`` is then loaded by :func:`lookhear.load_model`, ``scam-s`` and ``scam-st`` by the
+    ``from_pretrained`` of their classes; ``vggsound`` is the part ``sound_encoder`` of the networks
+    that have one (see :func:`lookhear.training.initial_weights.begin_with`).
+
+    Args:
+        file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or under one
+            of :data:`WRAPPERS`, from one GPU or several (``module.`` before every name).
+        kind: Which network it belongs to, of :data:`PUBLISHED`.
+        folder: Gets the model; must not be there, or be empty.
+
+    Raises:
+        LookhearError: There is no such kind, the file holds more than weights, cannot be read or
+            does not fit the network, or the folder cannot be written.
+    """
+    if kind not in PUBLISHED:
+        raise LookhearError(f"--as {kind}: unknown; there are {', '.join(PUBLISHED)}")
+    if folder.exists() and not is_empty(folder):
+        raise LookhearError(f"{folder}: is there already; choose another --out")
+    state = read_state(file)
+    mismatch = _mismatch(state, kind)
+    if mismatch is not None:
+        for other in PUBLISHED:
+            if _mismatch(state, other) is None:
+                raise LookhearError(f"{file}: these are the weights of {other}; use --as {other}")
+        raise LookhearError(f"{file}: not the weights of {kind}: {mismatch}; give the right file")
+    network = network_of(state, kind)
+    card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
+    with whole_folder(folder) as partial:
+        try:
+            if isinstance(network, PyTorchModelHubMixin):
+                network.save_pretrained(partial)
+            else:
+                save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
+                (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
+        except SafetensorError as error:  # its way of saying that the disk is full
+            raise LookhearError(f"{folder}: cannot be written: {error}") from error
+        (partial / "README.md").write_text(card, encoding="utf-8")
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Read a state dict, out of whatever a checkpoint wraps it in, without running its code.
+
+    Raises:
+        LookhearError: The file holds more than weights, or no weights, or cannot be read.
+    """
+    if not file.is_file():
+        raise LookhearError(f"{file}: no such file")
+    try:
+        if file.suffix == ".safetensors":
+            held: Any = load_file(file)
+        else:
+            held = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's readers raise whatever the bytes lead them to
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        if refused and isinstance(error, pickle.UnpicklingError):
+            raise LookhearError(
+                f"{file}: holds more than weights ({refused[1]}), such as a whole module, which "
+                "could run any code; save its state_dict() where it was made, and use that"
+            ) from error
+        raise LookhearError(
+            f"{file}: cannot be read as weights; it is broken, or not of torch or safetensors"
+        ) from error
+    for key in WRAPPERS:
+        if isinstance(held, dict) and isinstance(held.get(key), dict):
+            held = held[key]
+    if not (isinstance(held, dict) and held and all(map(torch.is_tensor, held.values()))):
+        raise LookhearError(f"{file}: holds no state dict; use one that state_dict() gave")
+    if all(str(key).startswith("module.") for key in held):
+        return {str(key).removeprefix("module."): value for key, value in held.items()}
+    return {str(key): value for key, value in held.items()}
+
+
+def network_of(state: Mapping[str, Tensor], kind: str) -> nn.Module:
+    """Build a published network around its weights, which it shares.
+
+    Args:
+        state: Of all its parameters, by their published names.
+        kind: Of :data:`PUBLISHED`.
+    """
+    with torch.device("meta"):
+        network = PUBLISHED[kind].build()
+    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    ours = renamed(state, PUBLISHED[kind].names)
+    network.load_state_dict(
+        {name: tensor.to(types[name]).contiguous() for name, tensor in ours.items()}, assign=True
+    )
+    return network.eval()
+
+
+def renamed(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+    """Give tensors the names they have here, leaving out those that are not used.
+
+    What lies in a module goes by the longest name that fits; names that none fits stay.
+    """
+    ours = {_renamed(key, names): tensor for key, tensor in state.items()}
+    return {name: tensor for name, tensor in ours.items() if name is not None}
+
+
+def _renamed(key: str, names: Mapping[str, str | None]) -> str | None:
+    module, inside = key, ""
+    while module:
+        if module in names:
+            name = names[module]
+            return None if name is None else name + inside
+        module, _, last = module.rpartition(".")
+        inside = f".{last}{inside}"
+    return key
+
+
+def _mismatch(state: Mapping[str, Tensor], kind: str) -> str | None:
+    """Say what keeps a state dict from being that of a network; None where nothing does."""
+    names = PUBLISHED[kind].names
+    published = {ours: theirs for theirs, ours in names.items() if ours is not None}
+    with torch.device("meta"):
+        expected = PUBLISHED[kind].build().state_dict()
+    ours = renamed(state, names)
+    faults = {
+        "missing": [_renamed(name, published) for name in expected if name not in ours],
+        "left over": [_renamed(name, published) for name in ours if name not in expected],
+        "of another shape": [
+            _renamed(name, published)
+            for name in expected
+            if name in ours and ours[name].shape != expected[name].shape
+        ],
+    }
+    return ", ".join(counted(keys, what) for what, keys in faults.items() if keys) or None
+
+
+def counted(keys: Sequence[str | None], what: str) -> str:
+    """Say how many keys are so, and name the first: 2 missing (fc.weight, fc.bias)."""
+    more = ", ..." if len(keys) > SHOWN_KEYS else ""
+    return f"{len(keys)} {what} ({', '.join(map(str, keys[:SHOWN_KEYS]))}{more})"

@@ -1,0 +1,191 @@
+"""A run told to people: its page, and the card of its model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from lookhear.data.readers.fixated import FixatedClip
+from lookhear.data.shards import read_manifest
+from lookhear.metrics import METRIC_NAMES
+from lookhear.nets.saved import load_model
+from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
+from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
+from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
+from lookhear.training.curves import read_curves
+from lookhear.training.ledger import Ledger
+
+Means: TypeAlias = Mapping[str, Mapping[str, float | None]]
+"""Row of the table -> metric -> mean over the test's clips; None where it is not defined."""
+
+TRAININGS = {
+    "hearing": "sounds named rightly (validation)",
+    **{
+        f"{stage}/{source}": "tags named rightly (validation)"
+        for stage in ("coarse", "fine")
+        for source in ("S", "SA", "ST")
+    },
+    "matching": "pairs told rightly (validation)",
+    "switch": "pairs told rightly (validation)",
+    "sta": "",
+}
+"""What the accuracy of each training is."""
+SHOWN_MOMENTS = 6
+METRICS = METRIC_NAMES[:5]  # the paper's
+
+CARD = """---
+library_name: lookhear
+---
+# STA, trained from category tags
+
+## What it is
+
+STANet's fixation network (CVPR 2021) with its AudioSwitch, trained by `lookhear train stanet` with
+the preset {preset} and seed {seed} on the tags of {clips} clips of {categories} categories. It has
+seen no fixations of people.
+
+## How good it is
+
+{scores}
+
+## What it is not good for
+
+It knows what draws attention in clips like those it was trained on, and no others. Do not use it
+to judge people.
+"""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What came of a test.
+
+    Attributes:
+        name: of the test's data.
+        moments: the test's prepared moments.
+        gaze: its clips with gaze, by name.
+        maps: its maps.
+        means: the table.
+    """
+
+    name: str
+    moments: Path
+    gaze: Mapping[str, FixatedClip]
+    maps: MapFolders
+    means: Means
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run has made.
+
+    Attributes:
+        moments: prepared.
+        coarse: their coarse maps.
+        fine: their fine maps.
+        model: the folder of the model, for :func:`lookhear.load_model`.
+        report: the page.
+        tested: what came of the test; None if there was none.
+    """
+
+    moments: Path
+    coarse: Path
+    fine: Path
+    model: Path
+    report: Path
+    tested: Tested | None
+
+
+def run_page(ledger: Ledger, made: Made) -> RunReport:
+    """Gather all that the page of a run shows.
+
+    Raises:
+        LookhearError: something of the run cannot be read.
+    """
+    manifest = read_manifest(made.moments)
+    counts = ", ".join(f"{clips} {split}" for split, clips in manifest.clips.items() if clips)
+    return RunReport(
+        title=f"From tags to fixations: {manifest.data}",
+        facts=(
+            f"{len(manifest.tags)} categories",
+            f"{sum(manifest.clips.values())} clips ({counts})",
+            f"{sum(manifest.moments.values())} moments",
+            *(f"{name} {value}" for name, value in ledger.settings.items()),
+        ),
+        stages=tuple((name, entry.seconds) for name, entry in ledger.stages.items()),
+        tables=_tables(made.tested) if made.tested else (),
+        curves=tuple(_curve(ledger.run, name) for name in TRAININGS if name in ledger.stages),
+        sections=tuple(_sections(made).items()),
+    )
+
+
+def model_card(ledger: Ledger, made: Made) -> str:
+    """Describe the model, in Markdown."""
+    manifest = read_manifest(made.moments)
+    scores = "Not measured."
+    if made.tested:
+        lines = ["| | " + " | ".join(METRICS) + " |", "| --- " * (len(METRICS) + 1) + "|"]
+        for row, of_row in made.tested.means.items():
+            values = (_shown(of_row[metric]) for metric in METRICS)
+            lines.append(f"| {row} | " + " | ".join(values) + " |")
+        scores = f"On the clips of {made.tested.name}:\n\n"
+        scores += "\n".join(lines)
+    return CARD.format(
+        preset=ledger.settings["preset"],
+        seed=ledger.settings["seed"],
+        clips=manifest.clips["train"],
+        categories=len(manifest.tags),
+        scores=scores,
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _tables(tested: Tested) -> tuple[ScoreTable, ...]:
+    def table(title: str, caption: str, names: list[str]) -> ScoreTable:
+        rows = tuple(
+            (name, tuple(_number(tested.means[name][metric]) for metric in METRICS))
+            for name in names
+        )
+        return ScoreTable(title, caption, METRICS, rows)
+
+    blind = [name for name in tested.means if name != PSEUDO_FIXATIONS]
+    return (
+        table(
+            f"On {tested.name}, without tags",
+            "Each moment's frame, by STAViS's protocol: mean over frames, then over clips. S, SA "
+            "and ST map the class that they find most probable, SCAM the one that they find "
+            "most probable together.",
+            blind,
+        ),
+        table(
+            "With tags, for comparison",
+            "What STA was trained on, made for the test's clips from their tags.",
+            [PSEUDO_FIXATIONS],
+        ),
+    )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _curve(run: Path, training: str) -> Curve:
+    curves = read_curves(run / training)
+    named = curves.get("accuracy", ())
+    return Curve(training, curves.get("loss", ()), named, TRAININGS[training] if named else "")
+
+
+def _sections(made: Made) -> dict[str, tuple[Row, ...]]:
+    sta = load_model(made.model)
+    sections = {}
+    if made.tested:
+        *_, data = all_moments(made.tested.moments, sta)
+        tested = made.tested
+        sections[f"{tested.name}: nobody tells the tag"] = rows_without_tags(
+            data, tested.gaze, tested.maps, sta, read_manifest(made.moments).tags, SHOWN_MOMENTS
+        )
+    data = next(all_moments(made.moments, sta))
+    rows = rows_with_tags(data, made.coarse, made.fine, sta, SHOWN_MOMENTS)
+    return sections | {"Where tags are told: how pseudo-fixations come about": rows}

@@ -1,0 +1,398 @@
+"""S, SA and ST: classifiers of moments whose class maps SCAM is made of (STANet, section 3.2).
+
+Each learns from tags alone. It makes a map per category from the backbone's features (map 1),
+refines the maps by its gates (map 2), and scores a category by the average of its map. S looks at
+one frame, SA also hears the second around it, ST looks at the frames before and after as well.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from lookhear.nets.backbones import PictureNet
+from lookhear.nets.sound import sound_encoder_named
+from lookhear.stanet.blocks import (
+    ConvGRU,
+    SelfAttentionGate,
+    SoundGating,
+    TimeGate,
+    TimeMixing,
+    sound_gate_named,
+)
+
+SOUND_GATE_WIDTH = 28  # the paper's number of categories; so few as two would let the gate die
+
+
+class ClassMaps(NamedTuple):
+    """Where a network sees each category.
+
+    Attributes:
+        plain: map 1, straight from the features, (..., categories, h, w).
+        fused: map 2, after the gates, same shape.
+        votes: what is said of each category, but not where it is, (..., categories); None for
+            nothing.
+    """
+
+    plain: Tensor
+    fused: Tensor
+    votes: Tensor | None = None
+
+    def scores(self) -> tuple[Tensor, Tensor]:
+        """Return the logit of each category, (..., categories): by the plain map and the fused.
+
+        Each is the map's average; votes are added to the fused one's.
+        """
+        by_plain, by_fused = self.plain.mean((-2, -1)), self.fused.mean((-2, -1))
+        return by_plain, by_fused if self.votes is None else by_fused + self.votes
+
+
+class SHead(nn.Module):
+    """All of S after the backbone.
+
+    Args:
+        channels: of the backbone's features (1,024 at stride 16 in the paper).
+        categories: how many.
+    """
+
+    def __init__(self, channels: int, categories: int) -> None:
+        super().__init__()
+        self.classifier = nn.Conv2d(channels, categories, 1)
+        self.self_attention = SelfAttentionGate(categories)
+        self.fuse = nn.Conv2d(2 * categories, categories, 1)
+        self.gru = ConvGRU(categories)
+
+    def forward(self, features: Tensor) -> ClassMaps:
+        """Return the class maps of features (N, C, h, w)."""
+        plain = self.classifier(features)
+        fused = self.fuse(torch.cat([plain, self.self_attention(plain)], 1))
+        return ClassMaps(plain, self.gru(fused, plain))
+
+
+class SAHead(nn.Module):
+    """All of SA after the backbone and the sound encoder.
+
+    Args:
+        channels: of the backbone's features (2,048 at stride 32 in the paper).
+        categories: how many.
+        width: channels of the hidden convolutions.
+        sound_channels: length of a sound vector.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`. The report's does not know
+            where in the picture the sounding thing is; the released SA names the layers of its own
+            but does not define them.
+        hidden: how many hidden convolutions.
+        sound_votes: whether the sound also votes for categories, wherever they are. Not published;
+            the gate alone can only choose among what is seen, and learns from a few hundred clips
+            hardly at all what sounds like what.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        sound_channels: int,
+        sound_gate: SoundGating = "report",
+        hidden: int = 3,
+        sound_votes: bool = False,
+    ) -> None:
+        super().__init__()
+        self.classifier = _deep_classifier(channels, width, hidden, categories)
+        self.self_attention = SelfAttentionGate(categories)
+        self.sound_gate = sound_gate_named(
+            sound_gate,
+            channels,
+            sound_channels,
+            width=width,
+            gate_width=SOUND_GATE_WIDTH,
+            kinds=categories,
+        )
+        self.fuse = nn.Conv2d(2 * categories, categories, 1)
+        self.gru = ConvGRU(categories)
+        self.votes = nn.Linear(sound_channels, categories) if sound_votes else None
+
+    def forward(
+        self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
+    ) -> ClassMaps:
+        """Return the class maps of N frames.
+
+        Args:
+            features: (N, C, h, w).
+            sound: vectors (N, S). None closes the sound gate of every frame.
+            switch: (N,), how far the sound gate is open, from 0 (closed, as for a silent frame)
+                to 1. None leaves it open.
+        """
+        plain = self.classifier(features)
+        heard, votes = plain, None
+        if sound is not None:
+            is_open = torch.ones_like(sound[:, 0]) if switch is None else switch
+            heard = plain + plain * self.sound_gate(features, sound) * is_open[:, None, None, None]
+            if self.votes is not None:
+                votes = self.votes(sound) * is_open[:, None]
+        spatial = plain + self.self_attention(plain)
+        fused = self.fuse(torch.relu(torch.cat([spatial, heard], 1)))
+        return ClassMaps(plain, self.gru(fused, plain), votes)
+
+
+class SeenMaps(NamedTuple):
+    """What ST keeps of N frames; every moment that a frame is part of shares it.
+
+    Attributes:
+        plain: map 1, (N, categories, h, w).
+        spatial: ``plain`` after the self-attention gate, same shape.
+    """
+
+    plain: Tensor
+    spatial: Tensor
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen frames."""
+        return type(self)(*(part[index] for part in self))
+
+
+class STHead(nn.Module):
+    """All of ST after the backbone.
+
+    Args:
+        channels: of the backbone's features (2,048 at stride 32 in the paper).
+        categories: how many.
+        width: channels of the hidden convolutions.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        hidden: how many hidden convolutions.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        time_mixing: TimeMixing = "clean",
+        hidden: int = 3,
+    ) -> None:
+        super().__init__()
+        self.classifier = _deep_classifier(channels, width, hidden, categories)
+        self.self_attention = SelfAttentionGate(categories)
+        self.time_gate = TimeGate(categories, time_mixing)
+        self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
+        self.gru = ConvGRU(categories)
+
+    def see(self, features: Tensor) -> SeenMaps:
+        """Do once per frame all that needs no other frame, from features (N, C, h, w)."""
+        plain = self.classifier(features)
+        return SeenMaps(plain, torch.relu(plain + self.self_attention(plain)))
+
+    def attend(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> ClassMaps:
+        """Join three frames; return the class maps of the target."""
+        plain = target.plain
+        gate = self.time_gate(before.plain, plain, after.plain)
+        fused = self.fuse(torch.cat([target.spatial, torch.relu(plain + plain * gate)], 1))
+        return ClassMaps(plain, self.gru(fused, plain))
+
+
+class _ClassNet(
+    PictureNet,
+    PyTorchModelHubMixin,
+    library_name="lookhear",
+    license="apache-2.0",
+    tags=["saliency", "class-activation-maps"],
+):
+    """What S, SA and ST share: a backbone's features at one stride, and named categories."""
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str,
+        backbone_args: dict[str, Any] | None,
+        stride: int,
+        input_size: tuple[int, int],
+    ) -> None:
+        if isinstance(categories, str) or len(categories) < 2:
+            raise ValueError(f"categories must be two names or more, not {categories!r}")
+        if len(set(categories)) < len(categories):
+            raise ValueError(f"categories must have different names, not {categories!r}")
+        super().__init__(backbone, backbone_args, (stride,), input_size)
+        self.categories = tuple(categories)
+
+
+class S(_ClassNet):
+    """S: class maps of one frame.
+
+    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
+    beside a JSON of these arguments.
+
+    Args:
+        categories: names of the categories, in the order of the maps.
+        backbone: name of a timm model with features at stride 16.
+        backbone_args: further arguments of ``timm.create_model``.
+        input_size: height and width, in pixels, of the pictures the network is trained on (256 in
+            the paper's coarse stage, 356 in its fine one), each from 32 to 4096.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone.
+    """
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = "resnext101_32x8d",
+        backbone_args: dict[str, Any] | None = None,
+        input_size: tuple[int, int] = (256, 256),
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, 16, input_size)
+        self.head = SHead(self.channels[0], len(self.categories))
+
+    def forward(self, frames: Tensor) -> ClassMaps:
+        """Return the class maps (N, categories, H/16, W/16) of frames (N, 3, H, W) in [0, 1]."""
+        (features,) = self.features(frames)
+        maps: ClassMaps = self.head(features)
+        return maps
+
+
+class SA(_ClassNet):
+    """SA: class maps of one frame and the second of sound around it.
+
+    Map 1 is of the frame alone; the sound gate has its say in map 2. SA is saved and loaded as
+    :class:`S` is.
+
+    Args:
+        categories: names of the categories, in the order of the maps.
+        backbone: name of a timm model with features at stride 32.
+        backbone_args: further arguments of ``timm.create_model``.
+        sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
+        sound_gate: see :class:`SAHead`.
+        width: channels of the hidden convolutions.
+        input_size: see :class:`S`.
+        stride: of the features; 32 in the paper, less for small pictures.
+        hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
+        sound_votes: see :class:`SAHead`.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone or encoder.
+    """
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = "resnext101_32x8d",
+        backbone_args: dict[str, Any] | None = None,
+        sound_encoder: str = "vggsound",
+        sound_gate: SoundGating = "report",
+        width: int = 2048,
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
+        hidden: int = 3,
+        sound_votes: bool = False,
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.sound_encoder = sound_encoder_named(sound_encoder)
+        self.head = SAHead(
+            self.channels[0],
+            len(self.categories),
+            width,
+            self.sound_encoder.channels,
+            sound_gate,
+            hidden,
+            sound_votes,
+        )
+
+    def forward(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> ClassMaps:
+        """Return the class maps (N, categories, H/32, W/32).
+
+        Args:
+            frames: (N, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around each frame, (N, frequencies, times). None closes
+                the sound gate, as for a silent clip.
+            switch: (N,), how far the sound gate of each frame is open; see
+                :meth:`SAHead.forward`.
+        """
+        (features,) = self.features(frames)
+        sound = None if spectrograms is None else self.sound_encoder(spectrograms)
+        maps: ClassMaps = self.head(features, sound, switch)
+        return maps
+
+
+class ST(_ClassNet):
+    """ST: class maps of a frame that know the frames before and after it.
+
+    It is saved and loaded as :class:`S` is.
+
+    Args:
+        categories: names of the categories, in the order of the maps.
+        backbone: name of a timm model with features at stride 32.
+        backbone_args: further arguments of ``timm.create_model``.
+        width: channels of the hidden convolutions.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        input_size: see :class:`S`.
+        stride: of the features; 32 in the paper, less for small pictures.
+        hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone.
+    """
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = "resnext101_32x8d",
+        backbone_args: dict[str, Any] | None = None,
+        width: int = 2048,
+        time_mixing: TimeMixing = "clean",
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
+        hidden: int = 3,
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.head = STHead(self.channels[0], len(self.categories), width, time_mixing, hidden)
+
+    def see(self, frames: Tensor) -> SeenMaps:
+        """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
+        (features,) = self.features(frames)
+        return self.head.see(features)
+
+    def attend(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> ClassMaps:
+        """Return the class maps (B, categories, H/32, W/32) of the targets."""
+        return self.head.attend(before, target, after)
+
+    def forward(self, frames: Tensor) -> ClassMaps:
+        """Return the class maps of all frames of B moments that share none.
+
+        In training each of the three takes its turn as the target, in the middle of the other two.
+
+        Args:
+            frames: before, target and after, (B, 3, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            Maps (B, 3, categories, H/32, W/32).
+        """
+        seen = self.see(frames.flatten(0, 1))
+        before, target, after = (seen.at(slice(i, None, 3)) for i in range(3))
+        turns = [
+            self.attend(target, before, after),
+            self.attend(before, target, after),
+            self.attend(before, after, target),
+        ]
+        return ClassMaps(
+            torch.stack([maps.plain for maps in turns], 1),
+            torch.stack([maps.fused for maps in turns], 1),
+        )
+
+
+def _deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:
+    """Hidden 3x3 convolutions, then one map per category."""
+    if not 1 <= width <= 4096:
+        raise ValueError(f"width must be from 1 to 4096, not {width}")
+    if not 0 <= hidden <= 8:
+        raise ValueError(f"hidden must be from 0 to 8, not {hidden}")
+    layers: list[nn.Module] = []
+    for _ in range(hidden):
+        conv = nn.Conv2d(channels, width, 3, padding=1)
+        # What three layers keep of a signal: all of it, and not a tenth, as by torch's default.
+        # At the paper's width this is the published normal distribution of deviation 0.01.
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        layers += [conv, nn.ReLU()]
+        channels = width
+    return nn.Sequential(*layers, nn.Conv2d(channels, categories, 1))

@@ -1,0 +1,267 @@
+"""STA: the network that predicts fixations from a moment, without tags (STANet, section 3.4).
+
+A moment is three frames and the sound around each. Everything that belongs to one frame
+(backbone, self-attention gate, sound gate) is computed by :meth:`STA.see`, once, however many
+moments the frame is part of; :meth:`STA.attend` then joins three frames to one moment.
+"""
+
+from typing import Any, NamedTuple, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lookhear.nets.backbones import STRIDES, PictureNet
+from lookhear.nets.sound import sound_encoder_named
+from lookhear.stanet.blocks import (
+    ConvGRU,
+    SelfAttentionGate,
+    SoundGating,
+    TimeGate,
+    TimeMixing,
+    sound_gate_named,
+)
+from lookhear.stanet.switch import AudioSwitch
+
+
+class Seen(NamedTuple):
+    """What STA keeps of N frames; every moment that a frame is part of shares it.
+
+    Attributes:
+        fine: (N, width, H/8, W/8), at the paper's strides.
+        middle: (N, width, H/16, W/16).
+        coarse: (N, width, H/32, W/32).
+        spatial: ``coarse`` after the self-attention gate, same shape.
+        heard: ``coarse`` after the sound gate, same shape.
+    """
+
+    fine: Tensor
+    middle: Tensor
+    coarse: Tensor
+    spatial: Tensor
+    heard: Tensor
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen frames."""
+        return type(self)(*(part[index] for part in self))
+
+    @classmethod
+    def cat(cls, parts: list[Self]) -> Self:
+        """Join along the frames."""
+        return cls(*(torch.cat(group) for group in zip(*parts, strict=True)))
+
+
+class STAHead(nn.Module):
+    """All of STA after the backbone and the sound encoder.
+
+    Args:
+        channels: of the backbone's features at the three strides.
+        width: channels inside the head (32 in the paper).
+        sound_channels: length of a sound vector; None for a network without hearing.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
+        sound_kinds: of things that the matching gate knows.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, int, int],
+        width: int = 32,
+        sound_channels: int | None = None,
+        time_mixing: TimeMixing = "clean",
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
+    ) -> None:
+        super().__init__()
+        fine, middle, coarse = channels
+        self.reduce_fine = nn.Conv2d(fine, width, 1)
+        self.reduce_middle = nn.Conv2d(middle, width, 1)
+        self.reduce_coarse = nn.Conv2d(coarse, width, 1)
+        self.self_attention = SelfAttentionGate(width)
+        self.time_gate = TimeGate(width, time_mixing)
+        self.sound_gate: nn.Module | None = None
+        if sound_channels is not None:
+            self.sound_gate = sound_gate_named(
+                sound_gate,
+                coarse,
+                sound_channels,
+                width=width,
+                gate_width=width,
+                kinds=sound_kinds,
+            )
+        self.fuse = nn.Conv2d(3 * width, width, 3, padding=1)
+        self.gru = ConvGRU(width)
+        self.refine_middle = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.refine_fine = nn.Conv2d(2 * width, width, 3, padding=1)
+        self.out_middle = nn.Conv2d(width, 1, 1)
+        self.out_fine = nn.Conv2d(width, 1, 1)
+
+    def see(
+        self,
+        features: tuple[Tensor, Tensor, Tensor],
+        sound: Tensor | None = None,
+        switch: Tensor | None = None,
+    ) -> Seen:
+        """Do once per frame all that needs no other frame.
+
+        Args:
+            features: at the three strides, each (N, C, h, w).
+            sound: vectors (N, S). None closes the sound gate of every frame.
+            switch: (N,), how far the sound gate is open, from 0 (closed, as for a silent frame)
+                to 1. None leaves it open.
+        """
+        fine, middle, deep = features
+        coarse = self.reduce_coarse(deep)
+        heard = coarse
+        if sound is not None and self.sound_gate is not None:
+            gate = self.sound_gate(deep, sound)
+            if switch is not None:
+                gate = gate * switch[:, None, None, None]
+            heard = coarse + coarse * gate
+        return Seen(
+            fine=self.reduce_fine(fine),
+            middle=self.reduce_middle(middle),
+            coarse=coarse,
+            spatial=torch.relu(coarse + self.self_attention(coarse)),
+            heard=torch.relu(heard),
+        )
+
+    def attend(self, before: Seen, target: Seen, after: Seen) -> tuple[Tensor, Tensor]:
+        """Join three frames; return the target's logits after each refinement step.
+
+        Returns:
+            Two of (B, 1, H/8, W/8): after the step with the middle features and after that with
+            the fine ones.
+        """
+        gate = self.time_gate(before.coarse, target.coarse, after.coarse)
+        timed = torch.relu(target.coarse + target.coarse * gate)
+        fused = self.gru(
+            self.fuse(torch.cat([target.spatial, timed, target.heard], 1)), target.coarse
+        )
+
+        x = _upsample(fused, target.middle)
+        x = torch.relu(self.refine_middle(torch.cat([x, target.middle], 1)) + target.middle)
+        middle = _upsample(x, target.fine)
+        fine = torch.relu(self.refine_fine(torch.cat([middle, target.fine], 1)) + middle)
+        return self.out_middle(middle), self.out_fine(fine)
+
+
+class STA(
+    PictureNet,
+    PyTorchModelHubMixin,
+    library_name="lookhear",
+    license="apache-2.0",
+    tags=["saliency", "visual-attention"],
+):
+    """STA with its backbone and, unless it is deaf, its sound encoder.
+
+    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
+    beside a JSON of these arguments.
+
+    Args:
+        backbone: name of a timm model.
+        backbone_args: further arguments of ``timm.create_model``.
+        sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
+            without hearing, whose sound gate is always closed.
+        width: channels inside the head.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        input_size: height and width, in pixels, of the pictures the network was trained on, each
+            from 32 to 4096.
+        keep_aspect: whether pictures keep their shape at the area of ``input_size`` (the small
+            model) or are stretched to it (the paper).
+        strides: of the backbone's features; the paper's, or smaller ones for small pictures.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
+        sound_kinds: of things that the matching gate knows, 1 to 4096.
+        switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch` that closes the sound
+            gate, other than in training, where a sound does not belong to the picture; None for a
+            network without.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone or encoder.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnext101_32x8d",
+        backbone_args: dict[str, Any] | None = None,
+        sound_encoder: str | None = "vggsound",
+        width: int = 32,
+        time_mixing: TimeMixing = "clean",
+        input_size: tuple[int, int] = (356, 356),
+        keep_aspect: bool = False,
+        strides: tuple[int, int, int] = STRIDES,
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
+        switch: dict[str, Any] | None = None,
+    ) -> None:
+        if not 1 <= width <= 1024:
+            raise ValueError(f"width must be from 1 to 1024, not {width}")
+        if not 1 <= sound_kinds <= 4096:
+            raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
+        if len(strides) != 3:
+            raise ValueError(f"strides must be three, not {strides}")
+        super().__init__(backbone, backbone_args, tuple(strides), input_size)
+        self.keep_aspect = keep_aspect
+        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
+        sound_channels = self.sound_encoder.channels if self.sound_encoder else None
+        fine, middle, coarse = self.channels
+        self.head = STAHead(
+            (fine, middle, coarse), width, sound_channels, time_mixing, sound_gate, sound_kinds
+        )
+        self.switch = AudioSwitch(**switch) if switch is not None else None
+        if self.switch is not None and (
+            self.sound_encoder is None
+            or self.switch.sound_encoder.windows != self.sound_encoder.windows
+        ):
+            raise ValueError("switch must hear the spectrograms that the network hears")
+
+    def see(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> Seen:
+        """Do once per frame all that needs no other frame.
+
+        Args:
+            frames: (N, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around each frame, (N, frequencies, times). None closes
+                the sound gate, as for a silent clip.
+            switch: (N,), how far the sound gate of each frame is open; see :meth:`STAHead.see`.
+                The network's own switch may close it further.
+        """
+        sound = None
+        if spectrograms is not None and self.sound_encoder is not None:
+            sound = self.sound_encoder(spectrograms)
+            if self.switch is not None and not self.training:
+                opened = (self.switch.belongs(frames, spectrograms) > 0.5).to(frames.dtype)
+                switch = opened if switch is None else switch * opened
+        fine, middle, coarse = self.features(frames)
+        seen: Seen = self.head.see((fine, middle, coarse), sound, switch)
+        return seen
+
+    def attend(self, before: Seen, target: Seen, after: Seen) -> Tensor:
+        """Return the target's attention (B, H/8, W/8) at the paper's strides, in (0, 1)."""
+        _, fine = self.head.attend(before, target, after)
+        return torch.sigmoid(fine).squeeze(1)
+
+    def forward(self, frames: Tensor, spectrograms: Tensor | None = None) -> Tensor:
+        """Return the attention (B, H, W), in (0, 1), of B moments that share no frame.
+
+        Args:
+            frames: before, target and after, (B, 3, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around each frame, (B, 3, frequencies, times), or None.
+        """
+        heard = None if spectrograms is None else spectrograms.flatten(0, 1)
+        seen = self.see(frames.flatten(0, 1), heard)
+        attention = self.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
+        return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
+
+    def folded(self) -> Self:
+        """Return a network for inference that says the same, faster on a CPU."""
+        net = super().folded()
+        if net.switch is not None:
+            net.switch = net.switch.folded()
+        return net
+
+
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

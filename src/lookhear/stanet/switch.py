@@ -1,0 +1,133 @@
+"""AudioSwitch: whether a sound belongs to a picture (STANet, section 3.3).
+
+Where it does not, as under music or off-screen speech, the sound gates of SA and STA are closed.
+"""
+
+from typing import Any
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from lookhear.nets.backbones import PictureNet
+from lookhear.nets.sound import sound_encoder_named
+from lookhear.stanet.blocks import MatchingGate
+
+
+class AudioSwitchHead(nn.Module):
+    """All of AudioSwitch after the backbone and the sound encoder.
+
+    The published code puts a bilinear layer to 128 and a linear one to 2 in a row; without anything
+    between them they are one bilinear layer to 2, as here.
+
+    Args:
+        channels: of the backbone's features (2,048 in the paper).
+        sound_channels: length of a sound vector.
+    """
+
+    WIDTH = 128
+
+    def __init__(self, channels: int, sound_channels: int) -> None:
+        super().__init__()
+        self.sound = nn.Linear(sound_channels, self.WIDTH)
+        self.picture = nn.Linear(channels, self.WIDTH)
+        self.match = nn.Bilinear(self.WIDTH, self.WIDTH, 2)
+
+    def forward(self, features: Tensor, sound: Tensor) -> Tensor:
+        """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
+        logits: Tensor = self.match(self.sound(sound), self.picture(features.mean((2, 3))))
+        return logits
+
+    def pairs(self, features: Tensor, sounds: Tensor) -> Tensor:
+        """Return the logits (N, M, 2) of each of N pictures with each of M sounds."""
+        seen, heard = self.picture(features.mean((2, 3))), self.sound(sounds)
+        return torch.einsum("mi,kij,nj->nmk", heard, self.match.weight, seen) + self.match.bias
+
+
+class MatchingSwitchHead(nn.Module):
+    """A head that asks whether any place of the picture may make the sound. Not published.
+
+    Pooled features, as the published head has them, say too little of small things among others.
+
+    Args:
+        channels: of the backbone's features.
+        sound_channels: length of a sound vector.
+        kinds: of things, see :class:`~lookhear.stanet.blocks.MatchingGate`.
+    """
+
+    def __init__(self, channels: int, sound_channels: int, kinds: int) -> None:
+        super().__init__()
+        self.gate = MatchingGate(channels, sound_channels, kinds)
+
+    def forward(self, features: Tensor, sound: Tensor) -> Tensor:
+        """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
+        return self._logits(self.gate.match(features, sound))
+
+    def pairs(self, features: Tensor, sounds: Tensor) -> Tensor:
+        """Return the logits (N, M, 2) of each of N pictures with each of M sounds."""
+        return self._logits(self.gate.match_all(features, sounds))
+
+    @staticmethod
+    def _logits(matched: Tensor) -> Tensor:
+        best = matched.amax((-2, -1))
+        return torch.stack([torch.zeros_like(best), best], -1)
+
+
+class AudioSwitch(
+    PictureNet,
+    PyTorchModelHubMixin,
+    library_name="lookhear",
+    license="apache-2.0",
+    tags=["audio-visual", "correspondence"],
+):
+    """AudioSwitch with its backbone and its sound encoder.
+
+    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
+    beside a JSON of these arguments.
+
+    Args:
+        backbone: name of a timm model.
+        backbone_args: further arguments of ``timm.create_model``.
+        sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
+        input_size: height and width, in pixels, of the pictures the network is trained on, each
+            from 32 to 4096.
+        stride: of the features; 32 in the paper, less for small pictures.
+        kinds: of things, for a head that looks for them (:class:`MatchingSwitchHead`), 1 to 4096;
+            None for the published one (:class:`AudioSwitchHead`).
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone or encoder.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnext101_32x8d",
+        backbone_args: dict[str, Any] | None = None,
+        sound_encoder: str = "vggsound",
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 32,
+        kinds: int | None = None,
+    ) -> None:
+        if kinds is not None and not 1 <= kinds <= 4096:
+            raise ValueError(f"kinds must be from 1 to 4096, not {kinds}")
+        super().__init__(backbone, backbone_args, (stride,), input_size)
+        self.sound_encoder = sound_encoder_named(sound_encoder)
+        size = self.channels[0], self.sound_encoder.channels
+        self.head: AudioSwitchHead | MatchingSwitchHead = (
+            AudioSwitchHead(*size) if kinds is None else MatchingSwitchHead(*size, kinds)
+        )
+
+    def forward(self, frames: Tensor, spectrograms: Tensor) -> Tensor:
+        """Return logits (N, 2): the sound is another's, the sound belongs to the picture.
+
+        Args:
+            frames: (N, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around each frame, (N, frequencies, times).
+        """
+        (features,) = self.features(frames)
+        logits: Tensor = self.head(features, self.sound_encoder(spectrograms))
+        return logits
+
+    def belongs(self, frames: Tensor, spectrograms: Tensor) -> Tensor:
+        """Return the probability (N,) that each sound belongs to its picture; see `forward`."""
+        return torch.softmax(self(frames, spectrograms), dim=1)[:, 1]

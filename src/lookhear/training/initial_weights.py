@@ -1,0 +1,72 @@
+"""Where the parts of a network begin: at the weights of one that is trained already."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from lookhear.errors import LookhearError
+from lookhear.nets.backbones import load_pretrained
+from lookhear.nets.saved import WEIGHTS, model_folder
+
+
+class Part(NamedTuple):
+    """A part of a saved network.
+
+    Attributes:
+        folder: of the network.
+        name: of the part, such as ``backbone``, ``head.votes``.
+    """
+
+    folder: Path
+    name: str
+
+
+Beginnings: TypeAlias = Mapping[str, Part | str]
+"""Part of a network -> the part of a saved one whose weights it begins with; or, of ``backbone``,
+the name of pretrained weights that timm knows."""
+
+
+def parts_of(folder: Path, *names: str) -> dict[str, Part | str]:
+    """Parts of a saved network, each for a part of the same name."""
+    return {name: Part(folder, name) for name in names}
+
+
+def begin_with(net: nn.Module, beginnings: Beginnings) -> None:
+    """Give parts of a network the weights that they have in saved networks.
+
+    Raises:
+        LookhearError: saved weights are missing or damaged, or a part is not there or of another
+            shape.
+    """
+    for part, source in beginnings.items():
+        try:
+            module = net.get_submodule(part)
+        except AttributeError as error:
+            raise LookhearError(f"{part}: {type(net).__name__} has no such part") from error
+        if isinstance(source, Part):
+            _take_over(module, source)
+        elif part == "backbone":
+            load_pretrained(module, source)
+        else:
+            raise LookhearError(f"{part}: has no pretrained weights; give the folder of a network")
+
+
+def _take_over(module: nn.Module, part: Part) -> None:
+    folder, name = part
+    try:
+        saved = load_file(model_folder(folder) / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise LookhearError(f"{folder / WEIGHTS}: missing or damaged; train it again") from error
+    weights = {
+        key.removeprefix(f"{name}."): tensor
+        for key, tensor in saved.items()
+        if key.startswith(f"{name}.")
+    }
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise LookhearError(f"{folder}: its {name} is missing or of another shape") from error

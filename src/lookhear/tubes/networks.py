@@ -1,0 +1,343 @@
+"""The networks whose classes are explained: which there are, their weights, and how each is fed.
+
+- One of `NETWORKS`: a video classifier of torchvision, fed as its published weights were tested.
+- ``module:factory``: the user's own, fed as its attributes say, see `load_classifier`.
+- A folder of a saved S or SA of this project, fed with pictures.
+"""
+
+import contextlib
+import math
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from lookhear.cam.watched import undisturbed
+from lookhear.errors import LookhearError
+from lookhear.media import Clip, shaped_like
+from lookhear.nets.imported import imported_network, is_size
+from lookhear.nets.saved import load_source
+from lookhear.prediction.stream import MAPS_PER_SECOND
+from lookhear.stanet.classifiers import as_classifier
+from lookhear.stanet.published import counted, read_state
+from lookhear.stanet.sources import ST
+from lookhear.tubes.labels import read_names
+
+_ZOO: Any = models  # whose types do not tell all that it has
+NETWORKS: tuple[str, ...] = tuple(_ZOO.list_models(module=_ZOO.video))
+RANDOM = "random"  # in place of a file: an untrained network
+
+FRAMES, FRAME_RATE, INPUT_SIZE = 16, 15.0, (112, 112)  # R3D's (Tran et al., CVPR 2018)
+MOST_FRAMES = 64  # of a window; S3D's paper trains with as many (Xie et al., ECCV 2018)
+SIDE_STEP = 16  # pixels; places of the last layers are 16 or 32 wide
+
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network that names what is in a clip or picture, and how it is fed.
+
+    Attributes:
+        name: as the user named it.
+        net: in eval mode, on its device. It gives logits (B, classes) of clips (B, 3, T, H, W), or
+            of pictures (B, 3, H, W).
+        device: where it is.
+        classes: how many it tells apart.
+        categories: names of the classes; none if they are unknown.
+        takes_pictures: whether it takes pictures, not clips.
+        frames: T, of a window; 1 if it takes pictures.
+        frame_rate: frames a second at which it is fed.
+        input_size: height and width in pixels.
+        keeps_aspect: whether pictures may have other shapes of the same area.
+        mean: of red, green and blue in [0, 1], taken away from each.
+        std: what each is then divided by.
+    """
+
+    name: str
+    net: nn.Module
+    device: str
+    classes: int
+    categories: tuple[str, ...]
+    takes_pictures: bool
+    frames: int
+    frame_rate: float
+    input_size: tuple[int, int]
+    keeps_aspect: bool = False
+    mean: RGB = (0.0, 0.0, 0.0)
+    std: RGB = (1.0, 1.0, 1.0)
+
+    def size_for(self, clip: Clip) -> tuple[int, int]:
+        """Choose the height and width, in pixels, at which the network looks at a clip."""
+        if not self.keeps_aspect:
+            return self.input_size
+        width = float(clip.width * clip.sample_aspect_ratio)
+        return shaped_like(clip.height, width, self.input_size, SIDE_STEP)
+
+    def inputs(self, windows: Tensor) -> Tensor:
+        """Turn windows (B, T, H, W, 3), uint8 RGB, into what the network takes, on its device."""
+        channels_first = windows.to(self.device).movedim(-1, 1)
+        pixels = channels_first.to(torch.float32, memory_format=torch.contiguous_format) / 255
+        mean, std = (pixels.new_tensor(of).view(3, 1, 1, 1) for of in (self.mean, self.std))
+        clips = pixels.sub_(mean).div_(std)
+        return clips.squeeze(2) if self.takes_pictures else clips
+
+
+def load_classifier(
+    name: str,
+    weights: str | Path | None = None,
+    categories: str | Path | None = None,
+    device: str = "cpu",
+) -> Classifier:
+    """Load a network that names what is in a clip or picture.
+
+    Args:
+        name: One of `NETWORKS`; ``module:factory`` for the user's own; the folder of a saved S or
+            SA, which is fed with pictures, and does not hear. The user's own takes clips if it has
+            an attribute ``frames`` above 1 or, without that attribute, any ``Conv3d``, else
+            pictures; RGB in [0, 1], as its attributes ``input_size`` (height, width),
+            ``frame_rate`` and ``categories`` say.
+        weights: A file of a state dict, by torch or safetensors; its prediction layer tells how
+            many classes a network of torchvision has. ``random`` for an untrained network of
+            torchvision, the same each time. None for those published for it, which torchvision
+            fetches once and keeps, or those that the user's or the saved network comes with.
+        categories: A file with the names of the classes, a line each; None for those of
+            Kinetics-400 if there are as many classes, or those that the network comes with.
+        device: Where it runs.
+
+    Raises:
+        LookhearError: There is no such network, file or device, weights or names do not fit, or
+            the user's network cannot be fed; one line says which.
+    """
+    names = None if categories is None else read_names(Path(categories))
+    _require(device)
+    if name in NETWORKS:
+        classifier = _of_torchvision(name, weights, device)
+    elif ":" in name and not Path(name).exists():
+        classifier = _imported(name, weights, device)
+    elif name and Path(name).is_dir():
+        classifier = _saved(name, weights, device)
+    else:
+        raise LookhearError(
+            f"network {name}: unknown; there are {', '.join(_by_likeness(name))}, MODULE:FACTORY, "
+            "and folders of a saved S or SA"
+        )
+    if names is None:
+        return classifier
+    if len(names) != classifier.classes:
+        raise LookhearError(
+            f"{categories}: holds {len(names)} names, but {name} has {classifier.classes} classes; "
+            "give one name a line"
+        )
+    return replace(classifier, categories=names)
+
+
+def _of_torchvision(name: str, weights: str | Path | None, device: str) -> Classifier:
+    published = _ZOO.get_model_weights(name).DEFAULT
+    tested, fed = published.meta["_docs"], published.transforms()
+    if str(weights) == RANDOM and not Path(RANDOM).exists():
+        classes = len(published.meta["categories"])
+        # Not torch.manual_seed, which would seed the GPUs as well.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            net = _ZOO.get_model(name, num_classes=classes)
+    else:
+        state = _published(name, published) if weights is None else read_state(Path(weights))
+        net, classes = _built_for(name, state)
+        _fill(net, state, f"{published.url if weights is None else weights}", name)
+    names = tuple(published.meta["categories"])
+    return Classifier(
+        name,
+        net.to(device).eval(),
+        device,
+        classes,
+        categories=names if len(names) == classes else (),
+        takes_pictures=False,
+        frames=min(int(_told(tested, "clip_len", FRAMES)), MOST_FRAMES),
+        frame_rate=_told(tested, "frame_rate", FRAME_RATE),
+        input_size=(fed.crop_size[0], fed.crop_size[-1]),
+        keeps_aspect=published.meta["min_size"] == (1, 1),
+        mean=tuple(fed.mean),
+        std=tuple(fed.std),
+    )
+
+
+def _told(tested: str, setting: str, default: float) -> float:
+    """What torchvision tells, in a sentence, of how published weights were tested."""
+    found = re.search(rf"`{setting}=([0-9.]+)`", tested)
+    return float(found[1]) if found else default
+
+
+def _published(name: str, published: Any) -> dict[str, Tensor]:
+    try:
+        # torch announces downloads on stdout, which belongs to results.
+        with contextlib.redirect_stdout(sys.stderr):
+            state: dict[str, Tensor] = published.get_state_dict(
+                progress=True, check_hash=True, map_location="cpu", weights_only=True
+            )
+    except Exception as error:  # urllib raises its own errors, torch's readers any
+        raise LookhearError(
+            f"{name}: its published weights cannot be downloaded ({type(error).__name__}: "
+            f"{error}); give --weights FILE, or --weights {RANDOM} for an untrained network"
+        ) from error
+    return state
+
+
+def _built_for(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
+    """A network, still without weights, with as many classes as weights are for."""
+    with torch.device("meta"):
+        net: nn.Module = _ZOO.get_model(name)
+        layers = {
+            layer: module
+            for layer, module in net.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv3d)
+        }
+        head, last = layers.popitem()
+        classes = len(last.weight)
+        shape = state.get(f"{head}.weight", last.weight).shape
+        if len(shape) > 1 and shape[0] not in (0, classes):
+            classes = shape[0]
+            net = _ZOO.get_model(name, num_classes=classes)
+    return net, classes
+
+
+def _fill(net: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -> None:
+    """Put weights into a network, which may still be on the meta device.
+
+    Raises:
+        LookhearError: they are of another network.
+    """
+    own = net.state_dict()
+    faults = {
+        "missing": [key for key in own if key not in state],
+        "not known": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key}: {tuple(state[key].shape)} where {tuple(tensor.shape)} is needed"
+            for key, tensor in own.items()
+            if key in state and state[key].shape != tensor.shape
+        ],
+    }
+    if any(faults.values()):
+        said = ", ".join(counted(keys, what) for what, keys in faults.items() if keys)
+        raise LookhearError(
+            f"{source}: these weights do not fit {name}: {said}; give those of this network"
+        )
+    net.load_state_dict(
+        {key: state[key].to(tensor.dtype) for key, tensor in own.items()}, assign=True
+    )
+
+
+def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
+    if str(weights) == RANDOM and not Path(RANDOM).exists():
+        raise LookhearError(
+            f"--weights {RANDOM}: {name} comes with its own, or takes a file; leave --weights out"
+        )
+    with torch.inference_mode(mode=False):  # whose tensors have no gradients, ever
+        net = imported_network(name, device)
+    if weights is not None:
+        _fill(net, read_state(Path(weights)), str(weights), name)
+        net.to(device)
+
+    def told(attribute: str, default: Any, needed: str, is_good: Callable[[Any], bool]) -> Any:
+        value = getattr(net, attribute, default)
+        if not is_good(value):
+            raise LookhearError(f"network {name}: its {attribute} must be {needed}, not {value!r}")
+        return value
+
+    has_time = any(isinstance(module, nn.Conv3d) for module in net.modules())
+    frames = told("frames", FRAMES if has_time else 1, "a whole number above 0", _is_count)
+    rate = told("frame_rate", FRAME_RATE, "a number above 0", _is_rate)
+    size = told("input_size", INPUT_SIZE, "(height, width) in pixels", is_size)
+    categories = told("categories", (), "names, one a class", _are_names)
+    unchecked = Classifier(
+        name,
+        net,
+        device,
+        classes=len(categories),
+        categories=tuple(categories),
+        takes_pictures=frames == 1,
+        frames=frames,
+        frame_rate=float(rate),
+        input_size=(size[0], size[1]),
+    )
+    classes = _tried(unchecked)
+    if categories and len(categories) != classes:
+        raise LookhearError(
+            f"network {name}: has {len(categories)} categories, but gives {classes} logits"
+        )
+    return replace(unchecked, classes=classes)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and value > 0
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < value < math.inf
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(name, str) for name in value)
+
+
+def _tried(classifier: Classifier) -> int:
+    """How many classes a stranger's network tells apart in a black window."""
+    window = torch.zeros(1, classifier.frames, *classifier.input_size, 3, dtype=torch.uint8)
+    inputs = classifier.inputs(window)
+    fed = f"{'pictures' if classifier.takes_pictures else 'clips'} {tuple(inputs.shape)}"
+    try:
+        with undisturbed(classifier.net), torch.no_grad():
+            logits = classifier.net(inputs)
+    except Exception as error:  # whatever a stranger's code raises
+        raise LookhearError(
+            f"network {classifier.name}: fails on {fed}: {error}; give it the attributes frames "
+            "and input_size that it needs"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.shape[1]:
+        raise LookhearError(
+            f"network {classifier.name}: gives no logits (1, classes) of {fed}; wrap it in a "
+            "module that does"
+        )
+    return logits.shape[1]
+
+
+def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
+    if weights is not None:
+        raise LookhearError(f"--weights {weights}: {name} has its own; leave --weights out")
+    net = load_source(name, device)
+    if isinstance(net, ST):
+        raise LookhearError(
+            f"network {name}: is an ST, which needs the frames around each; give an S or SA"
+        )
+    return Classifier(
+        name,
+        as_classifier(net),
+        device,
+        classes=len(net.categories),
+        categories=tuple(net.categories),
+        takes_pictures=True,
+        frames=1,
+        frame_rate=MAPS_PER_SECOND,
+        input_size=net.input_size,
+    )
+
+
+def _by_likeness(name: str) -> list[str]:
+    def likeness(known: str) -> float:
+        return SequenceMatcher(None, name.lower(), known).ratio()
+
+    return sorted(NETWORKS, key=likeness, reverse=True)
+
+
+def _require(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise LookhearError(f"device {device}: cannot be used: {error}") from error

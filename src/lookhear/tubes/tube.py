@@ -1,0 +1,129 @@
+"""Saliency Tubes: class activation in space and time (Stergiou et al., ICIP 2019).
+
+A tube has a value for each pixel of each frame. It is kept as the layer's own coarse maps, from
+which any frame of it is made when it is asked for.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import zoom
+
+from lookhear.maps import Maps
+from lookhear.tubes.windows import Windows
+
+FLAT_BELOW = 1e-6  # of the largest value: what differs by less, differs by rounding
+
+
+@dataclass(frozen=True)
+class Tube:
+    """Where and when a network sees a class.
+
+    Attributes:
+        maps: (N, h, w) float32, of each frame, on the layer's grid and in its own unit.
+        size: height and width, in pixels, of the frames that the network saw.
+    """
+
+    maps: NDArray[np.float32]
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value of the enlarged maps."""
+        return float(self._extremes[:, 0].min()), float(self._extremes[:, 1].max())
+
+    def frame(self, index: int) -> Maps:
+        """Return a frame of the tube, (H, W) float32.
+
+        Cubic splines make it as large as the network's frames; all frames of the tube together
+        reach from 0 to 1. A tube that is the same everywhere is 0.
+        """
+        low, high = self.range
+        is_flat = high - low <= FLAT_BELOW * max(abs(low), abs(high))
+        scale = 0.0 if is_flat else 1 / (high - low)
+        return ((in_space(self.maps[index], self.size) - low) * scale).astype(np.float32)
+
+    def frames(self) -> Iterator[Maps]:
+        """Give one frame after another."""
+        return map(self.frame, range(len(self)))
+
+    def peak(self) -> int:
+        """Return the frame in which the tube is 1."""
+        return int(self._extremes[:, 1].argmax())
+
+    @cached_property
+    def _extremes(self) -> NDArray[np.float64]:
+        """(N, 2): the smallest and the largest value of each enlarged map."""
+        enlarged = (in_space(coarse, self.size) for coarse in self.maps)
+        return np.array([(large.min(), large.max()) for large in enlarged])
+
+
+def saliency_tube(
+    features: NDArray[np.floating], weights: NDArray[np.floating], size: tuple[int, int, int]
+) -> Maps:
+    """Make the tube of one window.
+
+    Args:
+        features: (K, t, h, w), activations of the last convolution.
+        weights: (K,), of the class in the prediction layer.
+        size: T, H, W: frames of the window, and their height and width.
+
+    Returns:
+        (T, H, W) float32, from 0 to 1.
+    """
+    maps = in_time(np.tensordot(weights, features, 1), size[0])
+    return np.stack([*Tube(maps, size[1:]).frames()])
+
+
+def blended(
+    starts: Sequence[int], maps: Iterable[NDArray[np.float32]], windows: Windows
+) -> NDArray[np.float32]:
+    """Blend the maps of windows that overlap, each counting most in its middle.
+
+    Args:
+        starts: of the W windows.
+        maps: of each window, (L, t, h, w).
+        windows: of the clip.
+
+    Returns:
+        (L, N, h, w), of each frame.
+    """
+    length, count = windows.length, len(windows.times)
+    weights = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
+    sums, shares = np.zeros((1, count, 1, 1), np.float32), np.zeros((count, 1, 1), np.float32)
+    for start, of_window in zip(starts, maps, strict=True):
+        frames = slice(start, min(start + length, count))
+        share = weights[: frames.stop - start, None, None]
+        if start == starts[0]:
+            sums = np.zeros((len(of_window), count, *of_window.shape[2:]), np.float32)
+        sums[:, frames] += share * in_time(of_window, length)[:, : frames.stop - start]
+        shares[frames] += share
+    return np.asarray(sums / shares, np.float32)
+
+
+def in_time(maps: NDArray[np.floating], frames: int) -> NDArray[np.float32]:
+    """Spread the maps of a window, (..., t, h, w), over its frames: (..., frames, h, w) float32."""
+    spread = np.einsum("nt,...thw->...nhw", spline(maps.shape[-3], frames), maps)
+    return np.asarray(spread, np.float32)
+
+
+def in_space(maps: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Enlarge maps, (..., h, w), to a height and width: (..., H, W) float64."""
+    rows, columns = map(spline, maps.shape[-2:], size)
+    return np.asarray(rows @ maps @ columns.T, np.float64)
+
+
+@lru_cache(maxsize=16)
+def spline(size: int, new_size: int) -> NDArray[np.float64]:
+    """Return (new_size, size): cubic-spline interpolation along an axis, by SciPy's ``zoom``.
+
+    The first and last values stay where they are.
+    """
+    # By default SciPy gives 0 where rounding puts the last sample a hair beyond the end.
+    return np.asarray(zoom(np.eye(size), (new_size / size, 1), order=3, mode="mirror"))
