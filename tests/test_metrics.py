@@ -24,7 +24,7 @@ from lookhear.metrics import (
     sim,
 )
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[0] / "golden"
 INPUTS = np.load(FOLDER / "metrics.npz")
 ANSWERS = json.loads((FOLDER / "metrics.json").read_text())
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(

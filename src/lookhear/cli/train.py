@@ -13,7 +13,7 @@ import typer
 from lookhear.cli.console import Device, count, out, progress_bar
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
-from lookhear.training import Source, Stage
+from lookhear.stanet import Source, Stage
 
 if TYPE_CHECKING:
     from lookhear.stanet.recipes.presets import Preset

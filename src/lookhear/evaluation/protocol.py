@@ -3,8 +3,8 @@
 Clips are scored by STAViS's protocol (Tsiami et al., CVPR 2020; `eval_code` of
 https://github.com/atsiami/STAViS): a prediction goes through `protocol`, each metric is taken
 per frame against what `annotate` reads, and averaged by a `lookhear.evaluation.tally.Tally`. Where
-that code draws random numbers, `lookhear.metrics` gives what it gives on average. KL is this project's
-addition.
+that code draws random numbers, `lookhear.metrics` gives what it gives on average. KL is this
+project's addition.
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,9 @@
 """STANet: from category tags to a network that predicts fixations (CVPR 2021)."""
+
+from typing import Literal, TypeAlias
+
+Source: TypeAlias = Literal["S", "SA", "ST"]
+"""A source of class maps: one of the classifiers of `lookhear.stanet.sources`."""
+
+Stage: TypeAlias = Literal["coarse", "fine"]
+"""What sources see: whole frames, or crops of them."""

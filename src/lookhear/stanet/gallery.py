@@ -13,11 +13,11 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.maps import Maps
 from lookhear.show.heat import Pixels, time_label
+from lookhear.stanet import Source
 from lookhear.stanet.page import Panel, Row
 from lookhear.stanet.pseudo_fixations import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.scores import MapFolders, attention_of, frame_at
 from lookhear.stanet.sta import STA
-from lookhear.training import Source
 
 
 def rows_with_tags(

@@ -27,10 +27,9 @@ from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
 from lookhear.nets.saved import load_network
-from lookhear.stanet import scam
+from lookhear.stanet import Source, scam
 from lookhear.stanet.recipes.classifying import Loss, as_probabilities
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
-from lookhear.training import Source
 from lookhear.training.augment import at_size
 
 CONFIDENCES = "confidences"

@@ -34,6 +34,7 @@ from lookhear.files import sole_use, whole_folder, write_whole
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
+from lookhear.stanet import Source
 from lookhear.stanet.page import write_page
 from lookhear.stanet.pseudo_fixations import Sources, make_maps, tasks_of
 from lookhear.stanet.recipes.attending import STARecipe, train_sta
@@ -44,7 +45,6 @@ from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.report import Made, Tested, model_card, run_page
 from lookhear.stanet.scores import MapFolders, gaze_of, score
 from lookhear.stanet.sta import STA
-from lookhear.training import Source
 from lookhear.training.initial_weights import Beginnings, Part, begin_with, parts_of
 from lookhear.training.ledger import Ledger, identities
 from lookhear.training.loop import ONE_DEVICE, Machine, check_machine

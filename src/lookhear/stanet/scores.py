@@ -1,7 +1,8 @@
 """How well every step of a run predicts gaze, from class maps to STA: the table of STANet.
 
 Clips have gaze in STAViS's layout and moments of their own. Each moment is scored on the frame that
-is shown at its time, by `lookhear.evaluation.protocol`, for which all maps are brought to one grid. Nothing but the pseudo-fixations knows the tags.
+is shown at its time, by `lookhear.evaluation.protocol`, for which all maps are brought to one grid.
+Nothing but the pseudo-fixations knows the tags.
 """
 
 from collections import defaultdict
@@ -29,10 +30,10 @@ from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated, pro
 from lookhear.evaluation.tally import Tally
 from lookhear.maps import Maps, resize
 from lookhear.parallel import cores
+from lookhear.stanet import Source
 from lookhear.stanet.pseudo_fixations import BATCH_SIZE, FUSED, SINGLE
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
-from lookhear.training import Source
 from lookhear.training.augment import Batch, plain_batch
 
 PSEUDO_FIXATIONS = "pseudo-fixations (know the tag)"

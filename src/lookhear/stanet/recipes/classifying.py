@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
+from lookhear.stanet import Source
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
-from lookhear.training import Source
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import Beginnings, begin_with
 from lookhear.training.ledger import identities

@@ -21,11 +21,11 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
+from lookhear.stanet import Source, Stage
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
 from lookhear.stanet.recipes.matching import SwitchRecipe
-from lookhear.training import Source, Stage
 from lookhear.training.augment import Augmentation
 from lookhear.training.loop import Schedule
 

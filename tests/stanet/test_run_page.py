@@ -1,13 +1,11 @@
 """The page about a training run: all that was given is on it, and nothing else is needed."""
 
-import base64
 import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -17,7 +15,7 @@ from lookhear.errors import LookhearError
 from lookhear.maps import Maps
 from lookhear.show.heat import Pixels
 from lookhear.stanet.page import Curve, Panel, Row, RunReport, ScoreTable, render, write_page
-from test_report import Page, addresses
+from pages import Page, addresses, pictures
 
 DASH = "\N{EN DASH}"
 NAN, INF = math.nan, math.inf
@@ -73,15 +71,6 @@ def run_of(
 
 def run_of_panel(panel: Panel) -> RunReport:
     return run_of(rows=(Row("moment", "note", (panel,)),))
-
-
-def pictures(html: str) -> list[Pixels]:
-    """The pictures of the page, BGR, in order."""
-    encoded = [address.split(",")[1] for address in Page(html).values("img", "src")]
-    return [
-        np.asarray(cv2.imdecode(np.frombuffer(base64.b64decode(jpeg), np.uint8), cv2.IMREAD_COLOR))
-        for jpeg in encoded
-    ]
 
 
 def cells(html: str) -> list[list[str]]:

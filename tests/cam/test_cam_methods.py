@@ -13,7 +13,7 @@ from lookhear.cam import METHODS, class_activation
 from lookhear.cam import methods as cam_methods
 from lookhear.errors import LookhearError
 
-GOLDEN = Path(__file__).parent / "golden" / "cam.npz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "cam.npz"
 CLASSES = torch.tensor([4, 0, 2])
 AXES = pytest.mark.parametrize("axes", [2, 3])
 

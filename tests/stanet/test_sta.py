@@ -12,7 +12,7 @@ from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.stanet.blocks import MatchingGate, TimeGate
 from lookhear.stanet.sta import STA, Seen, STAHead
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 HEARING: dict[str, Any] = TINY | {"sound_encoder": "light"}
 SWITCH: dict[str, Any] = {
     "backbone": "resnet10t",

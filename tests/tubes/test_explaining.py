@@ -12,20 +12,7 @@ from colour_nets import CATEGORIES
 from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
 from lookhear.tubes.faithfulness import moved_elsewhere
-
-RED, GREEN = (220, 30, 30), (30, 200, 30)
-COUNT, RATE = 30, 10.0
-RED_FRAMES, GREEN_FRAMES = range(12, 20), range(24, 30)
-
-
-def scene(index: int) -> np.ndarray:
-    """Grey; in some frames with red at the right, or green at the top left."""
-    frame = np.full((48, 64, 3), 110, np.uint8)
-    if index in RED_FRAMES:
-        frame[24:40, 40:56] = RED
-    if index in GREEN_FRAMES:
-        frame[0:8, 0:8] = GREEN
-    return frame
+from red_then_green import COUNT, GREEN_FRAMES, RATE, RED_FRAMES, scene
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from conftest import Run
 from lookhear.data.derived import BOXES, write_derived
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
+from lookhear.stanet import Source
 from lookhear.stanet.recipes.classifying import ClassTraining, as_probabilities, train_source
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, S
-from lookhear.training import Source
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 

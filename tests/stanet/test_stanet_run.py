@@ -21,7 +21,7 @@ from conftest import Run
 from little_world import write_little_world
 from lookhear import cli
 from lookhear.nets.saved import load_model
-from lookhear.training import stanet
+from lookhear.stanet import run as stanet
 
 STAGES = (
     "moments",

@@ -14,7 +14,7 @@ from lookhear.cam import methods as cam_methods
 from lookhear.errors import LookhearError
 from lookhear.stanet.classifiers import as_classifier
 from lookhear.stanet.sources import SA, ST, S
-from test_scam import LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
+from tiny_sources import LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
 
 EACH_METHOD = pytest.mark.parametrize("method", METHODS)
 

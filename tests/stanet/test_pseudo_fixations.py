@@ -17,6 +17,7 @@ from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import VGGSOUND
+from lookhear.stanet import Source
 from lookhear.stanet.pseudo_fixations import (
     CONFIDENCES,
     FUSED,
@@ -29,7 +30,6 @@ from lookhear.stanet.pseudo_fixations import (
     tasks_of,
 )
 from lookhear.stanet.sources import SA, ST, S
-from lookhear.training import Source
 
 GRID = (8, 12)
 CLASSES = len(COLOURS)

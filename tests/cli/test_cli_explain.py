@@ -13,7 +13,7 @@ import torch
 from clips import beep, make_clip
 from conftest import Run
 from lookhear.files import partial_of
-from test_explain import COUNT, RATE, scene
+from red_then_green import COUNT, RATE, scene
 
 ALWAYS = {
     "explanation.json",

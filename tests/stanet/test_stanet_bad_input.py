@@ -16,10 +16,10 @@ from little_world import write_little_world
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.errors import LookhearError
 from lookhear.files import sole_use
+from lookhear.stanet import run as stanet
 from lookhear.stanet.recipes.matching import SwitchTraining
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.switch import AudioSwitch
-from lookhear.training import stanet
 from lookhear.training.curves import read_curves
 
 

@@ -2,8 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from lookhear.maps import Maps, Peak
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render, write_report
 from lookhear.prediction.summary import AttentionSummary, Collector, place_name, stays
 from lookhear.show.heat import Pixels
+from pages import Page, addresses
 
 CLIP = ClipFacts("clip.mp4", 160, 90, 12.5, 25.0, has_sound=True)
 MODEL = ModelNotes("small", (("Trained on", "Pictures.\n\n- one\n- two"), ("Limits", "Many.")))
@@ -40,40 +39,6 @@ def collected(
             index * step, here, maps.peaks(here), shown if collector.wants_picture else None
         )
     return collector.summary()
-
-
-class Page(HTMLParser):
-    """Collects text, attributes and the tags left open."""
-
-    VOID = ("meta", "img", "rect", "circle", "path", "image", "link")
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text, self.open, self.attributes = "", list[str](), list[tuple[str, str, str]]()
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def values(self, tag: str, name: str) -> list[str]:
-        return [value for *key, value in self.attributes if key == [tag, name]]
-
-
-def addresses(page: Page) -> Iterator[str]:
-    return (value for _, name, value in page.attributes if name in ("src", "href", "poster"))
 
 
 def test_the_summary_has_the_numbers_of_every_map() -> None:

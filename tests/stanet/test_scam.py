@@ -13,7 +13,7 @@ from lookhear.maps import Maps, normalise
 from lookhear.stanet import scam
 from lookhear.stanet.scam import Boxes
 
-GOLDEN = Path(__file__).parent / "golden" / "scam_fusion.npz"
+GOLDEN = Path(__file__).parents[1] / "golden" / "scam_fusion.npz"
 
 cells = st.floats(0, 1, width=32, allow_subnormal=False)
 frames = array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=12)  # N, h, w

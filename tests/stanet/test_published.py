@@ -25,7 +25,7 @@ from lookhear.stanet.sources import SA, ST, S, SHead, STHead
 from lookhear.stanet.sta import STA, STAHead
 from lookhear.training.initial_weights import begin_with, parts_of
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 LISTED_AS = {
     "sta": "sta",
     "scam-s": "scam_s",

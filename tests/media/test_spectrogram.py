@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lookhear.media.sound import SAMPLE_RATE
 from lookhear.media.spectrogram import REPORT, VGGSOUND, log_spectrogram
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "audio_spectrogram.npz")
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "audio_spectrogram.npz")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from lookhear.evaluation.plots import Scale
 from lookhear.evaluation.scores import Scores, Subject
 from lookhear.evaluation.statistics import analyse
 from lookhear.metrics import METRIC_NAMES
+from pages import Page, addresses
 from scored import example_of, report_of, scores_of, spot
-from test_report import Page, addresses
 
 DASH = "\N{EN DASH}"
 NAN = math.nan

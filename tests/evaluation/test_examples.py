@@ -14,9 +14,8 @@ from lookhear.evaluation.page import render
 from lookhear.evaluation.scores import Scores
 from lookhear.maps import Maps
 from lookhear.show.heat import Pixels
+from pages import Page, pictures
 from scored import example_of, grey, report_of, scores_of, spot
-from test_page import pictures
-from test_report import Page
 
 DASH = "\N{EN DASH}"
 NAN = math.nan

@@ -14,7 +14,7 @@ from lookhear.media import open_clip
 from lookhear.tubes.tube import Tube, blended, saliency_tube, spline
 from lookhear.tubes.windows import Selection, Windows
 
-GOLDEN = Path(__file__).parent / "golden/saliency_tube.npz"
+GOLDEN = Path(__file__).parents[1] / "golden/saliency_tube.npz"
 SIZE = 8, 12
 
 
