@@ -25,11 +25,6 @@ Model = Annotated[str, typer.Option(help="small, a folder of a saved model, or a
 Device = Annotated[str, typer.Option(help="Where the network runs, such as cpu or cuda.")]
 
 
-def count(number: int, what: str) -> str:
-    """Say how many there are of something: 1 clip, 2 clips."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 class _SpeedColumn(ProgressColumn):
     def __init__(self, what: str) -> None:
         super().__init__()

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import count, err, out, progress_bar
+from lookhear.cli.console import err, out, progress_bar
 from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
+from lookhear.words import count
 
 app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 

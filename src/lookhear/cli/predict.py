@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import Device, Model, complain, count, err, out, progress_bar
+from lookhear.cli.console import Device, Model, complain, err, out, progress_bar
 from lookhear.errors import LookhearError
+from lookhear.words import count
 
 # PyTorch takes seconds to import, and help or a wrong option should not wait for it: what needs
 # it is imported by the verb that uses it.

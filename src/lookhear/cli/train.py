@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookhear.cli.console import Device, count, out, progress_bar
+from lookhear.cli.console import Device, out, progress_bar
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
 from lookhear.stanet import Source, Stage
+from lookhear.words import count
 
 if TYPE_CHECKING:
     from lookhear.stanet.recipes.presets import Preset
