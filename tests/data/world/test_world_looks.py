@@ -9,13 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookhear.data.world.canvas import Canvas, Floats, Sprite, placed, shadow_on_wall, stamp
+from lookhear.data.world.canvas import (
+    Canvas,
+    Floats,
+    Sprite,
+    checks,
+    dots,
+    placed,
+    shadow_on_wall,
+    stamp,
+    stripes,
+    zigzag,
+)
 from lookhear.data.world.categories import CATEGORIES
 from lookhear.data.world.clutter import LYING, strew
-from lookhear.data.world.grounds import GROUNDS
 from lookhear.data.world.looks import LOOKS, paint
-from lookhear.data.world.stage import MARGIN, Stage
-from lookhear.data.world.textures import checks, dots, stripes, zigzag
+from lookhear.data.world.stage import GROUNDS, MARGIN, Stage
 
 FRAME_SECONDS = 1 / 25
 WIDTH, HEIGHT = 480, 270
