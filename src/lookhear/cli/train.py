@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lookhear.cli.console import Device, out, progress_bar
+from lookhear.cli.console import out, progress_bar
+from lookhear.cli.options import Device
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
 from lookhear.stanet import Source, Stage
