@@ -7,7 +7,7 @@ same files.
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +42,7 @@ from lookhear.files import is_empty, is_partial, sole_use, whole_file, write_who
 from lookhear.media import Clip, open_clip
 from lookhear.media.spectrogram import log_spectrogram
 from lookhear.parallel import in_parallel
+from lookhear.progress import Progress, unseen
 
 CLIPS_A_SHARD = 16
 END_OF_TAR = bytes(1024)
@@ -110,7 +111,7 @@ def prepare(
     workers: int = 1,
     ray_address: str | None = None,
     strict: bool = False,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Progress = unseen,
 ) -> Manifest:
     """Cut tagged clips into moments and keep them in shards, going on where a run stopped.
 
@@ -121,7 +122,7 @@ def prepare(
         ray_address: Make them on a Ray cluster; see `in_parallel`.
         strict: Whether a clip or entry that cannot be prepared is an error; else it is left out
             and the manifest says why.
-        advance: Called with the number of clips that are done.
+        advance: Is told the number of clips that are done.
 
     Raises:
         LookhearError: `out` cannot be written or holds something else, nothing can be prepared,

@@ -278,7 +278,7 @@ def test_actions_start_and_end_at_rest_and_never_jump(name: str, duration: float
     poses = np.array([pose_in_action(name, duration, time) for time in times])
     for at_rest in (poses[0], poses[-1]):
         whole_turns = np.round(at_rest[2] / (2 * np.pi)) * 2 * np.pi
-        assert at_rest - (0, 0, whole_turns, 0, 0, 0) == pytest.approx(np.array(Pose()), abs=1e-6)
+        assert at_rest - (0, 0, whole_turns, 0, 0) == pytest.approx(np.array(Pose()), abs=1e-6)
     assert np.abs(np.diff(poses, axis=0)).max() < 0.2
     assert np.abs(poses - poses[0]).max() > 0.2
 

@@ -27,7 +27,6 @@ class Pose(NamedTuple):
     y: float = 0.0  # pixels down
     angle: float = 0.0  # radians, clockwise
     stretch: float = 1.0  # its height over that at rest; its width changes the other way
-    effort: float = 0.0  # 0 to 1, how much it looks like sounding
     scale: float = 1.0  # its size over that at rest
 
 
@@ -160,19 +159,10 @@ def shadow_on_wall(sprite: Sprite) -> Sprite:
     return Sprite(dark, sprite.x, sprite.y)
 
 
-def stamp(
-    frame: Picture,
-    sprite: Sprite,
-    x: float,
-    y: float,
-    angle: float = 0.0,
-    stretch: float = 1.0,
-    scale: float = 1.0,
-    strength: float = 1.0,
-) -> None:
-    """Lay a sprite over a frame, in place, its centre at (x, y), posed as in `Pose`."""
-    turned = _turned(angle, stretch, scale) / SPRITE_PIXELS
-    shift = np.array([x, y]) - turned @ (sprite.x, sprite.y)
+def stamp(frame: Picture, sprite: Sprite, pose: Pose) -> None:
+    """Lay a sprite over a frame, in place; it rests with its centre at (0, 0)."""
+    turned = _turned(pose) / SPRITE_PIXELS
+    shift = np.array([pose.x, pose.y]) - turned @ (sprite.x, sprite.y)
     rows, columns = sprite.rgba.shape[:2]
     corners = turned @ np.array([[0, columns, 0, columns], [0, 0, rows, rows]]) + shift[:, None]
     left, top = np.maximum(np.floor(corners.min(1)), 0).astype(int)
@@ -180,26 +170,19 @@ def stamp(
     if left >= right or top >= bottom:
         return
     matrix = np.column_stack([turned, shift - (left, top)])
-    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top)) * strength
+    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top))
     under = frame[top:bottom, left:right]
     under[...] = (under * (1 - patch[..., 3:]) + 255 * patch[..., :3] + 0.5).astype(np.uint8)
 
 
-def placed(
-    outline: Floats,
-    x: float,
-    y: float,
-    angle: float = 0.0,
-    stretch: float = 1.0,
-    scale: float = 1.0,
-) -> Floats:
+def placed(outline: Floats, pose: Pose) -> Floats:
     """Return where `stamp` lays the points of a sprite's outline: (N, 2), x and y."""
-    return np.asarray(outline @ _turned(angle, stretch, scale).T + (x, y), np.float64)
+    return np.asarray(outline @ _turned(pose).T + (pose.x, pose.y), np.float64)
 
 
-def _turned(angle: float, stretch: float, scale: float) -> Floats:
-    cos, sin = np.cos(angle), np.sin(angle)
-    widened = np.array([scale / stretch, scale * stretch])
+def _turned(pose: Pose) -> Floats:
+    cos, sin = np.cos(pose.angle), np.sin(pose.angle)
+    widened = np.array([pose.scale / pose.stretch, pose.scale * pose.stretch])
     return np.asarray(np.array([[cos, -sin], [sin, cos]]) * widened, np.float64)
 
 

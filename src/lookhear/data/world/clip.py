@@ -175,7 +175,6 @@ class _Actor:
 
     Attributes:
         thing: what it does.
-        poses: in each frame; places are in pixels.
         places: (T, 3) x, y and radius in each frame; from its own place until it is moved there.
         reach: (4,) left, top, right, bottom of all its boxes, from its own place.
         speeds: (T,) how far its outline moves on the stage, in its radii a second.
@@ -187,15 +186,11 @@ class _Actor:
         self._sprite = paint(thing.category.look, hue, thing.radius, chance)
         self._shadow = shadow_on_wall(self._sprite)
         self._seen = [thing.is_seen(time) for time in times]
-        self.poses = [_in_pixels(thing.pose(time), thing.radius) for time in times]
-        self.places = np.array([(pose.x, pose.y, thing.radius * pose.scale) for pose in self.poses])
+        poses = [thing.pose(time) for time in times]
+        self._poses = [p._replace(x=p.x * thing.radius, y=p.y * thing.radius) for p in poses]
+        self.places = np.array([(pose.x, pose.y, thing.radius * pose.scale) for pose in self._poses])
         outline = self._sprite.outline()
-        outlines = np.array(
-            [
-                placed(outline, x, y, pose.angle, pose.stretch, pose.scale)
-                for pose, (x, y, _) in zip(self.poses, self.places, strict=True)
-            ]
-        )  # (T, N, 2)
+        outlines = np.array([placed(outline, pose) for pose in self._poses])  # (T, N, 2)
         self._boxes = np.concatenate([outlines.min(1), outlines.max(1)], axis=1)
         while_seen = self._boxes[self._seen]
         self.reach = np.concatenate([while_seen[:, :2].min(0), while_seen[:, 2:].max(0)])
@@ -218,11 +213,10 @@ class _Actor:
         """Lay it over a frame, in place."""
         if not self._seen[index]:
             return
-        pose, (x, y, _) = self.poses[index], self.places[index]
+        pose, (x, y, _) = self._poses[index], self.places[index]
         right, down = (pose.scale * far for far in SHADOW)
-        shape = pose.angle, pose.stretch, pose.scale
-        stamp(frame, self._shadow, x + right, y + down, *shape)
-        stamp(frame, self._sprite, x, y, *shape)
+        stamp(frame, self._shadow, pose._replace(x=x + right, y=y + down))
+        stamp(frame, self._sprite, pose._replace(x=x, y=y))
 
 
 def _place(actors: list[_Actor], cameras: Floats, chance: Generator) -> None:
@@ -238,7 +232,3 @@ def _place(actors: list[_Actor], cameras: Floats, chance: Generator) -> None:
     overlaps = np.triu((sides + GAP).clip(0).prod(-1), 1).sum((1, 2))
     for actor, place in zip(actors, places[overlaps.argmin()], strict=True):
         actor.move(place - cameras)
-
-
-def _in_pixels(pose: Pose, radius: float) -> Pose:
-    return pose._replace(x=pose.x * radius, y=pose.y * radius)

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from lookhear.data.world.canvas import (
     Canvas,
     Palette,
+    Pose,
     dots,
     make_palette,
     mix,
@@ -39,8 +40,8 @@ def strew(
         sprite = canvas.sprite()
         angle = chance.uniform(-np.pi, np.pi) if kind in LYING else chance.uniform(-0.1, 0.1)
         x = chance.uniform(0, width)
-        stamp(picture, shadow_on_wall(sprite), x + SHADOW[0], y + SHADOW[1], angle)
-        stamp(picture, sprite, x, y, angle)
+        stamp(picture, shadow_on_wall(sprite), Pose(x + SHADOW[0], y + SHADOW[1], angle))
+        stamp(picture, sprite, Pose(x, y, angle))
 
 
 def pebble(canvas: Canvas, palette: Palette, chance: Generator) -> None:
