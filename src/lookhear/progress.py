@@ -7,7 +7,7 @@ from typing import TypeAlias
 Progress: TypeAlias = Callable[[int], object]
 """Is told how many more steps are done."""
 Bars: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
-"""Shows a work of some name and so many steps, or 0 where nobody knows, and is told how far it is."""
+"""Shows how far a work of some name and number of steps is; 0 where nobody knows how many."""
 
 
 def unseen(_: int) -> None:
