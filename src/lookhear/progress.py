@@ -7,7 +7,7 @@ from typing import TypeAlias
 Progress: TypeAlias = Callable[[int], object]
 """Is told how many more steps are done."""
 Bars: TypeAlias = Callable[[str, int | None], AbstractContextManager[Progress]]
-"""Shows a work of some name and so many steps until it is done, and is told how far it is."""
+"""Shows how far a work of some name and number of steps is; None where nobody knows how many."""
 
 
 def unseen(_: int) -> None:
