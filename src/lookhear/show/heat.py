@@ -214,6 +214,12 @@ def thumbnail(picture: Pixels, width: int) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def within(picture: Pixels, area: int, width: int) -> Pixels:
+    """A picture (H, W, 3), uint8, of about so many pixels and at most so wide, in its own shape."""
+    height, own_width = picture.shape[:2]
+    return thumbnail(picture, max(1, min(width, round(math.sqrt(area * own_width / height)))))
+
+
 def mark(picture: Pixels, peak: Peak) -> Pixels:
     """Ring a peak of attention.
 

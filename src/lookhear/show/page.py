@@ -6,6 +6,7 @@ whatever it holds.
 """
 
 import base64
+import math
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -16,6 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
 
+DASH = "\N{EN DASH}"
+
 
 class Picture(NamedTuple):
     """A picture that lies in the page itself; its sides in pixels."""
@@ -23,6 +26,18 @@ class Picture(NamedTuple):
     address: str
     width: int
     height: int
+
+
+class Cell(NamedTuple):
+    """A score in a table, a smaller note below it, and whether it is better or worse than another.
+
+    The best of its column stands out.
+    """
+
+    text: str
+    is_best: bool = False
+    note: str = ""
+    verdict: str = ""
 
 
 def render(room: str, **shown: object) -> str:
@@ -63,6 +78,11 @@ def _heat() -> str:
     return ",".join(f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
 
 
+def score(value: float, form: str = "z.3f") -> str:
+    """A score as text; a dash where it is not defined."""
+    return DASH if math.isnan(value) else format(value, form)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -74,5 +94,6 @@ def _environment() -> Environment:
     )
     environment.globals["heat"] = _heat()
     environment.filters["clock"] = heat.time_label
+    environment.filters["score"] = score
     environment.filters["beside"] = lambda name: f"./{quote(name, errors='surrogateescape')}"
     return environment
