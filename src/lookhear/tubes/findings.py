@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lookhear import maps
-from lookhear.prediction.summary import place_name
 from lookhear.show import heat
 from lookhear.show.lettering import plain
 from lookhear.tubes.explained import Explanation
@@ -53,4 +52,4 @@ def summarise(explained: Explanation, tubes: Sequence[TubeInTime]) -> tuple[Foun
 def _place(tube: TubeInTime) -> str | None:
     strongest = maps.peaks(tube.moment(tube.peak), 1)
     seen = strongest and strongest[0].strength >= heat.FAINT
-    return place_name(strongest[0].x, strongest[0].y) if seen else None
+    return heat.place_name(strongest[0].x, strongest[0].y) if seen else None
