@@ -15,8 +15,8 @@ from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.media import VideoWriter, open_clip
 from lookhear.metrics import auc_judd, cc, density, nss, sim
+from lookhear.prediction import overlay
 from lookhear.prediction.maps_files import MapsArchive
-from lookhear.prediction.overlay import OverlayVideo
 from lookhear.prediction.page import ModelNotes
 from lookhear.prediction.results import REPORT, Settings, made_with, write_results
 from lookhear.stanet.sta import STA
@@ -77,7 +77,7 @@ def run_demo(
     say(" " * margin + "".join(f"{metric:>8}" for metric in METRICS))
     for name, scores in rows.items():
         say(f"{name:{margin}}" + "".join(f"{score:8.3f}" for score in scores))
-    say(f"Open {out / RESULTS / REPORT} first, then watch {out / RESULTS / OverlayVideo.name}.")
+    say(f"Open {out / RESULTS / REPORT} first, then watch {out / RESULTS / overlay.VIDEO}.")
 
 
 def _check_replaceable(out: Path) -> None:

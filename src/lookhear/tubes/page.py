@@ -56,7 +56,7 @@ class Shown:
     found: Sequence[Found]
     strip: Pixels
     posters: tuple[Pixels, Pixels]
-    films: Sequence[tuple[str, str]]
+    films: Sequence[tuple[str, ...]]
     problems: Sequence[str]
     command: str
 

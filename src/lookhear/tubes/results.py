@@ -1,7 +1,6 @@
 """An explanation's folder: film, key frames, tubes, scores and page, whole or not at all."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from lookhear.files import whole_folder
@@ -11,9 +10,9 @@ from lookhear.show.films import (
     LOOKS,
     STILL_SUFFIX,
     SUFFIXES,
+    Films,
     Format,
-    moving_names,
-    open_moving,
+    film_names,
 )
 from lookhear.show.lettering import plain
 from lookhear.tubes.explained import Explanation
@@ -63,15 +62,10 @@ def write_explanation(
     tubes = [TubeInTime(tube, explained.times) for tube in explained.tubes]
     strip = Strip(clip, tubes, names)
     with whole_folder(folder) as partial:
-        with ExitStack() as open_files:
-            moving = [
-                open_files.enter_context(one)
-                for one in open_moving(partial, clip, formats, names, tubes[0].times.tolist())
-            ]
+        seen = tubes[0].times.tolist()
+        with Films(partial, clip, formats, names=names, times=seen) as films:
             for frame in clip.frames():
-                maps = [tube.at(frame.time) for tube in tubes]
-                for one in moving:
-                    one.add(frame, maps)
+                films.add(frame, [tube.at(frame.time) for tube in tubes])
                 strip.add(frame)
                 advance()
         found = summarise(explained, tubes)
@@ -80,7 +74,7 @@ def write_explanation(
             found=found,
             strip=strip.picture(),
             posters=(strip.poster("heat"), strip.poster("focus")),
-            films=moving_names(clip, formats),
+            films=film_names(clip, formats),
             problems=[*dict.fromkeys((*explained.problems, *clip.problems))],
             command=command,
         )

@@ -1,13 +1,11 @@
 """A tube at any time of its clip, though the network saw few of the frames."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.maps import Maps, between
-from lookhear.media import TIMESTAMP_ERROR
 from lookhear.tubes.tube import Tube
 
 
@@ -45,17 +43,3 @@ class TubeInTime:
         start, end = self.times[after - 1 : after + 1].tolist()
         maps = self.moment(after - 1), self.moment(after)
         return between(*maps, (time - start) / (end - start))
-
-
-class Due:
-    """Says which of some times have come, while a clip goes by."""
-
-    def __init__(self, times: Iterable[float]) -> None:
-        self._waiting = sorted(times, reverse=True)
-
-    def by(self, time: float) -> list[float]:
-        """The times that have come since it was last asked."""
-        come = []
-        while self._waiting and self._waiting[-1] <= time + TIMESTAMP_ERROR:
-            come.append(self._waiting.pop())
-        return come
