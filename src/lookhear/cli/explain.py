@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -76,69 +77,38 @@ def explain(
     faithfulness: Annotated[
         bool, typer.Option(help="Measure by deletion and insertion whether it is true.")
     ] = True,
-    device: Device = "cpu",
+    device: Device | None = None,
     overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
-    from lookhear.files import check_replaceable
-    from lookhear.media import open_clip
-    from lookhear.show.heat import time_label
-    from lookhear.show.lettering import plain
-    from lookhear.tubes.explaining import explain as explain_clip
-    from lookhear.tubes.results import RESULTS, write_explanation
+    from lookhear.tubes.explanation import summary
+    from lookhear.tubes.results import REPORT, explain_into
 
-    check_replaceable(folder, RESULTS, overwrite=overwrite)
-    clip = open_clip(path)
-    with progress_bar("windows") as progress:
+    @contextmanager
+    def bars(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        with progress_bar("frames" if what == "writing" else "windows") as bar:
+            yield partial(bar.advance, bar.add_task(what, total=total))
 
-        def begin(what: str, total: int | None) -> Callable[[int], None]:
-            bar = progress.add_task(what, total=total)
-            return partial(progress.advance, bar)
-
-        explained = explain_clip(
-            path,
-            network,
-            weights=weights,
-            categories=categories,
-            labels=label or "top-1",
-            method=method,
-            layer=layer,
-            selection=selection,
-            fps=fps,
-            faithfulness=faithfulness,
-            device=device,
-            begin=begin,
-        )
-    command = shlex.join(["lookhear", *sys.argv[1:]])
-    with progress_bar("frames") as progress:
-        bar = progress.add_task("writing", total=clip.frame_count)
-        write_explanation(
-            folder,
-            clip,
-            explained,
-            [of.value for of in formats or [Format.VIDEO]],
-            command,
-            lambda: progress.advance(bar),
-        )
+    explained = explain_into(
+        folder,
+        path,
+        formats=[of.value for of in formats or [Format.VIDEO]],
+        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        overwrite=overwrite,
+        progress=bars,
+        network=network,
+        weights=weights,
+        categories=categories,
+        labels=label or "top-1",
+        method=method,
+        layer=layer,
+        selection=selection,
+        fps=fps,
+        faithfulness=faithfulness,
+        device=device,
+    )
     for problem in explained.problems:
         err.print(f"{path.name}: {problem}")
-    chosen = f"layer {explained.layer}"
-    if explained.head:
-        chosen += f", prediction layer {explained.head}"
-    out.print(f"{explained.network}: {explained.method} of {chosen}")
-    for place, (found, tube) in enumerate(zip(explained.labels, explained.tubes, strict=True)):
-        line = (
-            f"{plain(found.name)}: probability {explained.probabilities[:, place].mean():.3f}, "
-            f"strongest at {time_label(explained.times[tube.peak()])}"
-        )
-        if explained.faithfulness:
-            of = explained.faithfulness[place]
-            gone, came, random_gone, random_came = map(
-                of.area, (of.deletion, of.insertion, of.random_deletion, of.random_insertion)
-            )
-            line += (
-                f"; deletion {gone:.3f} (moved elsewhere {random_gone:.3f}), "
-                f"insertion {came:.3f} (moved elsewhere {random_came:.3f})"
-            )
+    for line in summary(explained):
         out.print(line)
-    out.print(f"{folder / 'report.html'}: the explanation, to look at")
+    out.print(f"{folder / REPORT}: the explanation, to look at")

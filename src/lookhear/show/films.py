@@ -26,6 +26,7 @@ Format = Literal["video", "gif", "png"]
 LOOKS = {"heat": HEAT_LOOK, "focus": FOCUS_LOOK}
 SUFFIXES: dict[Format, str] = {"video": ".mp4", "gif": ".gif", "png": ""}
 STILL_SUFFIX = ".png"
+ALL_FILMS = {look + suffix for look in LOOKS for suffix in (*SUFFIXES.values(), STILL_SUFFIX)}
 MOST_WIDTH = 1920  # of several panels
 GIF_WIDTH, GIF_RATE = 480, 10  # pixels; frames a second, at most
 

@@ -14,9 +14,8 @@ from lookhear import __version__
 from lookhear.prediction.page import data_uri, stylesheet
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
-from lookhear.tubes.explained import Explanation
+from lookhear.tubes.explanation import Explanation, Found
 from lookhear.tubes.faithfulness import Faithfulness
-from lookhear.tubes.findings import Found
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 
 MOST_FINDINGS = 3

@@ -13,7 +13,7 @@ from lookhear.show.films import LOOKS, shrunk
 from lookhear.show.heat import Pixels
 from lookhear.show.lettering import lettered
 from lookhear.show.panels import Board
-from lookhear.tubes.timing import TubeInTime
+from lookhear.tubes.tube import TubeInTime
 
 MOMENTS = 8
 TILE_AREA = 320 * 180  # pixels

@@ -27,7 +27,7 @@ class Window(NamedTuple):
     frames: NDArray[np.uint8]
 
 
-class Windows:
+class ClipWindows:
     """The windows of a clip, as often as they are asked for, a window's frames held at a time.
 
     Attributes:
