@@ -14,10 +14,9 @@ from lookhear import maps
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Statistics
 from lookhear.maps import Maps
-from lookhear.prediction.page import data_uri
-from lookhear.prediction.summary import place_name
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
+from lookhear.show.page import data_uri
 
 JUDGE = "NSS"  # the metric that says which frames are best, and which models come first
 DASH = "\N{EN DASH}"
@@ -282,5 +281,5 @@ def _with_dots(picture: Pixels, example: Example) -> Pixels:
 
 def _in_words(name: str, values: Maps) -> str:
     peaks = maps.peaks(_stretched(values), 1)
-    place = f"strongest in the {place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
+    place = f"strongest in the {heat.place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
     return f"{name}: attention is {place}"

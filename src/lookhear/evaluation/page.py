@@ -16,7 +16,7 @@ from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estim
 from lookhear.evaluation.typeset import best, title
 from lookhear.files import write_whole
 from lookhear.metrics import LOWER_IS_BETTER
-from lookhear.prediction.page import stylesheet
+from lookhear.show.page import stylesheet
 
 MOST_NOTES_UNFOLDED = 6
 

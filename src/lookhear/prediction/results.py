@@ -10,11 +10,11 @@ from typing import Any
 
 from lookhear import __version__, maps
 from lookhear.errors import LookhearError
-from lookhear.files import whole_folder
+from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip
 from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
-from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, write_report
+from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
 from lookhear.prediction.stream import (
     BATCH_SIZE,
     BATCHES_UNDER_WAY,
@@ -157,7 +157,7 @@ def write_results(
             fixations=FIXATIONS,
             maps=maps_file.name,
         )
-        write_report(partial / REPORT, beside)
+        write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")
     return summary
 

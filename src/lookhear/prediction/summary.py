@@ -182,10 +182,3 @@ def stays(attention: AttentionSummary) -> list[Stay]:
             count = 1
             found.append(Stay(time, time + step, x, y))
     return found
-
-
-def place_name(x: float, y: float) -> str:
-    """The ninth of the picture in which a place lies: "upper left", ..., "centre", ..."""
-    column = ("left", "centre", "right")[min(int(x * 3), 2)]
-    row = ("upper", "middle", "lower")[min(int(y * 3), 2)]
-    return "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"

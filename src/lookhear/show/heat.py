@@ -252,6 +252,18 @@ def time_label(seconds: float) -> str:
     return f"{sign}{clock}:{tenths // 10:02d}.{tenths % 10}"
 
 
+def place_name(x: float, y: float) -> str:
+    """The ninth of the picture in which a place lies: "upper left", ..., "centre", ..."""
+    column = ("left", "centre", "right")[min(int(x * 3), 2)]
+    row = ("upper", "middle", "lower")[min(int(y * 3), 2)]
+    return "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
+
+
+def in_words(peak: Peak | None) -> str:
+    """How attention is that has such a strongest place: "strongest in the centre", or "even"."""
+    return f"strongest in the {place_name(peak.x, peak.y)}" if peak else "even"
+
+
 def contact_sheet(
     pictures: Sequence[Pixels],
     maps: Sequence[Maps],

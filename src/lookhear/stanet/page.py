@@ -15,10 +15,9 @@ from lookhear import maps
 from lookhear.files import write_whole
 from lookhear.maps import Maps
 from lookhear.metrics import LOWER_IS_BETTER
-from lookhear.prediction.page import data_uri, stylesheet
-from lookhear.prediction.summary import place_name
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
+from lookhear.show.page import data_uri, stylesheet
 
 PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most
 MOST_COLUMNS = 6
@@ -211,7 +210,7 @@ def _panel(panel: Panel) -> str:
     if panel.attention is not None:
         picture = heat.blend_rgb(picture, heat.shown(panel.attention))
         peaks = [peak for peak in maps.peaks(panel.attention, 1) if peak.strength >= heat.FAINT]
-        place = f"strongest in the {place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
+        place = f"strongest in the {heat.place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
         seen += f": attention is {place}"
     address = data_uri(heat.encode_jpeg(picture, quality=80), "image/jpeg")
     crop = ""

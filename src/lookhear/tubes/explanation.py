@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear import maps
-from lookhear.prediction.summary import place_name
 from lookhear.show import heat
 from lookhear.show.lettering import plain
 from lookhear.tubes.faithfulness import Faithfulness
@@ -81,7 +80,7 @@ def found_in(explained: Explanation) -> tuple[Found, ...]:
         moments = TubeInTime(tube, explained.times)
         strongest = maps.peaks(moments.moment(moments.peak), 1)
         seen = strongest and strongest[0].strength >= heat.FAINT
-        place = place_name(strongest[0].x, strongest[0].y) if seen else None
+        place = heat.place_name(strongest[0].x, strongest[0].y) if seen else None
         time = float(moments.times[moments.peak])
         found.append(Found(label.index, plain(label.name), mean, time, place, of))
     return tuple(found)

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import numpy as np
 
 from lookhear import __version__
-from lookhear.prediction.page import data_uri, stylesheet
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
+from lookhear.show.page import data_uri, stylesheet
 from lookhear.tubes.explanation import Explanation, Found
 from lookhear.tubes.faithfulness import Faithfulness
 from lookhear.tubes.plots import faithfulness_plot, scores_plot

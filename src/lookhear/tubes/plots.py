@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lookhear.prediction.page import SHARE_TOPS, TIME_STEPS
 from lookhear.show import heat
+from lookhear.show.axes import SHARE_TOPS, TIME_STEPS
 from lookhear.show.lettering import fitted, plain
 from lookhear.tubes.explanation import Explanation
 from lookhear.tubes.faithfulness import Curve, Faithfulness
