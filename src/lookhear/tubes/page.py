@@ -14,9 +14,8 @@ from lookhear import __version__
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
 from lookhear.show.page import data_uri, stylesheet
-from lookhear.tubes.explained import Explanation
+from lookhear.tubes.explanation import Explanation, Found
 from lookhear.tubes.faithfulness import Faithfulness
-from lookhear.tubes.findings import Found
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 
 MOST_FINDINGS = 3
@@ -56,7 +55,7 @@ class Shown:
     found: Sequence[Found]
     strip: Pixels
     posters: tuple[Pixels, Pixels]
-    films: Sequence[tuple[str, str]]
+    films: Sequence[tuple[str, ...]]
     problems: Sequence[str]
     command: str
 

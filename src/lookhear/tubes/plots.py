@@ -14,7 +14,7 @@ import numpy as np
 from lookhear.show import heat
 from lookhear.show.axes import SHARE_TOPS, TIME_STEPS
 from lookhear.show.lettering import fitted, plain
-from lookhear.tubes.explained import Explanation
+from lookhear.tubes.explanation import Explanation
 from lookhear.tubes.faithfulness import Curve, Faithfulness
 
 WIDTH = 760
