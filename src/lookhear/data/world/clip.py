@@ -12,7 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from lookhear.data.observers import Observers, Sight
-from lookhear.data.world.canvas import Floats, Pose, placed, shadow_on_wall, stamp
+from lookhear.data.world.canvas import Floats, placed, shadow_on_wall, stamp
 from lookhear.data.world.categories import HUE_RANGE
 from lookhear.data.world.looks import paint
 from lookhear.data.world.scenarios import (
@@ -188,7 +188,7 @@ class _Actor:
         self._seen = [thing.is_seen(time) for time in times]
         poses = [thing.pose(time) for time in times]
         self._poses = [p._replace(x=p.x * thing.radius, y=p.y * thing.radius) for p in poses]
-        self.places = np.array([(pose.x, pose.y, thing.radius * pose.scale) for pose in self._poses])
+        self.places = np.array([(p.x, p.y, thing.radius * p.scale) for p in self._poses])
         outline = self._sprite.outline()
         outlines = np.array([placed(outline, pose) for pose in self._poses])  # (T, N, 2)
         self._boxes = np.concatenate([outlines.min(1), outlines.max(1)], axis=1)
