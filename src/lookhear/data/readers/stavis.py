@@ -142,10 +142,6 @@ class EyeTrackedSet:
     clips: tuple[EyeTrackedClip, ...]
     faults: tuple[Fault, ...] = ()
 
-    def of_fold(self, fold: Fold) -> list[EyeTrackedClip]:
-        """The clips of a list."""
-        return [clip for clip in self.clips if fold in clip.folds]
-
 
 def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTrackedSet]:
     """Read the fold lists of a folder in STAViS's layout; what they name need not be there.
