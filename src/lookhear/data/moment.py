@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookhear.data.readers.stills import jpeg
 from lookhear.errors import LookhearError
-from lookhear.media import SAMPLE_RATE, TIMESTAMP_ERROR, Clip, Frame, Picture, SoundWindows
+from lookhear.media import SAMPLE_RATE, TIMESTAMP_ERROR, Clip, Frame, SoundWindows
 
 FRAMES_A_SECOND = 8
 REACH = 4  # frames on each side of a moment's own
@@ -78,13 +78,13 @@ def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
     frame_in_hand = -1
     for tick, frame in _on_display(clip, ticks, end):
         if frame.index != frame_in_hand:
-            jpeg, frame_in_hand = _jpeg(frame.rgb(size)), frame.index
-        jpegs.append(jpeg)
+            shown, frame_in_hand = jpeg(frame.rgb(size), JPEG_QUALITY), frame.index
+        jpegs.append(shown)
         if len(jpegs) == FRAMES:
             time = (tick - REACH) / FRAMES_A_SECOND
             sound = np.rint(waves.window(time) * FULL_SCALE).astype(np.int16)
             yield Moment(time, tuple(jpegs), sound)
-            jpegs = [jpeg]  # the last frame of a second is the first of the next
+            jpegs = [shown]  # the last frame of a second is the first of the next
 
 
 def _on_display(clip: Clip, ticks: range, end: float) -> Iterator[tuple[int, Frame]]:
@@ -114,9 +114,3 @@ def _kept_size(clip: Clip) -> tuple[int, int]:
     height, width = clip.height, float(clip.width * clip.sample_aspect_ratio)
     scale = min(1.0, SHORT_SIDE / min(height, width))
     return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _jpeg(rgb: Picture) -> bytes:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from lookhear.data.observers import OBSERVERS
+from lookhear.data.readers.ave import CATEGORIES as AVE_CATEGORIES
 from lookhear.data.world.canvas import Pose
 from lookhear.data.world.categories import CATEGORIES, Category
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
@@ -76,6 +77,10 @@ def motion_in(pictures: list[NDArray[np.float32]], courses: tuple[Course, ...]) 
 
 
 # What a clip is, by its number
+
+
+def test_categories_are_those_of_ave_in_whose_published_order_they_are_sorted() -> None:
+    assert sorted(category.name for category in CATEGORIES) == list(AVE_CATEGORIES)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

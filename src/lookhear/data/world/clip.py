@@ -188,8 +188,7 @@ class _Actor:
         self._seen = [thing.is_seen(time) for time in times]
         poses = [thing.pose(time) for time in times]
         self._poses = [p._replace(x=p.x * thing.radius, y=p.y * thing.radius) for p in poses]
-        places = [(pose.x, pose.y, thing.radius * pose.scale) for pose in self._poses]
-        self.places = np.array(places)
+        self.places = np.array([(p.x, p.y, thing.radius * p.scale) for p in self._poses])
         outline = self._sprite.outline()
         outlines = np.array([placed(outline, pose) for pose in self._poses])  # (T, N, 2)
         self._boxes = np.concatenate([outlines.min(1), outlines.max(1)], axis=1)
