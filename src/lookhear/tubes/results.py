@@ -15,11 +15,11 @@ from lookhear.media import Clip, open_clip
 from lookhear.prediction.maps_files import write_archive
 from lookhear.progress import Bars, no_bars
 from lookhear.show import heat
-from lookhear.show.films import ALL_FILMS, Films, Format, film_names
+from lookhear.show.films import ALL_FILMS, LOOKS, Films, Format, film_names
 from lookhear.show.lettering import plain
 from lookhear.tubes.explaining import explain
 from lookhear.tubes.explanation import Explanation, Found, found_in
-from lookhear.tubes.page import Shown, render
+from lookhear.tubes.page import render
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.strip import Strip
 from lookhear.tubes.tube import TubeInTime
@@ -99,16 +99,17 @@ def write_explanation(
                 strip.add(frame)
                 count(1)
         found = found_in(explained)
-        shown = Shown(
-            explained=explained,
-            found=found,
-            strip=strip.picture(),
-            posters=(strip.poster("heat"), strip.poster("focus")),
+        picture = strip.picture()
+        page = render(
+            explained,
+            found,
+            strip=picture,
+            posters=[strip.poster(look) for look in LOOKS],
             films=film_names(clip, formats),
             problems=[*dict.fromkeys((*explained.problems, *clip.problems))],
             command=command,
         )
-        (partial / "strip.png").write_bytes(heat.encode_png(shown.strip))
+        (partial / "strip.png").write_bytes(heat.encode_png(picture))
         _write_tubes(partial / "tube.npz", explained)
         _write_scores(partial / "scores.csv", explained)
         _write(partial / "scores.svg", scores_plot(explained))
@@ -116,11 +117,11 @@ def write_explanation(
             _write_curves(partial / "faithfulness.csv", explained)
             _write(partial / "faithfulness.svg", faithfulness_plot(explained))
         _write(partial / "explanation.json", _described(explained, found, command))
-        _write(partial / REPORT, render(shown))
+        _write(partial / REPORT, page)
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", errors="replace")
+    path.write_text(f"{text}\n", encoding="utf-8", errors="replace")
 
 
 def _write_tubes(path: Path, explained: Explanation) -> None:
@@ -186,7 +187,7 @@ def _described(explained: Explanation, found: Sequence[Found], command: str) -> 
         "command": command,
         "lookhear": __version__,
     }
-    return json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _described_label(found: Found) -> dict[str, Any]:
