@@ -21,13 +21,14 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
-from lookhear.stanet import Source, Stage
+from lookhear.stanet import Loss, Source, Stage
+from lookhear.stanet.recipes import named
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
 from lookhear.stanet.recipes.matching import SwitchRecipe
 from lookhear.training.augment import Augmentation
-from lookhear.training.loop import Schedule
+from lookhear.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Preset:
     def sources(self, stage: Stage) -> dict[Source, ClassRecipe]:
         """The recipes of a stage's sources."""
         return self.coarse if stage == "coarse" else self.fine
+
+    def loss(self, stage: Stage) -> Loss:
+        """By which a stage's sources learn."""
+        return self.sources(stage)["S"].loss
 
 
 def _paper() -> Preset:
@@ -225,3 +230,12 @@ PRESETS: dict[str, Preset] = {
         },
     ).preset(),
 }
+
+
+def preset_named(name: str) -> Preset:
+    """Choose a preset.
+
+    Raises:
+        LookhearError: there is none of this name.
+    """
+    return named(name, PRESETS, "preset")
