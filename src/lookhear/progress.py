@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[int], None]
+Progress: TypeAlias = Callable[[int], object]
 """Is told how many more steps are done."""
 Bars: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
 """Shows a work of some name and so many steps until it is done, and is told how far it is."""

@@ -118,13 +118,12 @@ def hearing(
     precision: Precision = "32-true",
 ) -> None:
     """Train a sound encoder to tell tags by ear."""
-    from lookhear.stanet.recipes.hearing import HearingTask
-    from lookhear.stanet.recipes.presets import preset_named
+    from lookhear.stanet import recipes
 
-    recipe = preset_named(preset).hearing
+    recipe = recipes.preset_named(preset).hearing
     if recipe is None:
         raise LookhearError(f"--preset {preset}: takes a sound encoder that is trained already")
-    saved = _train(HearingTask(recipe), data, folder, seed, devices, precision)
+    saved = _train(recipes.HearingTask(recipe), data, folder, seed, devices, precision)
     out.print(f"{saved}: hears; begin others with --start sound_encoder={saved}")
 
 
@@ -142,14 +141,12 @@ def source(
     precision: Precision = "32-true",
 ) -> None:
     """Train a source of class maps, S, SA or ST, from tags alone."""
-    from lookhear.stanet.recipes.classifying import SourceTask
-    from lookhear.stanet.recipes.presets import preset_named
-    from lookhear.training.initial_weights import read_start
+    from lookhear.stanet import recipes
 
     _check_crops(stage, crops)
-    recipe = preset_named(preset).sources(stage)[net]
-    task = SourceTask(recipe, read_start(start), crops)
-    saved = _train(task, data, folder, seed, devices, precision)
+    recipe = recipes.preset_named(preset).sources(stage)[net]
+    task = recipes.SourceTask(recipe, crops=crops)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: trained {net} on the tags of {data}")
 
 
@@ -167,17 +164,17 @@ def maps(
     device: Device = None,
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
+    from lookhear.stanet import recipes
     from lookhear.stanet.pseudo_fixations import map_moments
-    from lookhear.stanet.recipes.presets import preset_named
 
     _check_crops(stage, crops)
-    recipes = preset_named(preset)
+    chosen = recipes.preset_named(preset)
     made = map_moments(
         data,
         sources,
         folder,
-        recipes.grid,
-        recipes.loss(stage),
+        chosen.grid,
+        chosen.loss(stage),
         crops=crops,
         knows_tags=tags,
         device=device,
@@ -197,15 +194,12 @@ def matching(
     precision: Precision = "32-true",
 ) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
-    from lookhear.stanet.recipes.matching import SwitchTask
-    from lookhear.stanet.recipes.presets import preset_named
-    from lookhear.training.initial_weights import read_start
+    from lookhear.stanet import recipes
 
-    recipe = preset_named(preset).matching
+    recipe = recipes.preset_named(preset).matching
     if recipe is None:
         raise LookhearError(f"--preset {preset}: its sources begin with pretrained weights instead")
-    task = SwitchTask(recipe, read_start(start))
-    saved = _train(task, data, folder, seed, devices, precision)
+    saved = _train(recipes.SwitchTask(recipe), data, folder, seed, devices, precision, start)
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
 
 
@@ -220,12 +214,10 @@ def switch(
     precision: Precision = "32-true",
 ) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
-    from lookhear.stanet.recipes.matching import SwitchTask
-    from lookhear.stanet.recipes.presets import preset_named
-    from lookhear.training.initial_weights import read_start
+    from lookhear.stanet import recipes
 
-    task = SwitchTask(preset_named(preset).switch, read_start(start))
-    saved = _train(task, data, folder, seed, devices, precision)
+    task = recipes.SwitchTask(recipes.preset_named(preset).switch)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
 
 
@@ -241,12 +233,10 @@ def sta(
     precision: Precision = "32-true",
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
-    from lookhear.stanet.recipes.attending import STATask
-    from lookhear.stanet.recipes.presets import preset_named
-    from lookhear.training.initial_weights import read_start
+    from lookhear.stanet import recipes
 
-    task = STATask(preset_named(preset).sta, fixations, read_start(start))
-    saved = _train(task, data, folder, seed, devices, precision)
+    task = recipes.STATask(recipes.preset_named(preset).sta, fixations)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
@@ -257,9 +247,9 @@ def join(
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
 ) -> None:
     """Put an AudioSwitch into STA, to close its sound gate."""
-    from lookhear.stanet.recipes.matching import save_joined
+    from lookhear.stanet import recipes
 
-    save_joined(net, matching, folder)
+    recipes.save_joined(net, matching, folder)
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
@@ -275,20 +265,28 @@ def fixations(
 ) -> None:
     """Train STA on still pictures with fixations."""
     from lookhear.data.readers.osie import read_names, read_osie
-    from lookhear.stanet.recipes.stills import recipe_named, train_fixations
+    from lookhear.stanet import recipes
 
-    chosen = recipe_named(recipe)
+    chosen = recipes.recipe_named(recipe)
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
-    saved = train_fixations(pictures, folder, chosen, seed)
+    saved = recipes.train_fixations(pictures, folder, chosen, seed)
     out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")
 
 
 def _train(
-    task: "MomentsTask", data: Path, folder: Path, seed: int, devices: int, precision: str
+    task: "MomentsTask",
+    data: Path,
+    folder: Path,
+    seed: int,
+    devices: int,
+    precision: str,
+    start: list[str] | None = None,
 ) -> Path:
+    from lookhear.training.initial_weights import read_start
     from lookhear.training.loop import train_on_moments
     from lookhear.training.schedule import Machine
 
+    task.start |= read_start(start or ())
     return train_on_moments(task, data, folder, seed, Machine(devices, precision))
 
 

@@ -97,7 +97,7 @@ class Sources:
     loss: Loss
 
     @classmethod
-    def load(cls, folders: Mapping[Source, Path], loss: Loss, device: str | None) -> "Sources":
+    def load(cls, folders: Mapping[str, Path], loss: Loss, device: str | None) -> "Sources":
         """Load three saved networks; without a device where there is CUDA on it.
 
         Raises:
@@ -163,7 +163,6 @@ def make_maps(
     prepared: Path,
     out: Path,
     grid: Grid,
-    *,
     crops: Path | None = None,
     knows_tags: bool = True,
     progress: Progress = unseen,
@@ -231,15 +230,13 @@ def map_moments(
     Raises:
         LookhearError: something cannot be read or written, or ``out`` holds other maps.
     """
-    nets: dict[Source, Path] = {source: runs / source / RUN_MODEL for source in get_args(Source)}
+    nets = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
     sources = Sources.load(nets, loss, device)
-    read = identities({"moments": prepared, "crops": crops, **{str(s): nets[s] for s in nets}})
+    read = identities({"moments": prepared, "crops": crops, **nets})
     made_from(out, {"grid": grid, "tags": knows_tags, **read})
     count = sum(read_complete(prepared).moments.values())
     with bars("fine maps" if crops else "coarse maps", count) as progress:
-        make_maps(
-            sources, prepared, out, grid, crops=crops, knows_tags=knows_tags, progress=progress
-        )
+        make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
     return count
 
 

@@ -36,7 +36,6 @@ from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
 from lookhear.progress import Bars
 from lookhear.resume import Ledger
-from lookhear.stanet import Source
 from lookhear.stanet.page import write_page
 from lookhear.stanet.pseudo_fixations import Sources, make_maps
 from lookhear.stanet.recipes.attending import STATask
@@ -116,14 +115,18 @@ class _Run:
         """Do everything."""
         self._check()
         moments = self._moments("moments", self._settings.data)
-        sound = self._sound or self._hearing(moments)
+        sound = self._sound or self._train("hearing", HearingTask(self._preset.hearing), moments)
         coarse = self._coarse_sources(moments, sound)
         boxes = self._maps("coarse/maps", moments, coarse)
         fine = self._fine_sources(moments, coarse, boxes)
         fixations = self._maps("fine/maps", moments, fine, boxes)
         switch = self._switch(moments, sound, coarse)
         sta = self._sta(moments, coarse, switch, fixations)
-        model = self._model(sta, switch)
+        model = self._do(
+            RUN_MODEL,
+            identities({"sta": sta, "switch": switch}),
+            lambda folder: save_joined(sta, switch, folder, replaces=True),
+        )
         test = self._settings.test
         tested = self._test(test, coarse, fine, model) if test else None
         made = Made(moments, boxes, fixations, model, self._settings.out / REPORT, tested)
@@ -170,9 +173,12 @@ class _Run:
         # Of the clips to learn from, those that are the same stay prepared.
         return self._do(stage, inputs, work, replaces=data == self._settings.test)
 
-    def _coarse_sources(self, moments: Path, sound: Path) -> dict[Source, Path]:
-        matching = self._matching(moments, sound)
-        trained: dict[Source, Path] = {}
+    def _coarse_sources(self, moments: Path, sound: Path) -> dict[str, Path]:
+        matching = None
+        if self._preset.matching:  # sight learns from hearing, which knows the tags already
+            task = SwitchTask(self._preset.matching, self._ear(sound))
+            matching = self._train("matching", task, moments)
+        trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
             start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
             if source == "SA":
@@ -185,57 +191,35 @@ class _Run:
                 start[classifier] = SavedPart(matching, "head.gate.picture")
                 if source == "SA":
                     start["head.sound_gate"] = SavedPart(matching, "head.gate")
-            task = SourceTask(recipe, start)
-            trained[source] = self._train(f"coarse/{source}", task, moments, boxes=None)
+            trained[source] = self._source(f"coarse/{source}", moments, SourceTask(recipe, start))
         return trained
 
     def _fine_sources(
-        self, moments: Path, coarse: Mapping[Source, Path], boxes: Path
-    ) -> dict[Source, Path]:
-        trained: dict[Source, Path] = {}
+        self, moments: Path, coarse: Mapping[str, Path], boxes: Path
+    ) -> dict[str, Path]:
+        trained: dict[str, Path] = {}
         for source, recipe in self._preset.fine.items():
             before = coarse[source]
             start = self._pretrained() or parts_of(before, "backbone", "head")
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
             task = SourceTask(recipe, start, boxes)
-            trained[source] = self._train(f"fine/{source}", task, moments, boxes=boxes)
+            trained[source] = self._source(f"fine/{source}", moments, task)
         return trained
 
-    def _pretrained(self) -> InitialWeights:
-        weights = self._preset.pretrained
-        return {"backbone": weights} if weights and self._settings.pretrained else {}
+    def _source(self, stage: str, moments: Path, task: SourceTask) -> Path:
+        return self._train(stage, task, moments, boxes=task.reads["crops"])
 
-    def _hearing(self, moments: Path) -> Path:
-        recipe = self._preset.hearing
-        assert recipe is not None  # or there is a trained one
-        return self._train("hearing", HearingTask(recipe), moments)
-
-    def _matching(self, moments: Path, sound: Path) -> Path | None:
-        """Let sight learn from hearing, which knows the tags already."""
-        recipe = self._preset.matching
-        if recipe is None:
-            return None
-        return self._train("matching", SwitchTask(recipe, self._ear(sound)), moments)
-
-    def _switch(self, moments: Path, sound: Path, coarse: Mapping[Source, Path]) -> Path:
-        recipe = self._preset.switch
-        start = self._like_sa(coarse)
+    def _switch(self, moments: Path, sound: Path, coarse: Mapping[str, Path]) -> Path:
+        recipe, start = self._preset.switch, self._like_sa(coarse)
         if recipe.matches:
             start["head.gate"] = SavedPart(coarse["SA"], "head.sound_gate")
             if not self._sound:  # SA's ear has learnt more of its own clips by heart
                 start |= self._ear(sound)
         return self._train("switch", SwitchTask(recipe, start), moments)
 
-    def _ear(self, sound: Path) -> InitialWeights:
-        start = parts_of(sound, "sound_encoder")
-        return start if self._sound else start | {EAR: SavedPart(sound, "classifier")}
-
-    def _like_sa(self, coarse: Mapping[Source, Path]) -> InitialWeights:
-        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
-
     def _sta(
-        self, moments: Path, coarse: Mapping[Source, Path], switch: Path, fixations: Path
+        self, moments: Path, coarse: Mapping[str, Path], switch: Path, fixations: Path
     ) -> Path:
         recipe, start = self._preset.sta, self._like_sa(coarse)
         if recipe.net.get("sound_gate") == "matching" and self._preset.switch.matches:
@@ -245,16 +229,24 @@ class _Run:
         task = STATask(recipe, fixations, start)
         return self._train("sta", task, moments, fixations=fixations)
 
+    def _pretrained(self) -> InitialWeights:
+        weights = self._preset.pretrained
+        return {"backbone": weights} if weights and self._settings.pretrained else {}
+
+    def _ear(self, sound: Path) -> InitialWeights:
+        start = parts_of(sound, "sound_encoder")
+        return start if self._sound else start | {EAR: SavedPart(sound, "classifier")}
+
+    def _like_sa(self, coarse: Mapping[str, Path]) -> InitialWeights:
+        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+
     def _train(self, stage: str, task: MomentsTask, moments: Path, **reads: Path | None) -> Path:
         """Train a network; return the folder in which it is saved."""
-        settings = self._settings
+        seed, machine = self._settings.seed, self._settings.machine
         read = identities({"moments": moments, **reads, **task.start})
+        inputs = {"recipe": asdict(task.recipe), "seed": seed, **read}
         return (
-            self._do(
-                stage,
-                {"recipe": asdict(task.recipe), "seed": settings.seed, **read},
-                lambda run: train_on_moments(task, moments, run, settings.seed, settings.machine),
-            )
+            self._do(stage, inputs, lambda run: train_on_moments(task, moments, run, seed, machine))
             / RUN_MODEL
         )
 
@@ -262,7 +254,7 @@ class _Run:
         self,
         stage: str,
         moments: Path,
-        nets: Mapping[Source, Path],
+        nets: Mapping[str, Path],
         boxes: Path | None = None,
         knows_tags: bool = True,
     ) -> Path:
@@ -273,30 +265,13 @@ class _Run:
         def work(folder: Path) -> None:
             sources = Sources.load(nets, loss, self._device)
             with self._bars(stage, sum(read_complete(moments).moments.values())) as progress:
-                make_maps(
-                    sources,
-                    moments,
-                    folder,
-                    preset.grid,
-                    crops=boxes,
-                    knows_tags=knows_tags,
-                    progress=progress,
-                )
+                make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
 
-        by_name = {str(source): net for source, net in nets.items()}
-        read = identities({"moments": moments, "boxes": boxes, **by_name})
+        read = identities({"moments": moments, "boxes": boxes, **nets})
         return self._do(stage, {"grid": preset.grid, "tags": knows_tags, **read}, work)
 
-    def _model(self, sta: Path, switch: Path) -> Path:
-        """Put STA and the switch into one network."""
-        return self._do(
-            RUN_MODEL,
-            identities({"sta": sta, "switch": switch}),
-            lambda folder: save_joined(sta, switch, folder, replaces=True),
-        )
-
     def _test(
-        self, data: Path, coarse: Mapping[Source, Path], fine: Mapping[Source, Path], model: Path
+        self, data: Path, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path
     ) -> Tested:
         """Map the test's moments without tags and with them, and score all."""
         gaze = gaze_of(data)

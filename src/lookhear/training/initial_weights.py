@@ -35,14 +35,14 @@ def parts_of(folder: Path, *names: str) -> InitialWeights:
     return {name: SavedPart(folder, name) for name in names}
 
 
-def read_start(given: Iterable[str] | None) -> InitialWeights:
+def read_start(given: Iterable[str]) -> InitialWeights:
     """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, or backbone=NAME OF WEIGHTS.
 
     Raises:
         LookhearError: one is none of these.
     """
     start: InitialWeights = {}
-    for line in given or ():
+    for line in given:
         part, _, source = line.partition("=")
         if not (part and source):
             raise LookhearError(f"--start {line}: give PART=FOLDER, as backbone=run/S/model")

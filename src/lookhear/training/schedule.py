@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, unknown
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -65,6 +65,4 @@ def check_machine(machine: Machine, schedule: Schedule) -> None:
             "give a number that divides it"
         )
     if machine.precision not in PRECISIONS:
-        raise LookhearError(
-            f"--precision {machine.precision}: unknown; there are {', '.join(PRECISIONS)}"
-        )
+        raise unknown("precision", machine.precision, PRECISIONS)

@@ -1,19 +1,19 @@
 """What STANet trains: a file a training, and the presets of whole runs."""
 
-from collections.abc import Mapping
-from typing import TypeVar
+from lookhear.stanet.recipes.attending import STATask
+from lookhear.stanet.recipes.classifying import SourceTask
+from lookhear.stanet.recipes.hearing import HearingTask
+from lookhear.stanet.recipes.matching import SwitchTask, save_joined
+from lookhear.stanet.recipes.presets import preset_named
+from lookhear.stanet.recipes.stills import recipe_named, train_fixations
 
-from lookhear.errors import LookhearError
-
-Recipe = TypeVar("Recipe")
-
-
-def named(name: str, recipes: Mapping[str, Recipe], option: str) -> Recipe:
-    """Choose what an option names.
-
-    Raises:
-        LookhearError: there is none of this name.
-    """
-    if name not in recipes:
-        raise LookhearError(f"--{option} {name}: unknown; there are {', '.join(recipes)}")
-    return recipes[name]
+__all__ = [
+    "HearingTask",
+    "STATask",
+    "SourceTask",
+    "SwitchTask",
+    "preset_named",
+    "recipe_named",
+    "save_joined",
+    "train_fixations",
+]

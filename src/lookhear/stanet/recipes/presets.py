@@ -21,8 +21,8 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
+from lookhear.errors import unknown
 from lookhear.stanet import Loss, Source, Stage
-from lookhear.stanet.recipes import named
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
@@ -191,6 +191,18 @@ _GATES: dict[Source, dict[str, Any]] = {
     "ST": _SHALLOW,
 }
 
+
+def _epochs(
+    coarse: tuple[int, int, int], fine: tuple[int, int, int], **others: int
+) -> dict[str, int]:
+    """Epochs of each training; of sources in the order S, SA, ST."""
+    stages = {"coarse": coarse, "fine": fine}
+    sources = {
+        f"{s} {source}": n for s in stages for source, n in zip(_GATES, stages[s], strict=True)
+    }
+    return others | sources
+
+
 PRESETS: dict[str, Preset] = {
     "paper": _paper(),
     "small": _Light(
@@ -198,36 +210,14 @@ PRESETS: dict[str, Preset] = {
         frame=(128, 224),
         crop=(112, 112),
         batch_size=32,
-        epochs={
-            "hearing": 4,
-            "matching": 9,
-            "coarse S": 2,
-            "coarse SA": 5,
-            "coarse ST": 1,
-            "fine S": 3,
-            "fine SA": 3,
-            "fine ST": 1,
-            "switch": 5,
-            "sta": 6,
-        },
+        epochs=_epochs(hearing=4, matching=9, coarse=(2, 5, 1), fine=(3, 3, 1), switch=5, sta=6),
     ).preset(),
     "tiny": _Light(
         backbone_args={"channels": [8, 8, 16, 16], "stem_width": 4},
         frame=(64, 96),
         crop=(64, 64),
         batch_size=4,
-        epochs={
-            "hearing": 2,
-            "matching": 1,
-            "coarse S": 2,
-            "coarse SA": 1,
-            "coarse ST": 1,
-            "fine S": 1,
-            "fine SA": 1,
-            "fine ST": 1,
-            "switch": 1,
-            "sta": 2,
-        },
+        epochs=_epochs(hearing=2, matching=1, coarse=(2, 1, 1), fine=(1, 1, 1), switch=1, sta=2),
     ).preset(),
 }
 
@@ -238,4 +228,6 @@ def preset_named(name: str) -> Preset:
     Raises:
         LookhearError: there is none of this name.
     """
-    return named(name, PRESETS, "preset")
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name]

@@ -13,9 +13,8 @@ from torch.utils.data import TensorDataset
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.readers.osie import FixatedPicture
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, unknown
 from lookhear.metrics import density
-from lookhear.stanet.recipes import named
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.loop import train
@@ -80,7 +79,9 @@ def recipe_named(name: str) -> FixationRecipe:
     Raises:
         LookhearError: there is none of this name.
     """
-    return named(name, RECIPES, "recipe")
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
 
 
 class FixationTask(Task):
