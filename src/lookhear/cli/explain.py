@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import Device, err, out, progress_bar
+from lookhear.cli.console import err, out, progress_bar
+from lookhear.cli.options import Device, Out, Overwrite
 
 
 class Format(StrEnum):
@@ -25,7 +26,7 @@ def explain(
     path: Annotated[
         Path, typer.Argument(metavar="CLIP", help="A video, picture, or folder of numbered frames.")
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Gets the results.")],
+    folder: Out,
     network: Annotated[
         str,
         typer.Option(
@@ -76,8 +77,8 @@ def explain(
     faithfulness: Annotated[
         bool, typer.Option(help="Measure by deletion and insertion whether it is true.")
     ] = True,
-    device: Device = "cpu",
-    overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
+    device: Device = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
     from lookhear.files import check_replaceable
@@ -106,7 +107,7 @@ def explain(
             selection=selection,
             fps=fps,
             faithfulness=faithfulness,
-            device=device,
+            device=device or "cpu",
             begin=begin,
         )
     command = shlex.join(["lookhear", *sys.argv[1:]])

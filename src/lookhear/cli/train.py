@@ -1,8 +1,7 @@
 """The verbs that train: all of STANet, each of its stages, and STA on pictures with fixations."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from lookhear.cli.console import count, out, progress_bar
+from lookhear.cli.console import bars, out
+from lookhear.cli.options import Device, Seed
 from lookhear.errors import LookhearError
-from lookhear.progress import Progress
 from lookhear.stanet import Source, Stage
+from lookhear.words import count
 
 if TYPE_CHECKING:
     from lookhear.training.task import MomentsTask
@@ -33,15 +33,8 @@ Start = Annotated[
         "network: FOLDER, or FOLDER:PART THERE; or backbone with weights that timm knows.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything left to chance.")]
 StageName = Annotated[Stage, typer.Option("--stage", help="Of whole frames, or of crops.")]
 Crops = Annotated[Path | None, typer.Option(help="What the coarse maps made, for the fine stage.")]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        help="Where the networks run, such as cpu or cuda.", show_default="cuda where there is one"
-    ),
-]
 Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where there are none.")]
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
@@ -101,7 +94,7 @@ def stanet(
     def say(stage: str) -> None:
         out.print(f"{time.monotonic() - begun:6.0f} s  {stage}")
 
-    made = train_stanet(settings, say, _bar)
+    made = train_stanet(settings, say, bars("steps"))
     if made.tested:
         out.print(means_table(f"Mean over the clips of {made.tested.name}", made.tested.means))
     out.print(f"{made.report}: the run, to look at")
@@ -178,7 +171,7 @@ def maps(
         crops=crops,
         knows_tags=tags,
         device=device,
-        bars=_bar,
+        bars=bars("steps"),
     )
     out.print(f"{folder}: maps of {count(made, 'moment')}")
 
@@ -288,13 +281,6 @@ def _train(
 
     task.start |= read_start(start or ())
     return train_on_moments(task, data, folder, seed, Machine(devices, precision))
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Progress]:
-    with progress_bar("steps") as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.advance(task, done)
 
 
 def _check_crops(stage: Stage, crops: Path | None) -> None:
