@@ -16,7 +16,7 @@ from torch.utils.data import Subset
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
-from lookhear.media.spectrogram import Windows
+from lookhear.media.spectrogram import Stft
 from lookhear.nets.sound import SOUND_ENCODERS
 from lookhear.training.initial_weights import InitialWeights, initialise
 from lookhear.training.schedule import Machine, Schedule
@@ -193,6 +193,6 @@ def require_sound(prepared: Path, data: Moments) -> None:
         raise LookhearError(f"{prepared}: none of its clips has sound, which STANet learns from")
 
 
-def windows_of(net: Mapping[str, Any]) -> Windows:
+def windows_of(net: Mapping[str, Any]) -> Stft:
     """The windows of the spectrograms that a network with these arguments hears."""
     return SOUND_ENCODERS[net.get("sound_encoder", "vggsound")].windows
