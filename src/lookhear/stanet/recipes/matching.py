@@ -22,7 +22,7 @@ from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.checkpoints import save_model
 from lookhear.training.schedule import Machine, Schedule
-from lookhear.training.task import MomentsTask, require_categories, require_sound, windows_of
+from lookhear.training.task import MomentsTask, windows_of
 
 EAR = "head.gate.sound"
 """What tells the kinds of sounds apart in a head that looks for things."""
@@ -56,6 +56,8 @@ class SwitchTask(MomentsTask):
     recipe: SwitchRecipe
     net: AudioSwitch
     watched = ("accuracy", "max")
+    needs_categories = "no sound of it is another's"
+    needs_sound = True
 
     def moments(self, prepared: Path, split: Split) -> Moments:
         """Open moments to see and hear."""
@@ -63,9 +65,8 @@ class SwitchTask(MomentsTask):
         return Moments(prepared, split, size=size, windows=windows)
 
     def check(self, prepared: Path, data: Moments, machine: Machine) -> None:
-        """Refuse moments none of whose sounds is another's."""
-        require_categories(prepared, data, "no sound of it is another's")
-        require_sound(prepared, data)
+        """Refuse moments none of whose sounds is another's, or that are shared too far."""
+        super().check(prepared, data, machine)
         if self.schedule.batch_size // machine.devices < 2:
             raise LookhearError(
                 f"--devices {machine.devices}: leaves each one moment, and no other sound"
