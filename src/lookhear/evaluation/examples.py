@@ -15,14 +15,13 @@ from lookhear.evaluation.statistics import Statistics
 from lookhear.maps import Maps
 from lookhear.show import heat, page
 from lookhear.show.heat import Pixels
-from lookhear.show.page import Picture
+from lookhear.show.page import PANEL_AREA, PANEL_WIDTH, Picture
 
 JUDGE = "NSS"  # the metric that says which frames are best, and which models come first
 LOOKED = "where people looked"
 
 MOST_MAPS_IN_ROW = 5
 MOST_ROWS = 60
-PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most
 ALL_PIXELS = 6_500_000  # of all panels: even of noise, which JPEG compresses worst, 5 MB
 
 

@@ -18,6 +18,7 @@ from lookhear.show import heat
 from lookhear.show.heat import Pixels
 
 DASH = "\N{EN DASH}"
+PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most, of a picture among others
 
 
 class Picture(NamedTuple):
