@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 
-from lookhear.data.world.categories import CATEGORIES
-from lookhear.errors import LookhearError
+from lookhear.data.readers.ave import CATEGORIES
+from lookhear.errors import LookhearError, unknown
 from lookhear.files import is_empty, whole_folder
 from lookhear.nets.saved import CONFIG, WEIGHTS
 from lookhear.nets.sound import VGGSoundEncoder
@@ -23,9 +23,6 @@ from lookhear.stanet.sta import STA
 
 Names = dict[str, str | None]
 """Module of the published network -> module here; None for one that its forward never uses."""
-
-AVE_CATEGORIES = tuple(sorted(category.name for category in CATEGORIES))
-"""In the published order: of the folders that the clips lie in, one for each category."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
@@ -117,12 +114,12 @@ PUBLISHED: dict[str, Published] = {
     "scam-s": Published(
         "S, the classifier of frames of STANet (CVPR 2021)",
         SCAM_NAMES,
-        lambda: S(AVE_CATEGORIES),
+        lambda: S(CATEGORIES),
     ),
     "scam-st": Published(
         "ST, the classifier of three frames of STANet (CVPR 2021)",
         SCAM_NAMES,
-        lambda: ST(AVE_CATEGORIES, time_mixing="published"),
+        lambda: ST(CATEGORIES, time_mixing="published"),
     ),
     "vggsound": Published(
         "The sound encoder of VGGSound (ICASSP 2020), a ResNet-18 with NetVLAD",
@@ -166,7 +163,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
             does not fit the network, or the folder cannot be written.
     """
     if kind not in PUBLISHED:
-        raise LookhearError(f"--as {kind}: unknown; there are {', '.join(PUBLISHED)}")
+        raise unknown("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
     state = read_state(file)
