@@ -4,16 +4,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeAlias
 
-Progress: TypeAlias = Callable[[int], None]
+Progress: TypeAlias = Callable[[int], object]
 """Is told how many more steps are done."""
-Bars: TypeAlias = Callable[[str, int | None], AbstractContextManager[Progress]]
-"""Shows a work of some name and so many steps until it is done, and is told how far it is."""
+Bars: TypeAlias = Callable[[str, int], AbstractContextManager[Progress]]
+"""Shows how far a work of some name and number of steps is; 0 where nobody knows how many."""
 
 
 def unseen(_: int) -> None:
     """Progress that nobody looks at."""
 
 
-def no_bars(_: str, __: int | None) -> AbstractContextManager[Progress]:
+def no_bars(_: str, __: int) -> AbstractContextManager[Progress]:
     """Bars that nobody looks at."""
     return nullcontext(unseen)

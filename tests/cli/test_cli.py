@@ -200,6 +200,18 @@ def test_one_broken_clip_does_not_stop_the_others(
     assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["disc"]
 
 
+def test_what_is_wrong_with_many_clips_is_told_of_the_first_and_then_of_all(
+    run: Run, tiny_model: Path, tmp_path: Path
+) -> None:
+    clips = [tmp_path / f"{number}.mp4" for number in range(9)]
+    code, _, err = run("predict", *clips, "--out", tmp_path / "out", "--model", tiny_model)
+    assert code == 1
+    assert f"lookhear: {clips[0]}: no such file" in err
+    assert "9 clips (0.mp4, 1.mp4, 2.mp4 and 6 more): no such file" in err
+    assert "9 of 9 clips failed" in err
+    assert err.count("\n") == 3
+
+
 def test_an_out_that_cannot_be_written_is_one_line(
     run: Run, clip: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -281,7 +293,9 @@ def test_odd_names_stay_what_they_are(run: Run, tiny_model: Path, tmp_path: Path
     for clip in clips:
         assert f"{clip.name}: 4 frames" in out
     _, out, _ = run("predict", *clips, *common)
-    assert out.count("done already") == 4
+    assert "done already" in out
+    assert "4 clips (..mp4, [red]x.mp4, :cat: 50%.mp4 and 1 more)" in out
+    assert out.count("\n") == 1
 
 
 def test_maps_too_far_apart_for_an_overlay_are_refused(

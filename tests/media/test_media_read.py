@@ -284,14 +284,24 @@ def test_a_folder_of_frames_is_in_natural_order(tmp_path: Path) -> None:
     assert levels == pytest.approx([16 + 8 * index for index in range(12)], abs=1)
 
 
-def test_a_broken_picture_of_a_folder_is_left_out_and_named(tmp_path: Path) -> None:
-    for number, frame in enumerate(counting_frames(3)):
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ([1], "1 picture (1.png): "),
+        ([1, 3, 4, 5], "4 pictures (1.png, 3.png, 4.png and 1 more): "),
+    ],
+)
+def test_broken_pictures_of_a_folder_are_left_out_and_named_in_one_line(
+    tmp_path: Path, broken: list[int], said: str
+) -> None:
+    for number, frame in enumerate(counting_frames(6)):
         save_picture(tmp_path / f"{number}.png", frame)
-    (tmp_path / "1.png").write_bytes(b"no picture")
+    for number in broken:
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
     clip = open_clip(tmp_path)
-    assert times(clip) == pytest.approx([0, 2 / 25])
+    assert times(clip) == pytest.approx([n / 25 for n in range(6) if n not in broken])
     assert len(clip.problems) == 1
-    assert "1.png" in clip.problems[0]
+    assert clip.problems[0].startswith(f"left out: {said}")
 
 
 def damaged(path: Path, *, packet: int) -> Path:

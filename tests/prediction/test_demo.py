@@ -8,23 +8,20 @@ import pytest
 import torch
 
 from lookhear.data.observers import OBSERVERS
-from lookhear.data.scene import HEIGHT, WIDTH
+from lookhear.data.world.clip import HEIGHT, WIDTH
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.metrics import nss
 from lookhear.prediction.demo import run_demo
-from lookhear.prediction.page import ModelNotes
-from lookhear.stanet.sta import STA
 
-NOTES = ModelNotes("untrained", (("Limits", "All."),))
 DURATION = 1.6
 
 
 @pytest.fixture(scope="module")
-def demo(tiny_net: STA, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def demo(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     out = tmp_path_factory.mktemp("demo") / "new" / "folder"
     said: list[str] = []
-    run_demo(out, said.append, tiny_net, NOTES, DURATION)
+    run_demo(out, said.append, model=str(tiny_model), duration=DURATION)
     return out, said
 
 
@@ -60,14 +57,16 @@ def test_gaze_file_has_every_observer_in_every_frame(demo: tuple[Path, list[str]
     assert all(0 <= float(row["x"]) < WIDTH and 0 <= float(row["y"]) < HEIGHT for row in gaze)
 
 
-def test_scores_can_be_had_from_the_files_again(demo: tuple[Path, list[str]]) -> None:
+def test_scores_can_be_had_from_the_files_again(
+    demo: tuple[Path, list[str]], tiny_model: Path
+) -> None:
     out, said = demo
     header = next(i for i, line in enumerate(said) if "NSS" in line)
     told = {
         line[: -8 * 4].strip(): dict(zip(said[header].split(), line.split()[-4:], strict=True))
         for line in said[header + 1 : header + 3]
     }
-    assert set(told) == {"untrained", "centre prior"}
+    assert set(told) == {str(tiny_model), "centre prior"}
 
     with np.load(out / "scene/maps.npz") as kept:
         maps, times = kept["maps"], kept["times"]
@@ -76,32 +75,30 @@ def test_scores_can_be_had_from_the_files_again(demo: tuple[Path, list[str]]) ->
         for index in np.flatnonzero(np.abs(times - float(row["time"])) < 1e-3):
             fixations[index, round(float(row["y"])), round(float(row["x"]))] = 1
     again = float(nss(torch.from_numpy(maps), fixations).mean())
-    assert float(told["untrained"]["NSS"]) == pytest.approx(again, abs=0.05)
+    assert float(told[str(tiny_model)]["NSS"]) == pytest.approx(again, abs=0.05)
     assert 0.5 < float(told["centre prior"]["AUC-J"]) < 1
 
 
-def test_a_second_demo_replaces_the_first(tiny_net: STA, tmp_path: Path) -> None:
-    run_demo(tmp_path / "demo", lambda _: None, tiny_net, NOTES, 0.6)
-    run_demo(tmp_path / "demo", lambda _: None, tiny_net, NOTES, 0.4)
+def test_a_second_demo_replaces_the_first(tmp_path: Path) -> None:
+    run_demo(tmp_path / "demo", lambda _: None, duration=0.6)
+    run_demo(tmp_path / "demo", lambda _: None, duration=0.4)
     assert len(list(open_clip(tmp_path / "demo/scene.mp4").frames())) == 10
     assert len(rows(tmp_path / "demo/gaze.csv")) == 10 * OBSERVERS
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
 
 @pytest.mark.parametrize("mine", ["mine.txt", "scene.mp4", "scene/settings.json", "scene/my.txt"])
-def test_a_folder_that_holds_anything_else_is_left_alone(
-    tiny_net: STA, tmp_path: Path, mine: str
-) -> None:
+def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, mine: str) -> None:
     (tmp_path / "scene").mkdir()
     (tmp_path / mine).write_text("[]")
     with pytest.raises(LookhearError, match="choose another --out"):
-        run_demo(tmp_path, lambda _: None, tiny_net, NOTES, 0.4)
+        run_demo(tmp_path, lambda _: None, duration=0.4)
     assert {path.name for path in tmp_path.rglob("*")} == {"scene", Path(mine).name}
 
 
-def test_an_out_that_cannot_be_written_is_one_line(tiny_net: STA, tmp_path: Path) -> None:
+def test_an_out_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(LookhearError, match="cannot be written") as error:
-        run_demo(tmp_path / "file" / "demo", lambda _: None, tiny_net, NOTES, 0.4)
+        run_demo(tmp_path / "file" / "demo", lambda _: None, duration=0.4)
     assert "\n" not in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,10 +1,9 @@
-"""What the verbs share: two consoles, a progress bar, one-line errors, options."""
+"""What the verbs share: two consoles, a progress bar and one-line errors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
-import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,13 +20,10 @@ from rich.text import Text
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
-Model = Annotated[str, typer.Option(help="small, a folder of a saved model, or a name on the hub.")]
-Device = Annotated[str, typer.Option(help="Where the network runs, such as cpu or cuda.")]
 
-
-def count(number: int, what: str) -> str:
-    """Say how many there are of something: 1 clip, 2 clips."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def complain(line: str) -> None:
+    """Say what went wrong, in one line."""
+    err.print(f"lookhear: {' '.join(line.split())}")
 
 
 class _SpeedColumn(ProgressColumn):
@@ -54,6 +50,12 @@ def progress_bar(what: str) -> Iterator[Progress]:
         yield progress
 
 
-def complain(line: str) -> None:
-    """Say what went wrong, in one line."""
-    err.print(f"lookhear: {' '.join(line.split())}")
+def bars(unit: str) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
+    """Bars, of `lookhear.progress`, that count what is done in a unit."""
+
+    @contextmanager
+    def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+        with progress_bar(unit) as progress:
+            yield partial(progress.advance, progress.add_task(what, total=total or None))
+
+    return bar

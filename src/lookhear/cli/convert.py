@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lookhear.cli.console import out
+from lookhear.cli.options import Out
 
 
 def convert(
@@ -13,7 +14,7 @@ def convert(
     kind: Annotated[
         str, typer.Option("--as", help="Whose weights: sta, scam-s, scam-st or vggsound.")
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Gets the saved model.")],
+    folder: Out,
 ) -> None:
     """Turn published weights of STANet or VGGSound into a saved model."""
     from lookhear.stanet.published import convert as convert_file

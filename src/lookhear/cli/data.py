@@ -5,25 +5,19 @@ from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import count, err, out, progress_bar
+from lookhear.cli.console import bars, err, out
+from lookhear.cli.options import Out, Seed, Workers
 from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
+from lookhear.words import count, named
 
 app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
-
-SHOWN_FAULTS = 10
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="How many work at once.", show_default="one for each core"),
-]
 
 
 def world(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="Gets the clips and the truth.")],
     clips: Annotated[int, typer.Option(min=1, help="How many.")],
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same world.")
-    ] = 0,
+    seed: Seed = 0,
     scenario: Annotated[Scenario, typer.Option(help="What happens in the clips.")] = "sounding",
     seconds: Annotated[float, typer.Option(help="Length of a clip.")] = 10.0,
     workers: Workers = None,
@@ -33,9 +27,8 @@ def world(
     from lookhear.parallel import cores
 
     wanted = World(scenario, clips, seed, seconds)
-    with progress_bar("clips") as progress:
-        bar = progress.add_task("rendering", total=clips)
-        write_world(folder, wanted, workers or cores(), lambda done: progress.advance(bar, done))
+    with bars("clips")("rendering", clips) as progress:
+        write_world(folder, wanted, workers or cores(), progress)
     out.print(
         f"{folder}: {count(clips, 'clip')} of {seconds:g} s; see lookhear data check {folder}"
     )
@@ -43,7 +36,7 @@ def world(
 
 def prepare(
     data: Annotated[Path, typer.Argument(help="A folder in AVE's layout, or a clips.csv.")],
-    folder: Annotated[Path, typer.Option("--out", help="Gets the shards; goes on where it was.")],
+    folder: Out,
     workers: Workers = None,
     ray: Annotated[
         str | None,
@@ -54,28 +47,24 @@ def prepare(
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first clip that is broken.")] = False,
 ) -> None:
-    """Cut tagged clips into shards of moments, which training reads."""
+    """Cut tagged clips into shards of moments, which training reads; goes on where it was."""
     from lookhear.data.prepare import prepare as prepare_clips
     from lookhear.data.prepare import read_tagged
     from lookhear.data.shards import MANIFEST
     from lookhear.parallel import cores
 
     clips = read_tagged(data)
-    with progress_bar("clips") as progress:
-        bar = progress.add_task("preparing", total=len(clips.clips))
+    with bars("clips")("preparing", len(clips.clips)) as progress:
         manifest = prepare_clips(
             clips,
             folder,
             workers=workers or cores(),
             ray_address=ray,
             strict=strict,
-            advance=lambda done: progress.advance(bar, done),
+            advance=progress,
         )
-    for fault in manifest.faults[:SHOWN_FAULTS]:
-        err.print(f"left out: {fault}")
-    if len(manifest.faults) > SHOWN_FAULTS:
-        more = len(manifest.faults) - SHOWN_FAULTS
-        err.print(f"left out: {more} more; see {folder / MANIFEST}")
+    if manifest.faults:
+        err.print(f"left out: {named(manifest.faults)}")
     moments, prepared = sum(manifest.moments.values()), sum(manifest.clips.values())
     out.print(
         f"{folder}: {count(moments, 'moment')} of {count(prepared, 'clip')}, "
@@ -100,9 +89,8 @@ def check(
     from lookhear.data.check import check as look_at
     from lookhear.data.check.findings import render
 
-    with progress_bar("clips") as progress:
-        bar = progress.add_task("looking", total=None)
-        findings = look_at(path, lambda done: progress.advance(bar, done))
+    with bars("clips")("looking", 0) as progress:
+        findings = look_at(path, progress)
     out.print(render(findings))
     if not findings.usable:
         raise LookhearError(f"{path}: holds nothing that can be used")

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import Device, out, progress_bar
+from lookhear.cli.console import out, progress_bar
+from lookhear.cli.options import Device, Overwrite
 
 
 def evaluate(
@@ -26,8 +27,7 @@ def evaluate(
         ),
     ],
     results: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for tables, a report and all values."),
+        Path | None, typer.Option("--out", help="Folder that gets the results.")
     ] = None,
     names: Annotated[
         Path | None, typer.Option(help="Text file of names of pictures or clips; only these count.")
@@ -46,8 +46,8 @@ def evaluate(
             help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace older results in --out.")] = False,
-    device: Device = "cpu",
+    overwrite: Overwrite = False,
+    device: Device = None,
 ) -> None:
     """Score models by how well they predict where people looked."""
     from lookhear.evaluation.models import OfOwn
@@ -63,7 +63,7 @@ def evaluate(
     if results:
         check_replaceable(results, RESULTS, overwrite=overwrite)
     viewed = read_viewed(data, names=names, database=database)
-    models = find_models(model, viewed, device)
+    models = find_models(model, viewed, device or "cpu")
     choices = Choices.of(viewed, smooth, every)
     frames = {subject.name: choices.frames(subject) for subject in viewed.subjects}
     kept = None

@@ -2,16 +2,16 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import Device, err, out, progress_bar
+from lookhear.cli.console import bars, err, out
+from lookhear.cli.options import Device, Out, Overwrite
 
 
 class Format(StrEnum):
@@ -26,7 +26,7 @@ def explain(
     path: Annotated[
         Path, typer.Argument(metavar="CLIP", help="A video, picture, or folder of numbered frames.")
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Gets the results.")],
+    folder: Out,
     network: Annotated[
         str,
         typer.Option(
@@ -77,17 +77,15 @@ def explain(
     faithfulness: Annotated[
         bool, typer.Option(help="Measure by deletion and insertion whether it is true.")
     ] = True,
-    device: Device | None = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace results that are there.")] = False,
+    device: Device = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
     from lookhear.tubes.explanation import summary
     from lookhear.tubes.results import REPORT, explain_into
 
-    @contextmanager
-    def bars(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        with progress_bar("frames" if what == "writing" else "windows") as bar:
-            yield partial(bar.advance, bar.add_task(what, total=total))
+    def progress(what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return bars("frames" if what == "writing" else "windows")(what, total)
 
     explained = explain_into(
         folder,
@@ -95,7 +93,7 @@ def explain(
         formats=[of.value for of in formats or [Format.VIDEO]],
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         overwrite=overwrite,
-        progress=bars,
+        progress=progress,
         network=network,
         weights=weights,
         categories=categories,

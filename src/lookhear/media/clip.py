@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +32,7 @@ from lookhear.media.source import (
     sound_stream,
     time_zero,
 )
+from lookhear.words import count, counted
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 PICTURES_PER_SECOND = 25.0  # of a folder of frames whose rate is not told
@@ -243,15 +245,17 @@ class _PictureClip(Clip):
     def frames(self) -> Iterator[Frame]:
         assert self.frame_rate is not None
         developer = Developer((self.height, self.width))
-        indices = itertools.count()
+        indices, left_out = itertools.count(), defaultdict[str, list[str]](list)
         for number, picture in enumerate(self._pictures):
             try:
                 frame = _read_picture(picture)
             except LookhearError as error:
-                self.add_problem(f"left out: {error}")
+                left_out[str(error).removeprefix(f"{picture}: ")].append(picture.name)
                 continue
             time = number / self.frame_rate
             yield Frame(next(indices), time, 1 / self.frame_rate, frame, developer)
+        for why, names in left_out.items():
+            self.add_problem(f"left out: {counted('picture', names)}: {why}")
 
     def sound(self) -> Iterator[Samples]:
         return iter(())
@@ -270,7 +274,7 @@ def lost_sound(losses: Losses) -> str:
     """The line for ``problems`` on sound that could not be decoded."""
     if not losses.count:
         return f"the sound stops before its end; the rest is silent ({losses.why})"
-    packets = "1 packet" if losses.count == 1 else f"{losses.count} packets"
+    packets = count(losses.count, "packet")
     return f"{packets} of the sound could not be decoded, {losses.where}; silent ({losses.why})"
 
 
@@ -280,7 +284,7 @@ def _lost_frames(losses: Losses, decoded_count: int) -> str:
             f"the picture stops after {decoded_count} frames; the rest is left out ({losses.why})"
         )
     total = decoded_count + losses.count
-    frames = "1 frame" if losses.count == 1 else f"{losses.count} frames"
+    frames = count(losses.count, "frame")
     return f"{frames} of {total} could not be decoded, {losses.where}; left out ({losses.why})"
 
 

@@ -1,40 +1,38 @@
-"""The demonstration: a clip whose true attention is known, predicted and scored."""
+"""The demonstration: a clip of the world, whose true attention is known, predicted and scored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lookhear.baselines import centre_prior
 from lookhear.data.observers import OBSERVERS
-from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
-from lookhear.data.scene import FRAMES_PER_SECOND, HEIGHT, WIDTH, Scene
+from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
+from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
+from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
-from lookhear.media import VideoWriter, open_clip
+from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
 from lookhear.prediction import overlay
 from lookhear.prediction.maps_files import MapsArchive
-from lookhear.prediction.page import ModelNotes
-from lookhear.prediction.results import REPORT, Settings, made_with, write_results
-from lookhear.stanet.sta import STA
+from lookhear.prediction.results import REPORT, Settings, made_with, predict_clips
+from lookhear.progress import Bars, no_bars
 
 CLIP, GAZE, RESULTS = "scene.mp4", "gaze.csv", "scene"
+SEED, NUMBER = 0, 2  # of the world's clip
 METRICS = "AUC-J", "NSS", "CC", "SIM"
-
-SCORED_PIXEL = 2  # pixels of the picture a side; a map's are 8 of what the network sees
-SCORED_AT = HEIGHT // SCORED_PIXEL, WIDTH // SCORED_PIXEL
 
 
 def run_demo(
     out: Path,
     say: Callable[[str], None],
-    net: STA,
-    notes: ModelNotes,
+    bars: Bars = no_bars,
+    model: str = "small",
     duration: float = 9.0,
-    advance: Callable[[], None] = lambda: None,
 ) -> None:
     """Render a clip with sound and known gaze, predict it, score the prediction, and tell.
 
@@ -44,35 +42,34 @@ def run_demo(
     Args:
         out: folder, made if need be.
         say: takes one line of text for the user at a time.
-        net: the loaded network.
-        notes: about it, for the report.
+        bars: show how many frames are predicted.
+        model: what :func:`lookhear.load_model` takes.
         duration: seconds of the clip.
-        advance: called after each predicted frame.
 
     Raises:
         LookhearError: ``out`` cannot be written, or holds anything but an earlier demo.
     """
     _check_replaceable(out)
-    scene = Scene(duration=duration)
+    clip = WorldClip("sounding", SEED, NUMBER, duration)
     with whole_folder(out) as partial:
-        _write_clip(partial / CLIP, scene)
-        write_whole(partial / GAZE, _gaze_table(scene))
-        settings = Settings(model=notes.name)
-        write_results(
-            open_clip(partial / CLIP), partial / RESULTS, net, notes, settings, advance=advance
-        )
+        _write_clip(partial / CLIP, clip)
+        write_whole(partial / GAZE, _gaze_table(clip))
+        (made,) = predict_clips([partial / CLIP], partial, Settings(model), bars=bars)
+        if made.error:
+            raise LookhearError(made.error)
+    others = [thing.category for thing in clip.truth().things if thing.role == "other"]
     say(
-        f"Rendered {out / CLIP}: {duration:g} s in which a bell, a beetle and a ball take turns "
-        "to sound."
+        f"Rendered {out / CLIP}: {duration:g} s in which a {clip.tag.lower()} sounds, and moves "
+        f"with its sound, beside a {' and a '.join(others).lower()}."
     )
     say(f"Where {OBSERVERS} simulated observers look in it is in {out / GAZE}.")
 
     with np.load(out / RESULTS / MapsArchive.name) as kept:
         maps, times = torch.from_numpy(kept["maps"]), kept["times"].tolist()
-    prior = torch.from_numpy(centre_prior(*SCORED_AT)).expand(len(times), -1, -1)
-    looks = _observed(scene, times)
+    looks = torch.from_numpy(np.stack([_looks(clip, time) for time in times]))
+    prior = torch.from_numpy(centre_prior(HEIGHT, WIDTH)).expand(len(times), -1, -1)
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
-    rows = {notes.name: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
+    rows = {model: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
     margin = max(map(len, rows))
     say(" " * margin + "".join(f"{metric:>8}" for metric in METRICS))
     for name, scores in rows.items():
@@ -89,29 +86,26 @@ def _check_replaceable(out: Path) -> None:
         raise LookhearError(f"{out}: holds more than an earlier demo; choose another --out")
 
 
-def _write_clip(path: Path, scene: Scene) -> None:
-    sound = scene.sound()
+def _write_clip(path: Path, clip: WorldClip) -> None:
+    sound = clip.sound()
     with VideoWriter(path, WIDTH, HEIGHT, frame_rate=FRAMES_PER_SECOND, sound=sound) as writer:
-        for time, picture in scene.frames():
+        for time, picture in clip.frames():
             writer.write_rgb(picture, time)
 
 
-def _gaze_table(scene: Scene) -> str:
+def _gaze_table(clip: WorldClip) -> str:
     looks = (
         f"{time:.3f},{observer},{x:.1f},{y:.1f}"
-        for time in scene.times
-        for observer, (x, y) in enumerate(scene.gaze(time), 1)
+        for time in clip.times
+        for observer, (x, y) in enumerate(clip.gaze(time), 1)
     )
     return "\n".join(("time,observer,x,y", *looks, ""))
 
 
-def _observed(scene: Scene, times: Sequence[float]) -> Tensor:
-    """Count the looks at each time: (T, *SCORED_AT)."""
-    counts = np.zeros((len(times), *SCORED_AT), np.float32)
-    for count, time in zip(counts, times, strict=True):
-        columns, rows = (scene.gaze(time) / SCORED_PIXEL).astype(int).T
-        np.add.at(count, (rows, columns), 1)
-    return torch.from_numpy(counts)
+def _looks(clip: WorldClip, time: float) -> NDArray[np.uint8]:
+    """Count the looks at a time: (HEIGHT, WIDTH)."""
+    x, y = clip.gaze(time).T + 0.5  # pixels are counted from their corner there
+    return count_fixations(x, y, HEIGHT, WIDTH)
 
 
 def _mean_scores(maps: Tensor, looks: Tensor) -> list[float]:

@@ -3,7 +3,10 @@
 import contextlib
 import csv
 import json
-from collections.abc import Callable
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ from typing import Any
 from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
-from lookhear.media import Clip
+from lookhear.media import Clip, open_clip
+from lookhear.nets.saved import card_sections, load_model, model_folder
 from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
@@ -23,6 +27,7 @@ from lookhear.prediction.stream import (
     Glimpse,
 )
 from lookhear.prediction.summary import AttentionSummary, Collector
+from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.show import heat
 from lookhear.stanet.sta import STA
 
@@ -64,6 +69,105 @@ class Settings:
         return made | asdict(self)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one clip.
+
+    Attributes:
+        clip: which.
+        folder: of its results.
+        error: why there are none, in one line; else empty.
+        was_done: whether they were there already.
+        frames: how many were read.
+        maps: how many were made.
+        seconds: that it took.
+        problems: what could not be decoded, a line each.
+    """
+
+    clip: Path
+    folder: Path
+    error: str = ""
+    was_done: bool = False
+    frames: int = 0
+    maps: int = 0
+    seconds: float = 0.0
+    problems: tuple[str, ...] = ()
+
+
+def predict_clips(
+    clips: Sequence[Path],
+    out: Path,
+    settings: Settings,
+    *,
+    device: str | None = None,
+    batch_size: int = BATCH_SIZE,
+    overwrite: bool = False,
+    bars: Bars = no_bars,
+) -> Iterator[Outcome]:
+    """Predict clips one after the other, and give what became of each when it is known.
+
+    A clip that cannot be used does not stop the others, and what is done already is left.
+
+    Args:
+        clips: what to predict.
+        out: gets a folder of results for each, of the clip's name.
+        settings: what to make.
+        device: where the network runs; CUDA where there is one if left out.
+        batch_size: frames that go through the network together, at most.
+        overwrite: whether to replace results that are there.
+        bars: show how many frames of a clip are done.
+
+    Raises:
+        LookhearError: the model or the device cannot be used, or two clips would have one folder.
+    """
+    model = model_folder(settings.model)
+    net = load_model(model, device or "cpu").folded()
+    notes = ModelNotes(settings.model, card_sections(model))
+    for path, folder in zip(clips, _result_folders(clips, out), strict=True):
+        try:
+            if _is_done(path, folder, settings, overwrite=overwrite):
+                yield Outcome(path, folder, was_done=True)
+                continue
+            clip = open_clip(path)
+            with bars(path.name, clip.frame_count or 0) as progress:
+                yield write_results(clip, folder, net, notes, settings, batch_size, progress)
+        except (LookhearError, OSError) as error:
+            yield Outcome(path, folder, error=str(error))
+
+
+def _result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
+    """Name each clip's folder after its file, with the suffix where stems coincide."""
+    files = [Path(os.path.abspath(clip)) for clip in clips]  # noqa: PTH100 (keeps links)
+    stems = Counter(file.stem.casefold() for file in files)
+    usable = [stems[file.stem.casefold()] == 1 and file.stem.strip(".") for file in files]
+    names = [file.stem if ok else file.name for file, ok in zip(files, usable, strict=True)]
+    counts = Counter(name.casefold() for name in names)
+    for name in names:
+        if counts[name.casefold()] > 1:
+            raise LookhearError(
+                f"{out / name}: would be written for {counts[name.casefold()]} clips; run them "
+                "one by one, each with its own --out"
+            )
+    return [out / name for name in names]
+
+
+def _is_done(clip: Path, folder: Path, settings: Settings, *, overwrite: bool) -> bool:
+    """Say whether results are there already; protect what is not ours to replace."""
+    if not clip.exists() or not folder.exists():
+        return False
+    if clip.resolve().is_relative_to(folder.resolve()):
+        raise LookhearError(f"{clip}: lies in {folder}, where results go; choose another --out")
+    made = made_with(folder)
+    if made is None:
+        raise LookhearError(f"{folder}: holds more than results; choose another --out")
+    if made != settings.describe(clip) and not overwrite:
+        raise LookhearError(
+            f"{folder}: holds results of another clip or other settings; use --overwrite or "
+            "another --out"
+        )
+    return not overwrite
+
+
 def made_with(folder: Path) -> dict[str, Any] | None:
     """Return the :meth:`Settings.describe` of finished results.
 
@@ -86,8 +190,8 @@ def write_results(
     notes: ModelNotes,
     settings: Settings,
     batch_size: int = BATCH_SIZE,
-    advance: Callable[[], None] = lambda: None,
-) -> AttentionSummary:
+    progress: Progress = unseen,
+) -> Outcome:
     """Predict an open clip and write all its results into ``folder``, replaced as a whole.
 
     Args:
@@ -97,12 +201,13 @@ def write_results(
         notes: about the network, for the report.
         settings: what to make.
         batch_size: frames that go through the network together, at most.
-        advance: called after each frame of the clip.
+        progress: is told of each frame of the clip.
 
     Raises:
         LookhearError: the clip cannot be decoded, the folder not be written, or the overlay
             would need too much memory.
     """
+    started, frames = time.monotonic(), 0
     if settings.overlay and not clip.is_still:
         batch_size = min(batch_size, _affordable_batch(clip, settings))
     described = json.dumps(settings.describe(clip.path), indent=2)
@@ -135,7 +240,8 @@ def write_results(
                 overlay.add_frame(frame)
                 for glimpse in attention.push(frame):
                     take(glimpse)
-                advance()
+                frames += 1
+                progress(1)
             for glimpse in attention.finish():
                 take(glimpse)
         summary = collector.summary()
@@ -159,7 +265,14 @@ def write_results(
         )
         write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")
-    return summary
+    return Outcome(
+        clip.path,
+        folder,
+        frames=frames,
+        maps=len(summary.times),
+        seconds=time.monotonic() - started,
+        problems=tuple(clip.problems),
+    )
 
 
 def _affordable_batch(clip: Clip, settings: Settings) -> int:

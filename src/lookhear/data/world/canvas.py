@@ -153,10 +153,6 @@ class Canvas:
         share = share.clip(0, 1)
         return np.hypot(self.x - x0 - share * dx, self.y - y0 - share * dy) - half_width
 
-    def round_light(self, x: float, y: float, a: float, b: float) -> tuple[Floats, Floats]:
-        """Return the diffuse light on an ellipsoid, 0 to 1, and its highlight."""
-        return _light((self.x - x) / a, (self.y - y) / b)
-
 
 def _span(hit: ArrayLike) -> slice:
     found = np.flatnonzero(hit)
@@ -176,14 +172,6 @@ def shadow_on_wall(sprite: Sprite) -> Sprite:
     dark = np.zeros_like(sprite.rgba)
     dark[..., 3] = 0.42 * cv2.GaussianBlur(sprite.rgba[..., 3], (0, 0), 5 * SPRITE_PIXELS)
     return Sprite(dark, sprite.x, sprite.y)
-
-
-def shadow_on_table(radius: float) -> Sprite:
-    """The shadow of a thing of that radius that stands on a table, centred where it stands."""
-    canvas = Canvas(radius, (-2.2, -0.7, 2.2, 0.7))
-    distance = np.hypot(canvas.x / 1.05, canvas.y / 0.3)
-    canvas.rgba[..., 3] = 0.62 * np.exp(-(distance**2.4))
-    return canvas.sprite()
 
 
 def stamp(

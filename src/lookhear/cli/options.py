@@ -1,0 +1,26 @@
+"""Options that several verbs have: the same words, and the same default, for each."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", help="Folder that gets the results.")]
+Model = Annotated[str, typer.Option(help="small, a folder of a saved model, or a name on the hub.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the network runs, such as cpu or cuda.", show_default="cuda where there is one"
+    ),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, help="Frames through the network at once.", show_default="4")
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Decides everything that is left to chance.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many work at once.", show_default="one for each core"),
+]
