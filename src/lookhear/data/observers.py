@@ -31,17 +31,11 @@ CENTRE_SPREAD = 0.04  # of those at the centre, of the picture's width
 
 
 class Sight(NamedTuple):
-    """What there is to look at, at one moment, by the things' numbers.
+    """What there is to look at, at one moment, by the things' numbers."""
 
-    Attributes:
-        seen: the things in the picture.
-        target: which of them true attention is on.
-        mover: which of them moves most.
-    """
-
-    seen: tuple[int, ...]
-    target: int | None
-    mover: int | None
+    seen: tuple[int, ...]  # the things in the picture
+    target: int | None  # which of them true attention is on
+    mover: int | None  # which of them moves most
 
 
 class Observers:

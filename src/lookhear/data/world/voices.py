@@ -40,15 +40,10 @@ AMBIENCE_LEVELS = 0.004, 0.015  # root mean square: least and most
 
 @dataclass(frozen=True)
 class Envelope:
-    """How loud something is, and how much effort it shows.
+    """How loud something is, and how much effort it shows."""
 
-    Attributes:
-        values: (N,) 0 to 1, `ENVELOPE_RATE` a second, the first at 0 s; the last is 0.
-        onsets: (M,) seconds at which events begin: strokes, syllables, barks, revs.
-    """
-
-    values: Floats
-    onsets: Floats
+    values: Floats  # (N,) 0 to 1, `ENVELOPE_RATE` a second, the first at 0 s; the last is 0
+    onsets: Floats  # (M,) seconds at which events begin: strokes, syllables, barks, revs
 
     @property
     def duration(self) -> float:
