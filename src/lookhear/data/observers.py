@@ -39,12 +39,7 @@ class Sight(NamedTuple):
 
 
 class Observers:
-    """Fifteen people who look at one clip.
-
-    Args:
-        chance: decides how each looks.
-        duration: seconds of the clip.
-    """
+    """Fifteen people who look, each as chance decides, at one clip of so many seconds."""
 
     def __init__(self, chance: Generator, duration: float) -> None:
         count = int(2 * duration / FIXATION_SECONDS) + 2
@@ -63,11 +58,11 @@ class Observers:
         places: Floats,
         size: tuple[int, int],
     ) -> NDArray[np.float32]:
-        """Say where everyone looks at a time.
+        """Say where everyone looks at a time, in seconds.
 
         Args:
-            time: seconds.
-            sight: says what there is to look at, at a time before this one; it may be before 0.
+            time: now.
+            sight: says what there is to look at, at a time before now, even before 0.
             places: (N, 3) where each thing is now: x, y and radius, in pixels.
             size: the picture's width and height.
 

@@ -185,12 +185,7 @@ def spoken(
 def periodic(turns: Floats, amplitudes: Floats) -> Floats:
     """Sum sine partials at whole multiples, by reading off one period computed beforehand.
 
-    Args:
-        turns: (N,) periods gone by.
-        amplitudes: (..., K) of the partials, from the first.
-
-    Returns:
-        (..., N) samples.
+    Gives (..., N) samples of (N,) periods gone by and (..., K) amplitudes, from the first's.
     """
     constant = np.zeros((*amplitudes.shape[:-1], 1))
     spectrum = np.concatenate([constant, amplitudes], axis=-1) * (-0.5j * PERIOD_SAMPLES)

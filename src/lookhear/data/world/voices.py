@@ -191,11 +191,7 @@ def make_envelope(voice: str, duration: float, chance: Generator) -> Envelope:
 def sing(voice: str, pitch: float, envelope: Envelope, chance: Generator) -> NDArray[np.float32]:
     """Sing what an envelope says, in a timbre that chance varies within the voice's own.
 
-    Args:
-        voice: Of `VOICES`.
-        pitch: Semitones above the voice's lowest note, 0 to 12.
-        envelope: How loud at each time; silent wherever it is 0.
-        chance: Draws.
+    The pitch is in semitones above the voice's lowest note, 0 to 12.
 
     Returns:
         (N,) mono float32 samples, `SAMPLE_RATE` a second, of peak 0.7.
