@@ -75,12 +75,7 @@ def count_fixations(
 ) -> NDArray[np.uint8]:
     """Number of fixations in each pixel of a picture, `(height, width)`; over 255 count as 255.
 
-    Args:
-        x: `(N,)` columns, 0 to `width`; what rounding has put on the far edge belongs to the
-            last pixel.
-        y: `(N,)` rows, 0 to `height`.
-        height: In pixels.
-        width: In pixels.
+    What rounding has put on the far edge belongs to the last pixel.
     """
     rows = np.minimum(y.astype(np.int64), height - 1)
     columns = np.minimum(x.astype(np.int64), width - 1)
