@@ -16,9 +16,9 @@ from lookhear.errors import LookhearError
 # PyTorch takes seconds to import, and help or a wrong option should not wait for it: what needs
 # it is imported by the verb that uses it.
 if TYPE_CHECKING:
+    from lookhear.nets.watching import Watcher
     from lookhear.prediction.page import ModelNotes
     from lookhear.prediction.results import Settings
-    from lookhear.stanet.sta import STA
 
 
 def predict(
@@ -49,13 +49,13 @@ def predict(
         raise typer.BadParameter("--fps and --every exclude each other; give one")
     if fps is not None and not math.isfinite(fps):
         raise typer.BadParameter("--fps must be a number of maps a second")
-    from lookhear.nets.saved import card_sections, load_model, model_folder
+    from lookhear.nets.saved import card_sections, load_watcher, model_folder
     from lookhear.prediction.page import ModelNotes
     from lookhear.prediction.results import Settings
     from lookhear.prediction.stream import BATCH_SIZE
 
     model_files = model_folder(model)
-    net = load_model(model_files, device).folded()
+    watcher = load_watcher(model_files, device)
     notes = ModelNotes(model, card_sections(model_files))
     settings = Settings(model=model, every=every, maps=maps, overlay=overlay)
     if fps is not None:
@@ -65,7 +65,7 @@ def predict(
     for clip, results in zip(clips, _result_folders(clips, folder), strict=True):
         try:
             if not _is_done(clip, results, settings, overwrite):
-                _predict_one(clip, results, net, notes, settings, batch_size or BATCH_SIZE)
+                _predict_one(clip, results, watcher, notes, settings, batch_size or BATCH_SIZE)
         except (LookhearError, OSError) as error:
             complain(str(error))
             failed += 1
@@ -81,14 +81,14 @@ def demo(
     ),
 ) -> None:
     """Render a short clip with sound, predict it, and score it against the known truth."""
-    from lookhear.nets.saved import card_sections, load_model
+    from lookhear.nets.saved import card_sections, load_watcher
     from lookhear.prediction.demo import run_demo
     from lookhear.prediction.page import ModelNotes
 
-    net, notes = load_model("small").folded(), ModelNotes("small", card_sections("small"))
+    watcher, notes = load_watcher("small"), ModelNotes("small", card_sections("small"))
     with progress_bar("frames") as progress:
         bar = progress.add_task("predicting", total=None)
-        run_demo(folder, out.print, net, notes, advance=lambda: progress.advance(bar))
+        run_demo(folder, out.print, watcher, notes, advance=lambda: progress.advance(bar))
 
 
 def _result_folders(clips: list[Path], folder: Path) -> list[Path]:
@@ -132,7 +132,7 @@ def _is_done(clip: Path, results: Path, settings: "Settings", overwrite: bool) -
 def _predict_one(
     clip_path: Path,
     results: Path,
-    net: "STA",
+    watcher: "Watcher",
     notes: "ModelNotes",
     settings: "Settings",
     batch_size: int,
@@ -145,7 +145,7 @@ def _predict_one(
     with progress_bar("frames") as progress:
         bar = progress.add_task(clip_path.name, total=clip.frame_count)
         summary = write_results(
-            clip, results, net, notes, settings, batch_size, lambda: progress.advance(bar)
+            clip, results, watcher, notes, settings, batch_size, lambda: progress.advance(bar)
         )
         frames = int(progress.tasks[bar].completed)
     for problem in clip.problems:

@@ -15,11 +15,11 @@ from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.media import VideoWriter, open_clip
 from lookhear.metrics import auc_judd, cc, density, nss, sim
+from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import MapsArchive
 from lookhear.prediction.overlay import OverlayVideo
 from lookhear.prediction.page import ModelNotes
 from lookhear.prediction.results import REPORT, Settings, made_with, write_results
-from lookhear.stanet.sta import STA
 
 CLIP, GAZE, RESULTS = "scene.mp4", "gaze.csv", "scene"
 METRICS = "AUC-J", "NSS", "CC", "SIM"
@@ -31,7 +31,7 @@ SCORED_AT = HEIGHT // SCORED_PIXEL, WIDTH // SCORED_PIXEL
 def run_demo(
     out: Path,
     say: Callable[[str], None],
-    net: STA,
+    watcher: Watcher,
     notes: ModelNotes,
     duration: float = 9.0,
     advance: Callable[[], None] = lambda: None,
@@ -44,7 +44,7 @@ def run_demo(
     Args:
         out: folder, made if need be.
         say: takes one line of text for the user at a time.
-        net: the loaded network.
+        watcher: of the loaded network.
         notes: about it, for the report.
         duration: seconds of the clip.
         advance: called after each predicted frame.
@@ -59,7 +59,7 @@ def run_demo(
         write_whole(partial / GAZE, _gaze_table(scene))
         settings = Settings(model=notes.name)
         write_results(
-            open_clip(partial / CLIP), partial / RESULTS, net, notes, settings, advance=advance
+            open_clip(partial / CLIP), partial / RESULTS, watcher, notes, settings, advance=advance
         )
     say(
         f"Rendered {out / CLIP}: {duration:g} s in which a bell, a beetle and a ball take turns "

@@ -12,6 +12,7 @@ from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder
 from lookhear.media import Clip
+from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, write_report
@@ -24,7 +25,6 @@ from lookhear.prediction.stream import (
 )
 from lookhear.prediction.summary import AttentionSummary, Collector
 from lookhear.show import heat
-from lookhear.stanet.sta import STA
 
 FIXATIONS, REPORT, SHEET, SETTINGS = (
     "fixations.csv",
@@ -82,7 +82,7 @@ def made_with(folder: Path) -> dict[str, Any] | None:
 def write_results(
     clip: Clip,
     folder: Path,
-    net: STA,
+    watcher: Watcher,
     notes: ModelNotes,
     settings: Settings,
     batch_size: int = BATCH_SIZE,
@@ -93,7 +93,7 @@ def write_results(
     Args:
         clip: what to predict.
         folder: appears when everything in it is done.
-        net: the loaded network.
+        watcher: of the loaded network.
         notes: about the network, for the report.
         settings: what to make.
         batch_size: frames that go through the network together, at most.
@@ -129,7 +129,9 @@ def write_results(
                     table.writerow([f"{glimpse.time:.3f}", rank, *place])
 
             attention = open_files.enter_context(
-                Attention(clip, net, fps=settings.fps, every=settings.every, batch_size=batch_size)
+                Attention(
+                    clip, watcher, fps=settings.fps, every=settings.every, batch_size=batch_size
+                )
             )
             for frame in clip.frames():
                 overlay.add_frame(frame)

@@ -1,6 +1,5 @@
 """Train AudioSwitch to tell whether a sound belongs to a picture (STANet, section 3.3)."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
-from lookhear.nets.saved import CONFIG, load_network, model_folder
+from lookhear.nets.saved import load_network, saved_as
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
@@ -173,11 +172,8 @@ def save_joined(sta: Path, switch: Path, folder: Path) -> None:
     Raises:
         LookhearError: one cannot be loaded, they do not fit, or ``folder`` cannot be written.
     """
-    net, matching = load_network(STA, sta), load_network(AudioSwitch, switch)
-    arguments, of_switch = (
-        json.loads((model_folder(saved) / CONFIG).read_text(encoding="utf-8"))
-        for saved in (sta, switch)
-    )
+    net, matching = load_network(STA, sta, "cpu"), load_network(AudioSwitch, switch, "cpu")
+    (_, arguments), (_, of_switch) = saved_as(sta), saved_as(switch)
     try:
         joined = STA(**arguments | {"switch": of_switch})
     except ValueError as error:
