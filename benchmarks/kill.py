@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
+from lookhear.data.identity import identity
 from lookhear.data.world.files import World, write_world
 from lookhear.parallel import cores
-from lookhear.training.ledger import identity
 
 
 def main() -> None:

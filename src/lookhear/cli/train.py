@@ -153,15 +153,16 @@ def maps(
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
     _check_crops(stage, crops)
+    from lookhear.data.identity import identities
     from lookhear.nets.saved import RUN_MODEL
+    from lookhear.resume import made_from
 
     room, recipes = _training("stanet.pseudo_fixations"), _preset(preset)
     saved = {name: sources / name / RUN_MODEL for name in recipes.sources(stage)}
     nets = room.Sources.load(saved, recipes.sources(stage)["S"].loss, device)
-    ledger = _training("training.ledger")
-    read: dict[str, Path | None] = {"moments": data, "crops": crops}
+    read: dict[str, Path | tuple[Path, str] | str | None] = {"moments": data, "crops": crops}
     read |= {str(name): net for name, net in saved.items()}
-    ledger.claim(folder, {"grid": recipes.grid, "tags": tags, **ledger.identities(read)})
+    made_from(folder, {"grid": recipes.grid, "tags": tags, **identities(read)})
     done = 0
     for task in room.tasks_of(data, recipes.grid, knows_tags=tags):
         with _bar(f"{stage} maps, {task.split}", task.moments) as advance:

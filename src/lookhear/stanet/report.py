@@ -9,11 +9,11 @@ from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.shards import read_manifest
 from lookhear.metrics import METRIC_NAMES
 from lookhear.nets.saved import load_model
+from lookhear.resume import Ledger
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
 from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
 from lookhear.training.curves import read_curves
-from lookhear.training.ledger import Ledger
 
 Means: TypeAlias = Mapping[str, Mapping[str, float | None]]
 """Row of the table -> metric -> mean over the test's clips; None where it is not defined."""

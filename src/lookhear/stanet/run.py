@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from lookhear.data.identity import identities
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
@@ -34,6 +35,7 @@ from lookhear.files import sole_use, whole_folder, write_whole
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
+from lookhear.resume import Ledger
 from lookhear.stanet import Source
 from lookhear.stanet.page import write_page
 from lookhear.stanet.pseudo_fixations import Sources, make_maps, tasks_of
@@ -46,7 +48,6 @@ from lookhear.stanet.report import Made, Tested, model_card, run_page
 from lookhear.stanet.scores import MapFolders, gaze_of, score
 from lookhear.stanet.sta import STA
 from lookhear.training.initial_weights import Beginnings, Part, begin_with, parts_of
-from lookhear.training.ledger import Ledger, identities
 from lookhear.training.loop import ONE_DEVICE, Machine, check_machine
 
 REPORT = "report.html"

@@ -24,9 +24,9 @@ from torch.utils.data import Dataset
 
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import RUN_MODEL
+from lookhear.resume import made_from
 from lookhear.training.checkpoints import Checkpoints, save_model
 from lookhear.training.curves import CurveWriter
-from lookhear.training.ledger import claim
 from lookhear.training.loaders import Loaders
 from lookhear.training.processes import Processes, fit, quiet
 
@@ -222,7 +222,7 @@ def train(
         KeyboardInterrupt: the training was stopped, by Ctrl-C or SIGTERM; the next call goes on.
     """
     trainer = _trainer(training, out, machine, validates=validation is not None)
-    goes_on = claim(out, described)
+    goes_on = made_from(out, described)
     model = out / RUN_MODEL
     if model.exists():
         if not goes_on:

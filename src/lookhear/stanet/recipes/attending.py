@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import Beginnings, begin_with
-from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
 from lookhear.training.losses import fixation_losses
 from lookhear.training.moments import train_and_val, windows_of

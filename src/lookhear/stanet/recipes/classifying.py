@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.stanet import Source
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import Beginnings, begin_with
-from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
 from lookhear.training.moments import require_categories, train_and_val, windows_of
 

@@ -12,11 +12,11 @@ import lightning as L
 from torch import Tensor
 from torch.nn import functional as F
 
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.nets.sound import SOUND_ENCODERS, SoundClassifier
 from lookhear.training.augment import Augmentation, Batch, random_batch
-from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
 from lookhear.training.moments import require_categories, require_sound, train_and_val
 

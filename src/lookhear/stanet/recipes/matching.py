@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
@@ -20,7 +21,6 @@ from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.checkpoints import save_model
 from lookhear.training.initial_weights import Beginnings, begin_with
-from lookhear.training.ledger import identities
 from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
 from lookhear.training.moments import require_sound, train_and_val, windows_of
 

@@ -1,4 +1,4 @@
-"""No stage of a run is done twice, none is taken for done that is not, and a run stays one run."""
+"""Nothing is done twice, nothing is taken for done that is not, and a run stays one run."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lookhear.errors import LookhearError
-from lookhear.training.ledger import Ledger, identity
+from lookhear.resume import Journal, Ledger, left, made_from
 
 SETTINGS = {"preset": "tiny", "seed": 3}
 
@@ -217,43 +217,6 @@ def test_a_ledger_that_cannot_be_written_is_one_line_and_the_stage_is_not_begun(
     assert works.done == ["a"]
 
 
-FILES = st.dictionaries(
-    st.text("abc", min_size=1, max_size=3).map(lambda name: f"f{name}"),
-    st.binary(max_size=40),
-    min_size=1,
-    max_size=4,
-)
-
-
-def write_files(folder: Path, files: dict[str, bytes]) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    for name, content in files.items():
-        path = folder / "shard" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder
-
-
-@given(FILES, st.data())
-def test_identity_changes_with_any_byte_and_any_name_and_not_with_the_place(
-    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], data: st.DataObject
-) -> None:
-    root = tmp_path_factory.mktemp("maps")
-    known = identity(write_files(root / "here", files))
-    assert identity(write_files(root / "there" / "deep", files)) == known
-    name = data.draw(st.sampled_from(sorted(files)))
-    content = files[name]
-    place = data.draw(st.integers(0, len(content)))
-    longer = content[:place] + b"\0" + content[place:]
-    assert identity(write_files(root / "longer", files | {name: longer})) != known
-    if content:
-        place = data.draw(st.integers(0, len(content) - 1))
-        flipped = bytes([*content[:place], content[place] ^ 1, *content[place + 1 :]])
-        assert identity(write_files(root / "flipped", files | {name: flipped})) != known
-    renamed = {name + "x" if name == other else other: c for other, c in files.items()}
-    assert identity(write_files(root / "renamed", renamed)) != known
-
-
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=4))
 def test_a_stage_is_done_once_for_each_inputs_in_a_row(
     tmp_path_factory: pytest.TempPathFactory, inputs: dict[str, Any]
@@ -264,26 +227,42 @@ def test_a_stage_is_done_once_for_each_inputs_in_a_row(
     assert works.done == ["a"] * 3
 
 
-def test_a_card_is_no_part_of_a_models_identity(tmp_path: Path) -> None:
-    write_files(tmp_path / "model", {"model.safetensors": b"1"})
-    known = identity(tmp_path / "model")
-    (tmp_path / "model" / "README.md").write_text("card")
-    assert identity(tmp_path / "model") == known
+def test_what_a_folder_is_made_from_is_noted_once(tmp_path: Path) -> None:
+    described = {"seed": 1, "size": (3, 4)}
+    assert not made_from(tmp_path / "deep" / "run", described)
+    assert json.loads((tmp_path / "deep/run/made.json").read_text()) == {"seed": 1, "size": [3, 4]}
+    assert made_from(tmp_path / "deep" / "run", described)
 
 
-def test_prepared_moments_are_known_by_their_records(tmp_path: Path) -> None:
-    """Which hold the checksums of the shards, so that those need not be read."""
-    folder = tmp_path / "moments"
-    folder.mkdir()
-    (folder / "manifest.json").write_text("{}")
-    (folder / "train-00000.json").write_text('{"sha256": "a"}')
-    known = identity(folder)
-    (folder / "train-00000.tar").write_bytes(b"x")
-    assert identity(folder) == known
-    (folder / "train-00000.json").write_text('{"sha256": "b"}')
-    assert identity(folder) != known
+@pytest.mark.parametrize("note", ['{"seed": 2}', "", "{", "\udcff"])
+def test_a_folder_made_from_something_else_is_refused(tmp_path: Path, note: str) -> None:
+    (tmp_path / "made.json").write_text(note, errors="surrogateescape")
+    with pytest.raises(LookhearError, match=r"^.*: made by another recipe.*; choose another"):
+        made_from(tmp_path, {"seed": 1})
+    with pytest.raises(LookhearError, match="holds another world"):
+        made_from(tmp_path, {"seed": 1}, other="holds another world")
+    assert (tmp_path / "made.json").read_text(errors="surrogateescape") == note
 
 
-def test_what_is_not_there_has_no_identity(tmp_path: Path) -> None:
-    with pytest.raises(LookhearError, match="cannot be read"):
-        identity(tmp_path / "nowhere")
+def test_pieces_that_are_there_are_told_and_the_others_are_left(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    told: list[int] = []
+    pieces = {tmp_path / name: range(size) for name, size in (("a", 2), ("b", 3), ("c", 4))}
+    assert [*left(pieces, told.append, len)] == [tmp_path / "a", tmp_path / "c"]
+    assert told == [3]
+
+
+def test_a_journal_gives_back_all_whole_lines_and_goes_on_after_a_cut_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "journal")
+    assert journal.read() == []
+    done = [["a", 1.5], ["b\n", None]]
+    for line in done:
+        journal.add(line)
+    assert journal.read() == done
+    content = journal.path.read_bytes()
+    for cut in range(len(content)):
+        journal.path.write_bytes(content[:cut])
+        whole = done[:1] if cut > content.rindex(b"\n") - 1 else []
+        assert journal.read() == whole
+        journal.add(["c", 2])
+        assert journal.read() == [*whole, ["c", 2]]

@@ -1,8 +1,14 @@
-"""A run folder's ledger: which stages are done, from what, so that none is done twice.
+"""The two ways in which work that was stopped goes on.
 
-A stage is done again only if what goes into it has changed; one that was stopped goes on.
+A folder says in a note from what it is made: what is whole there is not made again
+(:func:`made_from`, for a folder; :class:`Ledger`, for the folders of a run). And a stream of pieces
+says what of it is done, piece after piece (:func:`left`, of pieces that are files; a
+:class:`Journal`, of pieces that are lines).
+
+All that is kept appears whole or not at all, by `lookhear.files`.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -10,16 +16,54 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lookhear.data.shards import MANIFEST
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, is_empty, write_whole
-from lookhear.training.initial_weights import Part
+from lookhear.progress import Progress
 
-FORMAT = 1
-LEDGER = "run.json"
 NOTE = "made.json"
+LEDGER = "run.json"
+FORMAT = 1
+Piece = TypeVar("Piece")
+
+
+def made_from(
+    folder: Path,
+    described: Mapping[str, Any],
+    note: str = NOTE,
+    other: str = "made by another recipe, seed or data",
+) -> bool:
+    """Note from what a folder is made; say whether it was noted before, and so the work goes on.
+
+    Args:
+        folder: made if need be; gets the note.
+        described: all that decides what comes out; can be written as JSON.
+        note: name of the file.
+        other: what is said of a folder that is made from something else.
+
+    Raises:
+        LookhearError: the folder is made from something else, or cannot be written.
+    """
+    path, text = folder / note, json.dumps(described, indent=1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        goes_on = path.exists()
+        before = path.read_text(encoding="utf-8", errors="replace") if goes_on else text
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    if not _is_same(before, text):
+        raise LookhearError(f"{folder}: {other}; choose another --out")
+    if not goes_on:
+        write_whole(path, text)
+    return goes_on
+
+
+def _is_same(before: str, now: str) -> bool:
+    try:
+        return bool(json.loads(before) == json.loads(now))
+    except (ValueError, RecursionError):  # damaged
+        return False
 
 
 @dataclass
@@ -39,7 +83,9 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """The stages of a run, kept in its folder after every change.
+    """The stages of a run, each a folder in the run's, noted after every change.
+
+    A stage is done again only if what goes into it has changed; one that was stopped goes on.
 
     Attributes:
         run: the folder.
@@ -142,63 +188,54 @@ def _remove(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def claim(out: Path, described: Mapping[str, Any]) -> bool:
-    """Note what is made in a folder; say whether that is going on.
+def left(
+    pieces: Mapping[Path, Piece], progress: Progress, steps: Callable[[Piece], int]
+) -> dict[Path, Piece]:
+    """Give the pieces of a work that are not there, and tell of those that are.
 
     Args:
-        out: the folder, made if need be; gets ``made.json``.
-        described: all that decides what comes out; can be written as JSON.
-
-    Raises:
-        LookhearError: something else is made there, or it cannot be written.
+        pieces: by the file or folder that says of each that it is done, and so appears last and
+            whole.
+        progress: is told the steps of each piece that is there.
+        steps: how many a piece has.
     """
-    note, text = out / NOTE, json.dumps(described, indent=1)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        goes_on = note.exists()
-        if goes_on and note.read_text(encoding="utf-8") != text:
-            raise LookhearError(
-                f"{out}: made by another recipe, seed or data; choose another --out"
-            )
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    if not goes_on:
-        write_whole(note, text)
-    return goes_on
-
-
-def identity(folder: Path) -> str:
-    """Tell what a folder holds by a checksum: of prepared moments, a saved network, maps.
-
-    Raises:
-        LookhearError: it cannot be read.
-    """
-    if not folder.is_dir():
-        raise LookhearError(f"{folder}: cannot be read: there is no such folder")
-    try:
-        # The records of prepared moments hold the checksums of their shards.
-        files = [*folder.glob("*.json")] if (folder / MANIFEST).exists() else _files_of(folder)
-        total = hashlib.sha256()
-        for path in sorted(files):
-            with path.open("rb") as file:
-                of_file = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()} {of_file}\n".encode())
-    except OSError as error:
-        raise LookhearError(f"{folder}: cannot be read: {error.strerror}") from error
-    return total.hexdigest()
-
-
-def identities(reads: Mapping[str, Path | Part | str | None]) -> dict[str, Any]:
-    """Tell what is read by what it holds and not by where it lies; names stay as they are."""
-    told: dict[str, Any] = {}
-    for name, read in reads.items():
-        if isinstance(read, Part):
-            told[name] = [identity(read.folder), read.name]
+    missing = {}
+    for path, piece in pieces.items():
+        if path.exists():
+            progress(steps(piece))
         else:
-            told[name] = identity(read) if isinstance(read, Path) else read
-    return told
+            missing[path] = piece
+    return missing
 
 
-def _files_of(folder: Path) -> list[Path]:
-    apart = {NOTE, "README.md"}
-    return [path for path in folder.rglob("*") if path.is_file() and path.name not in apart]
+class Journal:
+    """A file that says what is done, a line of JSON each, and grows as the work goes on.
+
+    Args:
+        path: of the file; its folder is made when the first line is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Any]:
+        """What is noted; lines that a stopped run left half are left out."""
+        lines = []
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(ValueError):
+                    lines.append(json.loads(line))
+        return lines
+
+    def add(self, done: Any) -> None:
+        """Note something more.
+
+        Raises:
+            LookhearError: it cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n" + json.dumps(done))  # not to the rest of a line cut short
+        except OSError as error:
+            raise cannot_write(self.path.parent, error) from error
