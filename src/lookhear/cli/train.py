@@ -62,7 +62,8 @@ def stanet(
     precision: Precision = "32-true",
 ) -> None:
     """From tags to fixations: all stages of STANet, and a report of them."""
-    from lookhear.evaluation.tally import means_table
+    from lookhear.evaluation.from_runs import GazeTest
+    from lookhear.evaluation.tables import means_table
 
     room = _training("stanet.run")
     _preset(preset)
@@ -71,7 +72,7 @@ def stanet(
         out=folder,
         preset=preset,
         seed=seed,
-        test=test,
+        test=GazeTest(test) if test else None,
         sound=sound,
         pretrained=pretrained,
         machine=_machine(devices, precision),

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from lookhear.baselines import centre_prior
 from lookhear.data.observers import OBSERVERS
@@ -68,8 +67,8 @@ def run_demo(
     say(f"Where {OBSERVERS} simulated observers look in it is in {out / GAZE}.")
 
     with np.load(out / RESULTS / MapsArchive.name) as kept:
-        maps, times = torch.from_numpy(kept["maps"]), kept["times"].tolist()
-    prior = torch.from_numpy(centre_prior(*SCORED_AT)).expand(len(times), -1, -1)
+        maps, times = kept["maps"], kept["times"].tolist()
+    prior = np.broadcast_to(centre_prior(*SCORED_AT), (len(times), *SCORED_AT))
     looks = _observed(scene, times)
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
     rows = {notes.name: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
@@ -105,16 +104,16 @@ def _gaze_table(scene: Scene) -> str:
     return "\n".join(("time,observer,x,y", *looks, ""))
 
 
-def _observed(scene: Scene, times: Sequence[float]) -> Tensor:
+def _observed(scene: Scene, times: Sequence[float]) -> NDArray[np.float32]:
     """Count the looks at each time: (T, *SCORED_AT)."""
     counts = np.zeros((len(times), *SCORED_AT), np.float32)
     for count, time in zip(counts, times, strict=True):
         columns, rows = (scene.gaze(time) / SCORED_PIXEL).astype(int).T
         np.add.at(count, (rows, columns), 1)
-    return torch.from_numpy(counts)
+    return counts
 
 
-def _mean_scores(maps: Tensor, looks: Tensor) -> list[float]:
+def _mean_scores(maps: NDArray[np.floating], looks: NDArray[np.float32]) -> list[float]:
     """Score maps (T, h, w) by looks (T, H, W); return the mean of each of `METRICS`."""
     looked_at = density(looks, DENSITY_SIGMA_PER_WIDTH * looks.shape[-1])
     scores = auc_judd(maps, looks), nss(maps, looks), cc(maps, looked_at), sim(maps, looked_at)

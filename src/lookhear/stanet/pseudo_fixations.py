@@ -29,18 +29,10 @@ from lookhear.maps import Maps, normalise, resize
 from lookhear.nets.saved import load_network
 from lookhear.stanet import Source, scam
 from lookhear.stanet.recipes.classifying import Loss, as_probabilities
+from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import at_size
 
-CONFIDENCES = "confidences"
-"""How much each source counts, see `lookhear.stanet.scam.confidences`: (N, 3) float32."""
-FUSED = "fused"
-"""The fused map of each moment in its frame: (N, h, w) float16, from 0 to 1."""
-NAMED = "named"
-"""The class that is mapped, as the sources number it: (N,) int64."""
-SINGLE = "single"
-"""What each source maps, in the frame: (N, 3, h, w) float16, from 0 to 1. Where tags are known it
-is the tag's map, else that of the class which the source itself finds most probable."""
 BATCH_SIZE = 16
 Tags: TypeAlias = NDArray[np.int64]
 """Of moments, as the sources number them: (N,); -1 for one that they have never met."""

@@ -12,7 +12,8 @@ from lookhear.nets.saved import load_model
 from lookhear.resume import Ledger
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
-from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
+from lookhear.stanet.predicting import all_moments
+from lookhear.stanet.run_folder import PSEUDO_FIXATIONS, MapFolders
 from lookhear.training.curves import read_curves
 
 Means: TypeAlias = Mapping[str, Mapping[str, float | None]]

@@ -22,12 +22,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import torch
 
 from lookhear.data.identity import identities
 from lookhear.data.prepare import prepare, read_tagged
+from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
 from lookhear.errors import LookhearError
@@ -45,19 +46,45 @@ from lookhear.stanet.recipes.hearing import HearingRecipe, train_hearing
 from lookhear.stanet.recipes.matching import EAR, SwitchRecipe, save_joined, train_switch
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.report import Made, Tested, model_card, run_page
-from lookhear.stanet.scores import MapFolders, gaze_of, score
+from lookhear.stanet.run_folder import (
+    TEST_COARSE,
+    TEST_FINE,
+    TEST_FINE_TAGGED,
+    TEST_MOMENTS,
+    MapFolders,
+)
 from lookhear.stanet.sta import STA
 from lookhear.training.initial_weights import Beginnings, Part, begin_with, parts_of
 from lookhear.training.loop import ONE_DEVICE, Machine, check_machine
 
 REPORT = "report.html"
 SCORES = "scores.json"
-TEST_MOMENTS, TEST_COARSE, TEST_FINE = "test/moments", "test/coarse", "test/fine"
-TEST_FINE_TAGGED = "test/fine-tags"
 
 Recipe: TypeAlias = HearingRecipe | ClassRecipe | SwitchRecipe | STARecipe
 Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows what is at work and how many steps that has, and is told of steps that are done."""
+
+
+class RunTest(Protocol):
+    """Scores a run's maps and its network; as `lookhear.evaluation.from_runs.GazeTest` does."""
+
+    @property
+    def data(self) -> Path:
+        """Clips with tags, in the layouts that a run learns from, or prepared moments."""
+
+    @property
+    def gaze(self) -> Mapping[str, FixatedClip]:
+        """Where people looked, by the name of the clip's file without suffix."""
+
+    def table(
+        self,
+        moments: Path,
+        maps: MapFolders,
+        sta: STA,
+        grid: tuple[int, int],
+        progress: Callable[[int], None],
+    ) -> dict[str, Any]:
+        """Score the test's prepared moments, as `json.dump` takes it: `means`, row -> metric."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +96,7 @@ class RunSettings:
         out: the run folder.
         preset: a name in :data:`~lookhear.stanet.recipes.presets.PRESETS`.
         seed: of everything left to chance.
-        test: clips with tags in the same layouts, and gaze in STAViS's; None for no scores.
+        test: scores the run, such as `lookhear.evaluation.from_runs.GazeTest`; None for no scores.
         sound: folder of a saved network whose sound encoder is taken; None trains one.
         pretrained: whether backbones begin with the preset's pretrained weights, if it has any.
         machine: what to train on.
@@ -79,7 +106,7 @@ class RunSettings:
     out: Path
     preset: str = "small"
     seed: int = 0
-    test: Path | None = None
+    test: RunTest | None = None
     sound: Path | None = None
     pretrained: bool = True
     machine: Machine = ONE_DEVICE
@@ -138,13 +165,13 @@ class _Run:
     def _check(self) -> None:
         """Refuse now what would fail after an hour."""
         settings, preset = self._settings, self._preset
-        for data in filter(None, (settings.data, settings.test)):
+        for data in (settings.data, *([settings.test.data] if settings.test else [])):
             if (data / MANIFEST).exists():
                 read_complete(data)
             else:
                 read_tagged(data)
         if settings.test:
-            gaze_of(settings.test)
+            _ = settings.test.gaze
         recipes: list[Recipe] = [*preset.coarse.values(), *preset.fine.values()]
         for recipe in (*recipes, preset.switch, preset.sta):
             check_machine(settings.machine, recipe.schedule)
@@ -169,7 +196,7 @@ class _Run:
 
         inputs = {"clips": [_described(clip, clips.root) for clip in clips.clips]}
         # Of the clips to learn from, those that are the same stay prepared.
-        return self._do(stage, inputs, work, replaces=data == self._settings.test)
+        return self._do(stage, inputs, work, replaces=stage == TEST_MOMENTS)
 
     def _coarse_sources(self, moments: Path, sound: Path) -> dict[Source, Path]:
         matching = self._matching(moments, sound)
@@ -320,11 +347,10 @@ class _Run:
         )
 
     def _test(
-        self, data: Path, coarse: Mapping[Source, Path], fine: Mapping[Source, Path], model: Path
+        self, test: RunTest, coarse: Mapping[Source, Path], fine: Mapping[Source, Path], model: Path
     ) -> Tested:
         """Map the test's moments without tags and with them, and score all."""
-        gaze = gaze_of(data)
-        moments = self._moments(TEST_MOMENTS, data)
+        moments = self._moments(TEST_MOMENTS, test.data)
         blind_boxes = self._maps(TEST_COARSE, moments, coarse, knows_tags=False)
         blind = self._maps(TEST_FINE, moments, fine, blind_boxes, knows_tags=False)
         tagged_boxes = self._maps("test/coarse-tags", moments, coarse)
@@ -335,14 +361,14 @@ class _Run:
             sta = load_network(STA, model, self._device)
             count = sum(read_manifest(moments).moments.values())
             with self._bar("test/scores", count) as advance:
-                tally = score(moments, gaze, maps, sta, self._preset.grid, advance)
+                table = test.table(moments, maps, sta, self._preset.grid, advance)
             with whole_folder(folder) as partial:
-                (partial / SCORES).write_text(json.dumps(tally.as_json(), indent=1) + "\n")
+                (partial / SCORES).write_text(json.dumps(table, indent=1) + "\n")
 
         read = identities({"moments": moments, "model": model, **asdict(maps)})
         scores = self._do("test/scores", read, work) / SCORES
         means = json.loads(scores.read_text("utf-8"))["means"]
-        return Tested(data.resolve().name, moments, gaze, maps, means)
+        return Tested(test.data.resolve().name, moments, test.gaze, maps, means)
 
     def _train(
         self,
