@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from lookhear.evaluation.examples import DASH, JUDGE, MOST_MAPS_IN_ROW, Example, gallery, ranking
-from lookhear.evaluation.literature import SOURCE, published
+from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.plots import MOST_CLIPS, MOST_LINES, forest, over_time
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
@@ -165,7 +165,7 @@ def _means(of: Statistics, kind: str) -> str:
 
 
 def _published(of: Statistics, metrics: Sequence[str]) -> str:
-    context = None if of.group is None else published(of.group)
+    context = None if of.group is None else printed(of.group)
     if context is None:
         return ""
     rows = ""

@@ -22,7 +22,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lookhear.evaluation.literature import SOURCE, published
+from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Comparison, Estimate, Statistics
 from lookhear.evaluation.typeset import (
@@ -121,7 +121,7 @@ def _published(scores: Scores) -> dict[str, Any]:
     return {
         group: {"source": SOURCE, "note": of.note, "means": of.rows}
         for group in scores.groups()
-        if (of := published(group))
+        if (of := printed(group))
     }
 
 
