@@ -22,7 +22,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lookhear.evaluation.literature import SOURCE, published
+from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Comparison, Estimate, Statistics
 from lookhear.evaluation.typeset import (
@@ -37,6 +37,7 @@ from lookhear.evaluation.typeset import (
     title,
 )
 from lookhear.files import whole_file, write_whole
+from lookhear.metrics import METRIC_NAMES
 
 SCORES_FILE = "scores.json"
 FRAMES_FILE = "frames.csv"
@@ -120,7 +121,7 @@ def _published(scores: Scores) -> dict[str, Any]:
     return {
         group: {"source": SOURCE, "note": of.note, "means": of.rows}
         for group in scores.groups()
-        if (of := published(group))
+        if (of := printed(group))
     }
 
 
@@ -172,3 +173,25 @@ def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
         partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         csv.writer(file).writerows(lines)
+
+
+def means_table(title: str, means: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """Show means in the terminal: a row for each model, a column for each metric.
+
+    Args:
+        title: What stands above.
+        means: Row -> metric -> value, of every metric of `METRIC_NAMES`; at least one row.
+
+    Returns:
+        The table; its last column is each row's NSS over the first row's.
+    """
+    first = next(iter(means.values()))["NSS"] or math.nan
+    shown = Table(title=title)
+    shown.add_column("model", overflow="fold")
+    for heading in (*METRIC_NAMES, "NSS / first"):
+        shown.add_column(heading, justify="right")
+    for row, metrics in means.items():
+        values = [math.nan if (value := metrics[name]) is None else value for name in METRIC_NAMES]
+        ratio = values[METRIC_NAMES.index("NSS")] / first
+        shown.add_row(row, *(f"{value:.3f}" for value in values), f"{ratio:.2f}")
+    return shown

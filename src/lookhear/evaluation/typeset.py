@@ -8,7 +8,7 @@ Published scores on that database, where there are any, stand below and apart.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from lookhear.evaluation.literature import SOURCE, Published, published
+from lookhear.evaluation.literature import SOURCE, Printed, printed
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
 from lookhear.metrics import LOWER_IS_BETTER
@@ -144,11 +144,11 @@ def _differs(of: Statistics, model: str, metric: str) -> bool:
     return model in of.comparisons and of.comparisons[model][metric].is_significant
 
 
-def _published(of: Statistics) -> Published | None:
-    return None if of.group is None else published(of.group)
+def _published(of: Statistics) -> Printed | None:
+    return None if of.group is None else printed(of.group)
 
 
-def _published_line(of: Published) -> str:
+def _published_line(of: Printed) -> str:
     return f"As published on {of.database} ({SOURCE}), not measured here."
 
 

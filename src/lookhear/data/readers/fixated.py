@@ -63,6 +63,11 @@ class Fixated:
     observer: NDArray[np.int64]
 
 
+def frame_at(clip: FixatedClip, time: float) -> int:
+    """Which frame of a clip is shown at a time, in seconds; after its end, the last."""
+    return min(int(time * clip.frame_rate + 1e-6), clip.frame_count - 1)
+
+
 def is_inside(
     x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int
 ) -> NDArray[np.bool_]:
