@@ -94,7 +94,7 @@ def load_classifier(
     name: str,
     weights: str | Path | None = None,
     categories: str | Path | None = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Classifier:
     """Load a network that names what is in a clip or picture.
 
@@ -110,14 +110,14 @@ def load_classifier(
             fetches once and keeps, or those that the user's or the saved network comes with.
         categories: A file with the names of the classes, a line each; None for those of
             Kinetics-400 if there are as many classes, or those that the network comes with.
-        device: Where it runs.
+        device: Where it runs; None for CUDA where there is one, else the CPU.
 
     Raises:
         LookhearError: There is no such network, file or device, weights or names do not fit, or
             the user's network cannot be fed; one line says which.
     """
     names = None if categories is None else read_names(Path(categories))
-    _require(device)
+    device = _usable(device)
     if name in NETWORKS:
         classifier = _of_torchvision(name, weights, device)
     elif ":" in name and not Path(name).exists():
@@ -336,8 +336,10 @@ def _by_likeness(name: str) -> list[str]:
     return sorted(NETWORKS, key=likeness, reverse=True)
 
 
-def _require(device: str) -> None:
+def _usable(device: str | None) -> str:
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {device}: cannot be used: {error}") from error
+        raise LookhearError(f"device {chosen}: cannot be used: {error}") from error
+    return chosen
