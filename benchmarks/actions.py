@@ -38,7 +38,7 @@ from lookhear.media import open_clip
 from lookhear.parallel import cores
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube
-from lookhear.tubes.windows import Windows
+from lookhear.tubes.windows import ClipWindows
 
 LEARN = World("actions", clips=1000, seed=31, duration=4.0)
 TEST = World("actions", clips=100, seed=33, duration=6.0)
@@ -260,7 +260,7 @@ def measured(tube: Tube, truth: Truth) -> tuple[float, bool]:
 
 def motion_of(path: Path, classifier: Classifier) -> Tube:
     """The tube of what moves in a clip, whatever it does."""
-    (window,) = Windows(open_clip(path), ActionNet.frames, SIZE, FRAMES_PER_SECOND, "dense")
+    (window,) = ClipWindows(open_clip(path), ActionNet.frames, SIZE, FRAMES_PER_SECOND, "dense")
     inputs = classifier.inputs(torch.from_numpy(window.frames[np.newaxis]))
     return Tube(moving(steps_of(inputs))[0, 0].numpy(), SIZE)
 

@@ -36,7 +36,7 @@ from lookhear.errors import LookhearError
 from lookhear.media import VideoWriter, open_clip
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.views import TUBE
-from lookhear.tubes.windows import Windows
+from lookhear.tubes.windows import ClipWindows
 from memory import repeat
 
 NETWORKS = "r3d_18", "s3d", "mvit_v2_s", "swin3d_t"
@@ -123,7 +123,7 @@ def compare_with_bare_passes(clip: Path, name: str) -> None:
     network = load_classifier(name, "random")
     opened = open_clip(clip)
     size = network.size_for(opened)
-    windows = [*Windows(opened, network.frames, size, network.frame_rate, "dense")]
+    windows = [*ClipWindows(opened, network.frames, size, network.frame_rate, "dense")]
     several = max(1, 32 // network.frames)
     batches = [
         network.inputs(torch.from_numpy(np.stack([w.frames for w in windows[i : i + several]])))

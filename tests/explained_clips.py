@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clips import make_clip
 from lookhear.media import open_clip
-from lookhear.tubes.explained import Explanation
+from lookhear.tubes.explanation import Explanation
 from lookhear.tubes.faithfulness import Faithfulness
 from lookhear.tubes.labels import Label
 from lookhear.tubes.results import write_explanation

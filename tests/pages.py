@@ -1,4 +1,6 @@
 import base64
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
@@ -36,6 +38,26 @@ class Page(HTMLParser):
 
     def values(self, tag: str, name: str) -> list[str]:
         return [value for *key, value in self.attributes if key == [tag, name]]
+
+    def paths(self) -> dict[str, list[str]]:
+        """The lines of all plots, by the first word of their class."""
+        found = defaultdict(list)
+        classes, lines = self.values("path", "class"), self.values("path", "d")
+        for kind, line in zip(classes, lines, strict=True):
+            found[kind.split()[0]].append(line)
+        return found
+
+
+def cells(html: str, table: int = 0) -> list[list[str]]:
+    """What is within the cells of a table of scores, in rows."""
+    body = html.split('class="wide scores"')[table + 1].split("</table>")[0]
+    rows = re.findall(r'<tr><th scope="row">.*?</tr>', body)
+    return [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    """Where a line goes."""
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([-\d.e]+) ([-\d.e]+)", path)]
 
 
 def addresses(page: Page) -> Iterator[str]:

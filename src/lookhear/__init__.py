@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from lookhear.errors import LookhearError
     from lookhear.nets.saved import load_model
     from lookhear.prediction.stream import Glimpse, Prediction, predict, stream
-    from lookhear.tubes.explained import Explanation
     from lookhear.tubes.explaining import explain
+    from lookhear.tubes.explanation import Explanation
 
 __all__ = [
     "Explanation",
@@ -23,7 +23,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Explanation": "lookhear.tubes.explained",
+    "Explanation": "lookhear.tubes.explanation",
     "Glimpse": "lookhear.prediction.stream",
     "LookhearError": "lookhear.errors",
     "Prediction": "lookhear.prediction.stream",

@@ -10,3 +10,8 @@ class LookhearError(Exception):
 def unknown(option: str, name: str, known: Iterable[str]) -> LookhearError:
     """Say that an option names nothing, and what it could name."""
     return LookhearError(f"--{option} {name}: unknown; there are {', '.join(known)}")
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of another library says, in the first words of it."""
+    return " ".join(str(error).split()[:25]) or type(error).__name__

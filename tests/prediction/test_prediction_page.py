@@ -1,19 +1,17 @@
 """The summary gathered while maps stream by, and the page made from it."""
 
 import math
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lookhear import maps
-from lookhear.errors import LookhearError
 from lookhear.maps import Maps, Peak
-from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render, write_report
-from lookhear.prediction.summary import AttentionSummary, Collector, place_name, stays
+from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
+from lookhear.prediction.summary import AttentionSummary, Collector, stays
 from lookhear.show.heat import Pixels
-from pages import Page, addresses
+from pages import Page, addresses, points
 
 CLIP = ClipFacts("clip.mp4", 160, 90, 12.5, 25.0, has_sound=True)
 MODEL = ModelNotes("small", (("Trained on", "Pictures.\n\n- one\n- two"), ("Limits", "Many.")))
@@ -97,19 +95,6 @@ def test_stays_end_where_attention_moves_on_or_vanishes() -> None:
     assert found[-1].length == 3
 
 
-@pytest.mark.parametrize(
-    ("place", "name"),
-    [
-        ((0, 0), "upper left"),
-        ((0.5, 0.5), "centre"),
-        ((1, 0.5), "middle right"),
-        ((0.4, 1), "lower centre"),
-    ],
-)
-def test_places_have_names(place: tuple[float, float], name: str) -> None:
-    assert place_name(*place) == name
-
-
 def test_the_page_says_what_was_found() -> None:
     page = Page(render(ReportData(CLIP, collected(40), MODEL, ("Sound ends at 3 s.",))))
     assert page.open == []
@@ -133,18 +118,19 @@ def test_the_page_says_what_was_found() -> None:
 
 def test_the_plots_follow_the_series() -> None:
     summary = collected(40)
-    html = render(ReportData(CLIP, summary, MODEL))
-    lines = re.findall(r'class="peak" d="([^"]+)"', html)
-    assert len(lines) == 2
-    for line, places in zip(lines, (summary.x, summary.y), strict=True):
-        dashes = [dash.removesuffix("h1").split() for dash in line.split("M")[1:]]
-        assert [int(index) for index, _ in dashes] == list(range(40))
-        np.testing.assert_allclose([float(y) for _, y in dashes], 100 * places, atol=0.06)
-    curve, level = re.findall(r'class="(?:line|mean)" d="M([^"]+)"', html)
-    heights = [float(point.split()[1]) for point in curve.split("L")]
+    paths = Page(render(ReportData(CLIP, summary, MODEL))).paths()
+    assert len(paths["peak"]) == 2
+    for line, places in zip(paths["peak"], (summary.x, summary.y), strict=True):
+        dashes = [dash.replace("H", " ").split() for dash in line.split("M")[1:]]
+        assert [(int(start), int(end)) for start, _, end in dashes] == [
+            (index, index + 1) for index in range(40)
+        ]
+        np.testing.assert_allclose([float(y) for _, y, _ in dashes], 100 * places, atol=0.06)
+    (curve,), (level,) = paths["line"], paths["mean"]
+    heights = [y for _, y in points(curve)]
     top = 0.02 if summary.half_area.max() <= 0.02 else 0.05
     np.testing.assert_allclose(heights, 100 * (1 - summary.half_area / top), atol=0.06)
-    assert float(level.split("H")[0].split()[1]) == pytest.approx(np.mean(heights), abs=0.1)
+    assert points(level)[0][1] == pytest.approx(np.mean(heights), abs=0.1)
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
@@ -206,24 +192,6 @@ def test_the_code_on_the_page_reads_the_files_beside_it(
     assert names["peaks"] == [
         {"time": "0.0", "rank": "1", "x": "0.5", "y": "0.5", "strength": "1.0"}
     ]
-
-
-def test_a_report_appears_whole(tmp_path: Path) -> None:
-    data = ReportData(CLIP, collected(3), MODEL)
-    write_report(tmp_path / "report.html", data)
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(data)
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_a_report_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "report.html").mkdir()
-    with pytest.raises(
-        LookhearError, match=r"report\.html: cannot be written: .*; choose another$"
-    ):
-        write_report(tmp_path / "report.html", ReportData(CLIP, collected(3), MODEL))
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(LookhearError, match="nowhere"):
-        write_report(tmp_path / "nowhere" / "r.html", ReportData(CLIP, collected(3), MODEL))
 
 
 def test_a_models_card_is_markdown_without_html_or_pictures_from_elsewhere() -> None:

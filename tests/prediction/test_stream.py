@@ -2,7 +2,6 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import lookhear
 from clips import beep, make_clip
 from conftest import TINY, moving_disc
 from lookhear.errors import LookhearError
-from lookhear.prediction.stream import Attention, input_size
+from lookhear.prediction.stream import input_size
 from lookhear.stanet.sta import STA
 
 
@@ -133,22 +132,6 @@ def test_numbers_out_of_range_are_refused(
 def test_a_network_in_training_is_refused(clip: Path) -> None:
     with pytest.raises(LookhearError, match="eval"):
         lookhear.predict(clip, STA(**TINY, sound_encoder=None))
-
-
-@given(rate=st.sampled_from([24, 25, 28, 30, 60]), fps=st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
-def test_rounded_timestamps_do_not_change_which_frames_are_looked_at(rate: int, fps: int) -> None:
-    def due(times: list[float]) -> list[int]:
-        attention = Attention.__new__(Attention)
-        attention._fps, attention._every, attention._last_tick = fps, None, -1
-        frames = [SimpleNamespace(index=i, time=time) for i, time in enumerate(times)]
-        return [frame.index for frame in frames if attention._is_due(frame)]  # type: ignore[arg-type]
-
-    exact = [index / rate for index in range(4 * rate)]
-    for digits in (6, 4):
-        rounded = due([round(time, digits) for time in exact])
-        assert rounded == due(exact)
-        assert len(rounded) == 4 * fps
 
 
 def test_streaming_holds_the_same_memory_however_long_the_clip(

@@ -1,6 +1,8 @@
 """The clip under its tubes: video, GIF, numbered pictures and stills."""
 
 import csv
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import av
@@ -13,11 +15,12 @@ from explained_clips import GREY, explanation, grey_clip, left_then_right, tube_
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.media.gif import GifWriter, Palette
+from lookhear.progress import Bars
 from lookhear.show import heat
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Pixels
 from lookhear.show.panels import Board
 from lookhear.tubes.results import write_explanation
-from lookhear.tubes.timing import TubeInTime
+from lookhear.tubes.tube import TubeInTime
 
 TIMES = [0.0, 0.04, 0.12, 0.2, 0.24, 0.4]
 
@@ -214,14 +217,17 @@ def test_every_frame_is_told_and_a_failure_leaves_nothing(tmp_path: Path) -> Non
     one = explanation(clip.path, [0.0, 0.2], [left_then_right(2)])
     told: list[int] = []
 
-    def fail_at_the_fifth() -> None:
-        told.append(1)
+    def fail_at_the_fifth(more: int) -> None:
+        told.append(more)
         if len(told) == 5:
             raise LookhearError("stopped")
 
+    def bar(show: Callable[[int], None]) -> Bars:
+        return lambda *_: nullcontext(show)
+
     with pytest.raises(LookhearError, match="stopped"):
-        write_explanation(tmp_path / "out", clip, one, ["video", "gif"], "", fail_at_the_fifth)
+        write_explanation(tmp_path / "out", clip, one, ["video", "gif"], "", bar(fail_at_the_fifth))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     told.clear()
-    write_explanation(tmp_path / "out", clip, one, ["png"], "", lambda: told.append(1))
-    assert len(told) == 12
+    write_explanation(tmp_path / "out", clip, one, ["png"], "", bar(told.append))
+    assert told == [1] * 12

@@ -135,3 +135,18 @@ def test_encoded_pictures_keep_their_colours() -> None:
     for encoded, tolerance in ((heat.encode_png(picture), 0), (heat.encode_jpeg(picture), 6)):
         read = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
         np.testing.assert_allclose(read.astype(int), picture, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ((0, 0), "upper left"),
+        ((0.5, 0.5), "centre"),
+        ((1, 0.5), "middle right"),
+        ((0.4, 1), "lower centre"),
+    ],
+)
+def test_places_have_names(place: tuple[float, float], name: str) -> None:
+    assert heat.place_name(*place) == name
+    assert heat.in_words(Peak(*place, 1)) == f"strongest in the {name}"
+    assert heat.in_words(None) == "even"

@@ -1,5 +1,6 @@
 """`lookhear.explain`: where and when a network sees a class, on clips of which that is known."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from clips import make_clip
 from colour_nets import CATEGORIES
 from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
+from lookhear.media import open_clip
 from lookhear.tubes.faithfulness import moved_elsewhere
 from red_then_green import COUNT, GREEN_FRAMES, RATE, RED_FRAMES, scene
 
@@ -118,20 +120,58 @@ def test_the_network_is_left_as_it_was(clip):
     assert all(parameter.grad is None for parameter in network.net.parameters())
 
 
-def test_every_window_is_counted(clip):
+@pytest.mark.parametrize(
+    ("settings", "works"),
+    [
+        ({"labels": ["red", "blue"]}, {"looking", "weighing", "testing"}),
+        ({"labels": ["red", "blue"], "method": "CAM"}, {"looking", "weighing", "testing"}),
+        ({}, {"looking", "looking again", "weighing", "testing"}),
+        ({"faithfulness": False}, {"looking", "weighing"}),
+    ],
+)
+def test_every_window_is_counted(clip, settings, works):
     counted: dict[str, list[int]] = {}
 
-    def begin(what: str, total: int | None):
+    @contextmanager
+    def bar(what: str, total: int | None):
         counted[what] = [total or 0, 0]
 
         def count(more: int) -> None:
             counted[what][1] += more
 
-        return count
+        yield count
 
-    lookhear.explain(clip, "colour_nets:clips", labels=["red", "blue"], begin=begin)
-    assert set(counted) == {"looking", "weighing", "testing"}
+    lookhear.explain(clip, "colour_nets:clips", **settings, progress=bar)
+    assert set(counted) == works
     assert all(total == done > 0 for total, done in counted.values())
+
+
+@pytest.mark.parametrize(
+    ("labels", "method", "passes"),
+    [("red", "tube", 1), ("red", "GradCAM", 1), ("top-2", "tube", 2), ("top-2", "GradCAM", 2)],
+)
+def test_a_clip_is_opened_once_and_decoded_no_more_than_it_must(clip, labels, method, passes):
+    opened = open_clip(clip)
+    decoded = []
+    frames = opened.frames
+    opened.frames = lambda: decoded.append(1) or frames()
+    explained = lookhear.explain(opened, "colour_nets:clips", labels=labels, method=method)
+    assert len(explained.faithfulness) == len(explained.labels)
+    assert len(decoded) == passes
+
+
+def test_what_is_found_of_a_class_does_not_depend_on_how_it_is_asked_for(clip):
+    for method in ("tube", "GradCAM"):
+        ranked, named = (
+            lookhear.explain(clip, "colour_nets:clips", labels=labels, method=method)
+            for labels in (["top-2"], ["red", "green"])
+        )
+        assert ranked.labels == named.labels
+        for one, other in zip(ranked.tubes, named.tubes, strict=True):
+            np.testing.assert_array_equal(one.maps, other.maps)
+        for one, other in zip(ranked.faithfulness, named.faithfulness, strict=True):
+            assert one.span == other.span
+            np.testing.assert_array_equal(one.deletion, other.deletion)
 
 
 @pytest.mark.parametrize(

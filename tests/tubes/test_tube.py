@@ -12,7 +12,7 @@ from clips import make_clip
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.tubes.tube import Tube, blended, saliency_tube, spline
-from lookhear.tubes.windows import Selection, Windows
+from lookhear.tubes.windows import ClipWindows, Selection
 
 GOLDEN = Path(__file__).parents[1] / "golden/saliency_tube.npz"
 SIZE = 8, 12
@@ -20,14 +20,14 @@ SIZE = 8, 12
 
 def windows_of(
     folder: Path, count: int, length: int, selection: Selection = "dense", rate: float = 10.0
-) -> Windows:
+) -> ClipWindows:
     """Windows of a clip of so many frames, ten a second, the k-th of them of grey 5 k."""
     frames = [np.full((16, 24, 3), 5 * index, np.uint8) for index in range(count)]
     clip = open_clip(make_clip(folder / "clip.mkv", frames, 10.0, codec="ffv1"))
-    return Windows(clip, length, SIZE, rate, selection)
+    return ClipWindows(clip, length, SIZE, rate, selection)
 
 
-def frames_in(windows: Windows) -> list[list[int]]:
+def frames_in(windows: ClipWindows) -> list[list[int]]:
     """Which frames are in each window, told by their grey."""
     return [np.rint(window.frames.mean((1, 2, 3)) / 5).astype(int).tolist() for window in windows]
 

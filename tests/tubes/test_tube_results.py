@@ -20,7 +20,7 @@ from lookhear.show.heat import Pixels
 from lookhear.show.lettering import lettered
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.strip import ACCENT, Strip, key_moments
-from lookhear.tubes.timing import TubeInTime
+from lookhear.tubes.tube import TubeInTime
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,16 +2,16 @@
 
 import shlex
 import sys
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import err, out, progress_bar
+from lookhear.cli.console import bars, err, out
 from lookhear.cli.options import Device, Out, Overwrite
+from lookhear.progress import Progress
 
 
 class Format(StrEnum):
@@ -81,65 +81,32 @@ def explain(
     overwrite: Overwrite = False,
 ) -> None:
     """Show where and when a network sees a class in a clip: heat, focus, tube, score over time."""
-    from lookhear.files import check_replaceable
-    from lookhear.media import open_clip
-    from lookhear.show.heat import time_label
-    from lookhear.show.lettering import plain
-    from lookhear.tubes.explaining import explain as explain_clip
-    from lookhear.tubes.results import RESULTS, write_explanation
+    from lookhear.tubes.explanation import summary
+    from lookhear.tubes.results import REPORT, explain_into
 
-    check_replaceable(folder, RESULTS, overwrite=overwrite)
-    clip = open_clip(path)
-    with progress_bar("windows") as progress:
+    def shown(what: str, total: int | None) -> AbstractContextManager[Progress]:
+        return bars("frames" if what == "writing" else "windows")(what, total)
 
-        def begin(what: str, total: int | None) -> Callable[[int], None]:
-            bar = progress.add_task(what, total=total)
-            return partial(progress.advance, bar)
-
-        explained = explain_clip(
-            path,
-            network,
-            weights=weights,
-            categories=categories,
-            labels=label or "top-1",
-            method=method,
-            layer=layer,
-            selection=selection,
-            fps=fps,
-            faithfulness=faithfulness,
-            device=device or "cpu",
-            begin=begin,
-        )
-    command = shlex.join(["lookhear", *sys.argv[1:]])
-    with progress_bar("frames") as progress:
-        bar = progress.add_task("writing", total=clip.frame_count)
-        write_explanation(
-            folder,
-            clip,
-            explained,
-            [of.value for of in formats or [Format.VIDEO]],
-            command,
-            lambda: progress.advance(bar),
-        )
+    explained = explain_into(
+        folder,
+        path,
+        formats=[of.value for of in formats or [Format.VIDEO]],
+        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        overwrite=overwrite,
+        progress=shown,
+        network=network,
+        weights=weights,
+        categories=categories,
+        labels=label or "top-1",
+        method=method,
+        layer=layer,
+        selection=selection,
+        fps=fps,
+        faithfulness=faithfulness,
+        device=device,
+    )
     for problem in explained.problems:
         err.print(f"{path.name}: {problem}")
-    chosen = f"layer {explained.layer}"
-    if explained.head:
-        chosen += f", prediction layer {explained.head}"
-    out.print(f"{explained.network}: {explained.method} of {chosen}")
-    for place, (found, tube) in enumerate(zip(explained.labels, explained.tubes, strict=True)):
-        line = (
-            f"{plain(found.name)}: probability {explained.probabilities[:, place].mean():.3f}, "
-            f"strongest at {time_label(explained.times[tube.peak()])}"
-        )
-        if explained.faithfulness:
-            of = explained.faithfulness[place]
-            gone, came, random_gone, random_came = map(
-                of.area, (of.deletion, of.insertion, of.random_deletion, of.random_insertion)
-            )
-            line += (
-                f"; deletion {gone:.3f} (moved elsewhere {random_gone:.3f}), "
-                f"insertion {came:.3f} (moved elsewhere {random_came:.3f})"
-            )
+    for line in summary(explained):
         out.print(line)
-    out.print(f"{folder / 'report.html'}: the explanation, to look at")
+    out.print(f"{folder / REPORT}: the explanation, to look at")

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import av
@@ -13,7 +12,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from lookhear.show.heat import Pixels
+from lookhear.media.picture import Picture
 
 TICKS = 100  # a second, as GIF has it
 COLOURS = 256
@@ -39,19 +38,14 @@ class GifWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
         try:
             if kind is None:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
 
-    def write(self, picture: Pixels, time: float) -> None:
+    def write(self, picture: Picture, time: float) -> None:
         """Write a picture, (H, W, 3) uint8 RGB, shown from a time in seconds on."""
         indexed: Any = self._palette.indexed(picture)  # which the type hint leaves out
         frame = VideoFrame.from_ndarray(indexed, "pal8")
@@ -67,7 +61,7 @@ class Palette:
         self._colours: Image.Image | None = None
         self._most_error = 0.0
 
-    def indexed(self, picture: Pixels) -> tuple[Pixels, Pixels]:
+    def indexed(self, picture: Picture) -> tuple[Picture, Picture]:
         """Express a picture by the palette.
 
         Args:
@@ -99,13 +93,13 @@ def _bayer() -> NDArray[np.float64]:
 _PATTERN = (DITHER * _bayer()).round().astype(np.int16)
 
 
-def _dithered(picture: Pixels) -> Pixels:
+def _dithered(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     pattern = np.tile(_PATTERN, (-(-height // 8), -(-width // 8)))[:height, :width, np.newaxis]
     return (picture + pattern).clip(0, 255).astype(np.uint8)
 
 
-def _error(shown: Image.Image, picture: Pixels) -> float:
+def _error(shown: Image.Image, picture: Picture) -> float:
     """How far off the colours are in the worst cell, in levels."""
     height, width = picture.shape[:2]
     off = cv2.absdiff(np.asarray(shown.convert("RGB"), np.uint8), picture)
@@ -113,7 +107,7 @@ def _error(shown: Image.Image, picture: Pixels) -> float:
     return float(cv2.resize(off, cells, interpolation=cv2.INTER_AREA).max())
 
 
-def _pal8(shown: Image.Image) -> tuple[Pixels, Pixels]:
+def _pal8(shown: Image.Image) -> tuple[Picture, Picture]:
     colours = np.full((COLOURS, 4), 255, np.uint8)
     listed = np.array(shown.getpalette("RGB"), np.uint8).reshape(-1, 3)
     colours[: len(listed), 1:] = listed

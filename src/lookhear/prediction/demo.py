@@ -17,8 +17,8 @@ from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
+from lookhear.prediction import overlay
 from lookhear.prediction.maps_files import MapsArchive
-from lookhear.prediction.overlay import OverlayVideo
 from lookhear.prediction.results import REPORT, Settings, made_with, predict_clips
 from lookhear.progress import Bars, no_bars
 
@@ -74,12 +74,12 @@ def run_demo(
     say(" " * margin + "".join(f"{metric:>8}" for metric in METRICS))
     for name, scores in rows.items():
         say(f"{name:{margin}}" + "".join(f"{score:8.3f}" for score in scores))
-    say(f"Open {out / RESULTS / REPORT} first, then watch {out / RESULTS / OverlayVideo.name}.")
+    say(f"Open {out / RESULTS / REPORT} first, then watch {out / RESULTS / overlay.VIDEO}.")
 
 
 def _check_replaceable(out: Path) -> None:
     try:
-        held = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise cannot_write(out, error) from error
     if held and not (held == {CLIP, GAZE, RESULTS} and made_with(out / RESULTS)):

@@ -1,6 +1,5 @@
 """The maps of a clip on disk, written one by one as they come."""
 
-import csv
 import zipfile
 from array import array
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from lookhear.maps import resize
 from lookhear.media import Clip
 from lookhear.prediction.stream import Glimpse
 from lookhear.show import heat
-from lookhear.show.heat import Pixels
+from lookhear.show.films import PictureFolder
 
 MapsFormat = Literal["npz", "png", "none"]
 PIECE = 2**20  # bytes
@@ -92,29 +91,6 @@ def write_archive(
         for other, values in others.items():
             with archive.open(f"{other}.npy", "w") as entry:
                 np.lib.format.write_array(entry, values, allow_pickle=False)
-
-
-class PictureFolder:
-    """``000001.png`` and so on, and ``times.csv`` with the time of each."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._times = (folder / "times.csv").open("w", newline="", encoding="utf-8")
-        self._table = csv.writer(self._times)
-        self._table.writerow(["file", "time"])
-        self._count = 0
-
-    def close(self) -> None:
-        """Finish ``times.csv``."""
-        self._times.close()
-
-    def add(self, picture: Pixels, time: float) -> None:
-        """Write the next picture, uint8, RGB (H, W, 3) or grey (H, W)."""
-        self._count += 1
-        file = f"{self._count:06d}.png"
-        (self._folder / file).write_bytes(heat.encode_png(picture))
-        self._table.writerow([file, f"{time:.3f}"])
 
 
 class MapsFolder(MapsFile):

@@ -13,12 +13,13 @@ from typing import Any
 
 from lookhear import __version__, maps
 from lookhear.errors import LookhearError
-from lookhear.files import whole_folder
+from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
+from lookhear.nets.devices import usable
 from lookhear.nets.saved import card_sections, load_model, model_folder
 from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
-from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, write_report
+from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
 from lookhear.prediction.stream import (
     BATCH_SIZE,
     BATCHES_UNDER_WAY,
@@ -121,7 +122,7 @@ def predict_clips(
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
     model = model_folder(settings.model)
-    net = load_model(model, device or "cpu").folded()
+    net = load_model(model, usable(device)).folded()
     notes = ModelNotes(settings.model, card_sections(model))
     for path, folder in zip(clips, _result_folders(clips, out), strict=True):
         try:
@@ -129,7 +130,7 @@ def predict_clips(
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
-            with bars(path.name, clip.frame_count or 0) as progress:
+            with bars(path.name, clip.frame_count) as progress:
                 yield write_results(clip, folder, net, notes, settings, batch_size, progress)
         except (LookhearError, OSError) as error:
             yield Outcome(path, folder, error=str(error))
@@ -263,7 +264,7 @@ def write_results(
             fixations=FIXATIONS,
             maps=maps_file.name,
         )
-        write_report(partial / REPORT, beside)
+        write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")
     return Outcome(
         clip.path,

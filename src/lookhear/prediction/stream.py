@@ -19,8 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
-from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, SoundWindows, open_clip, shaped_like
+from lookhear.media import Clip, Frame, SoundWindows, open_clip, shaped_like
 from lookhear.media.spectrogram import log_spectrogram
+from lookhear.media.ticks import Due
 from lookhear.nets.saved import load_model
 from lookhear.stanet.sta import STA, Seen
 
@@ -146,10 +147,9 @@ class Attention:
         self._net = net
         self._size = input_size(net, clip.height, float(clip.width * clip.sample_aspect_ratio))
         self._sound = SoundWindows(clip.sound()) if net.sound_encoder and clip.has_sound else None
-        self._fps = fps
         self._every = every
         self._batch_size = batch_size
-        self._last_tick = -1
+        self._due = Due(fps)
         self._batch: list[_Frame] = []
         self._under_way: deque[Future[list[Glimpse]]] = deque()
         self._window: tuple[list[_Look], list[Seen]] = [], []  # the last two looks
@@ -183,10 +183,7 @@ class Attention:
     def _is_due(self, frame: Frame) -> bool:
         if self._every is not None:
             return frame.index % self._every == 0
-        tick = math.floor((frame.time + TIMESTAMP_ERROR) * self._fps)
-        due = tick > self._last_tick
-        self._last_tick = tick
-        return due
+        return self._due.by(frame.time) > 0
 
     def _submit(self, *, last: bool) -> None:
         self._under_way.append(self._worker.submit(self._attend, self._batch, last))

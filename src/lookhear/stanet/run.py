@@ -36,7 +36,7 @@ from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
 from lookhear.progress import Bars, no_bars
 from lookhear.resume import Ledger
-from lookhear.stanet.page import write_page
+from lookhear.stanet.page import render
 from lookhear.stanet.pseudo_fixations import Sources, make_maps
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
@@ -133,7 +133,7 @@ class _Run:
         if self._ledger.worked or not made.report.exists():
             self._say(REPORT)
             write_whole(model / "README.md", model_card(self._ledger, made))
-            write_page(made.report, run_page(self._ledger, made))
+            write_whole(made.report, render(run_page(self._ledger, made)))
         return made
 
     def _check(self) -> None:

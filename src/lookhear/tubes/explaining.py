@@ -1,10 +1,11 @@
 """The main job of `lookhear explain`: where and when a network sees classes in a clip."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,27 +15,23 @@ from torch import Tensor
 from lookhear.cam import METHODS, find_layer, layer_named
 from lookhear.cam.watched import undisturbed
 from lookhear.errors import LookhearError
-from lookhear.media import open_clip
-from lookhear.tubes.explained import Explanation
+from lookhear.media import Clip, open_clip
+from lookhear.progress import Bars, Progress, no_bars
+from lookhear.tubes.explanation import Explanation
 from lookhear.tubes.faithfulness import Faithfulness, measure_faithfulness, passes
 from lookhear.tubes.labels import ask
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube, blended
-from lookhear.tubes.views import TUBE, Maps, MethodView, TubeView, View
-from lookhear.tubes.windows import Selection, Windows
+from lookhear.tubes.views import TUBE, Grids, MethodView, TubeView, View
+from lookhear.tubes.windows import ClipWindows, Selection, Window
 
 FRAMES_AT_ONCE = 32  # through the network
 GREY = 128  # of 255
 _METHODS = {name.lower(): name for name in (TUBE, *METHODS)}
 
-Count = Callable[[int], object]
-"""Is told how many more windows have gone through the network."""
-Begin = Callable[[str, int | None], Count]
-"""Begins a bar: takes what is done and how many windows that is, returns what counts them."""
-
 
 def explain(
-    path: str | Path,
+    path: str | Path | Clip,
     network: str | Classifier = "r3d_18",
     *,
     weights: str | Path | None = None,
@@ -45,13 +42,13 @@ def explain(
     selection: Selection = "dense",
     fps: float | None = None,
     faithfulness: bool = True,
-    device: str = "cpu",
-    begin: Begin = lambda *_: lambda _: None,
+    device: str | None = None,
+    progress: Bars = no_bars,
 ) -> Explanation:
     """Find where and when a network sees classes in a clip, in bounded memory.
 
     Args:
-        path: a video, picture, animation, or folder of numbered frames.
+        path: a video, picture, animation, or folder of numbered frames; or a clip that is open.
         network: one of `lookhear.tubes.networks.NETWORKS`, ``module:factory``, the folder of
             a saved S or SA, or one that is loaded.
         weights: a file, or ``random``; None for the published ones.
@@ -65,8 +62,8 @@ def explain(
         fps: frames a second in dense windows; None for what the network was trained with.
         faithfulness: whether deletion and insertion are measured, for each label in the window
             where it is most probable.
-        device: where the network runs, unless it is loaded already.
-        begin: is told what is done, and gives what is told how much of it is done.
+        device: where the network runs, unless it is loaded already; None for CUDA if there is.
+        progress: shows what is done, window by window.
 
     Raises:
         LookhearError: the clip, network, weights, layer or labels cannot be used, or the method
@@ -76,118 +73,138 @@ def explain(
         raise LookhearError(
             f"method {method!r}: unknown; use one of {', '.join(_METHODS.values())}"
         )
+    method = _METHODS[method.lower()]
     if not isinstance(network, Classifier):
         network = load_classifier(network, weights, categories, device)
     asked = ask(
         [labels] if isinstance(labels, str) else labels, network.categories, network.classes
     )
-    clip = open_clip(path)
-    windows = Windows(
-        clip,
-        network.frames,
-        network.size_for(clip),
-        network.frame_rate if fps is None else fps,
-        selection,
-    )
+    clip = path if isinstance(path, Clip) else open_clip(path)
+    rate = network.frame_rate if fps is None else fps
+    windows = ClipWindows(clip, network.frames, network.size_for(clip), rate, selection)
     with undisturbed(network.net), _one_line_errors(network):
-        first = next(_batches(network, windows))[1]
-        layer = _layer(network, layer, first)
-        with _view(network, _METHODS[method.lower()], layer, first) as view:
-            job = _Job(network, windows, view)
-            starts, probabilities = job.look(begin("looking", windows.expected))
+        batches = _batches(network, windows)
+        first = next(batches)
+        layer = _layer(network, layer, first.inputs)
+        with _view(network, method, layer, first.inputs) as view:
+            kept = _Kept(view, [label.index for label in asked.named], faithfulness)
+            starts: list[int] = []
+            seen: list[Tensor] = []
+            with progress("looking", windows.expected) as count:
+                for batch in chain([first], batches):
+                    starts += [window.start for window in batch.windows]
+                    seen.append(torch.softmax(view.look(batch.inputs).float(), 1).cpu())
+                    kept.add(batch, seen[-1])
+                    count(len(batch.windows))
+            probabilities = torch.cat(seen)
             chosen = asked.labels(probabilities.mean(0))
             classes = [label.index for label in chosen]
-            of_labels = probabilities[:, classes].numpy()
-            tubes = job.tubes(starts, classes, begin("weighing", len(starts)))
+            if not asked.named and (faithfulness or method != TUBE):
+                kept = _Kept(view, classes, faithfulness)
+                with progress("looking again", len(starts)) as count:
+                    for batch, of_batch in zip(_batches(network, windows), seen, strict=True):
+                        kept.add(batch, of_batch)
+                        count(len(batch.windows))
+            grids = view.grids_so_far(classes) if isinstance(view, TubeView) else kept.grids
+            with progress("weighing", len(starts)) as count:
+                maps = blended(starts, _one_by_one(grids, count), windows)
             times = np.array(windows.times)
             ends = np.minimum(np.array(starts) + network.frames, len(times)) - 1
             spans = np.stack([times[starts], times[ends]], 1)
-            count = begin("testing", passes(len(chosen))) if faithfulness else None
-            measured = [
-                job.faithfulness(starts[best], classes[place], spans[best], count)
-                for place, best in enumerate(of_labels.argmax(0))
-                if count
-            ]
+            measured = []
+            if faithfulness:
+                with progress("testing", passes(len(chosen))) as count:
+                    for index in classes:
+                        _, window = kept.best[index]
+                        span = spans[starts.index(window.start)]
+                        measured.append(_faithfulness(network, view, window, index, span, count))
     return Explanation(
         path=clip.path,
         network=network.name,
         layer=layer,
         head=view.head,
-        method=_METHODS[method.lower()],
+        method=method,
         labels=chosen,
         times=times,
         spans=spans,
-        probabilities=of_labels,
-        tubes=tubes,
+        probabilities=probabilities[:, classes].numpy(),
+        tubes=tuple(Tube(of_class, windows.size) for of_class in maps),
         faithfulness=tuple(measured),
         problems=tuple(clip.problems),
     )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A network that looks at the windows of a clip, as often as it takes."""
+class _Batch(NamedTuple):
+    """Windows that go through the network at once, and as it takes them."""
 
-    network: Classifier
-    windows: Windows
-    view: View
-
-    def look(self, count: Count) -> tuple[list[int], Tensor]:
-        """Let it see all windows; return their starts and the probabilities (W, K) in each."""
-        starts: list[int] = []
-        probabilities = []
-        for some, inputs in _batches(self.network, self.windows):
-            logits = self.view.look(inputs)
-            starts += some
-            probabilities.append(torch.softmax(logits.float(), 1).cpu())
-            count(len(some))
-        return starts, torch.cat(probabilities)
-
-    def tubes(
-        self, starts: Sequence[int], classes: Sequence[int], count: Count
-    ) -> tuple[Tube, ...]:
-        """Blend the maps of all windows: a tube for each class."""
-        inputs = (inputs for _, inputs in _batches(self.network, self.windows))
-        maps = blended(starts, self._maps(classes, inputs, count), self.windows)
-        return tuple(Tube(of_class, self.windows.size) for of_class in maps)
-
-    def _maps(
-        self, classes: Sequence[int], inputs: Iterable[Tensor], count: Count
-    ) -> Iterator[Maps]:
-        for maps in self.view.maps(classes, inputs):
-            count(len(maps))
-            yield from maps
-
-    def faithfulness(
-        self, start: int, index: int, span: NDArray[np.float64], count: Count
-    ) -> Faithfulness:
-        """Measure it in the window that starts there."""
-        window = next(window for window in self.windows if window.start == start)
-        frames = torch.from_numpy(window.frames[None])
-        inputs, grey = map(self.network.inputs, (frames, torch.full_like(frames, GREY)))
-        (((coarse,),)) = self.view.maps_of(inputs, [index])
-        return measure_faithfulness(
-            self.network.net, inputs, grey, coarse, index, (float(span[0]), float(span[1])), count
-        )
+    windows: list[Window]
+    inputs: Tensor
 
 
-def _batches(network: Classifier, windows: Windows) -> Iterator[tuple[list[int], Tensor]]:
-    """Windows as the network takes them, some at once, and their starts."""
+def _batches(network: Classifier, windows: ClipWindows) -> Iterator[_Batch]:
     left = iter(windows)
     while some := [*islice(left, max(1, FRAMES_AT_ONCE // windows.length))]:
         frames = np.stack([window.frames for window in some])
-        yield [window.start for window in some], network.inputs(torch.from_numpy(frames))
+        yield _Batch(some, network.inputs(torch.from_numpy(frames)))
+
+
+class _Kept:
+    """What is kept of the windows that go by, for some classes.
+
+    Attributes:
+        grids: of each batch, by a method of CAM; a tube's wait in its view.
+        best: of each class its highest probability so far, and the window that has it.
+    """
+
+    def __init__(self, view: View, classes: Sequence[int], keeps_best: bool) -> None:
+        self._view, self._classes, self._keeps_best = view, classes, keeps_best
+        self.grids: list[Grids] = []
+        self.best: dict[int, tuple[float, Window]] = {}
+
+    def add(self, batch: _Batch, probabilities: Tensor) -> None:
+        """Take the next windows and the probabilities (B, K) in each."""
+        if self._classes and isinstance(self._view, MethodView):
+            self.grids.append(self._view.grids(batch.inputs, self._classes))
+        for index in self._classes if self._keeps_best else ():
+            for window, probability in zip(
+                batch.windows, probabilities[:, index].tolist(), strict=True
+            ):
+                highest = self.best[index][0] if index in self.best else -math.inf
+                if np.argmax([highest, probability]):  # to which NaN is the highest
+                    self.best[index] = probability, window
+
+
+def _one_by_one(grids: Iterable[Grids], count: Progress) -> Iterator[Grids]:
+    for of_batch in grids:
+        count(len(of_batch))
+        yield from of_batch
+
+
+def _faithfulness(
+    network: Classifier,
+    view: View,
+    window: Window,
+    index: int,
+    span: NDArray[np.float64],
+    count: Progress,
+) -> Faithfulness:
+    frames = torch.from_numpy(window.frames[None])
+    inputs, grey = map(network.inputs, (frames, torch.full_like(frames, GREY)))
+    (((grid,),)) = view.grids(inputs, [index])
+    return measure_faithfulness(
+        network.net, inputs, grey, grid, index, (float(span[0]), float(span[1])), count
+    )
 
 
 def _layer(network: Classifier, layer: str | None, inputs: Tensor) -> str:
     """The layer that was asked for, or that suits the network."""
-    if layer is not None:
-        layer_named(network.net, layer)
-        return layer
-    return find_layer(network.net, inputs)
+    if layer is None:
+        return find_layer(network.net, inputs)
+    layer_named(network.net, layer)
+    return layer
 
 
-def _view(network: Classifier, method: str, layer: str, inputs: Tensor) -> View:
+def _view(network: Classifier, method: str, layer: str, inputs: Tensor) -> TubeView | MethodView:
     if method == TUBE:
         return TubeView(network.net, layer, inputs)
     return MethodView(network.net, layer, method)

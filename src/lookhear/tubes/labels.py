@@ -39,6 +39,12 @@ class Asked:
     classes: tuple[Label, ...]
     wanted: tuple[Label | int, ...]
 
+    @property
+    def named(self) -> tuple[Label, ...]:
+        """All of them, each once, if none depends on what is seen; else none."""
+        labels = tuple(wanted for wanted in self.wanted if isinstance(wanted, Label))
+        return tuple(dict.fromkeys(labels)) if len(labels) == len(self.wanted) else ()
+
     def labels(self, probabilities: Tensor) -> tuple[Label, ...]:
         """Return the classes asked for, each once, the most probable first where these are asked.
 

@@ -22,11 +22,12 @@ from torchvision import models
 from lookhear.cam.watched import undisturbed
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, shaped_like
+from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.saved import load_source
+from lookhear.nets.state_dicts import counted, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
 from lookhear.stanet.classifiers import as_classifier
-from lookhear.stanet.published import counted, read_state
 from lookhear.stanet.sources import ST
 from lookhear.tubes.labels import read_names
 
@@ -94,7 +95,7 @@ def load_classifier(
     name: str,
     weights: str | Path | None = None,
     categories: str | Path | None = None,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> Classifier:
     """Load a network that names what is in a clip or picture.
 
@@ -110,14 +111,14 @@ def load_classifier(
             fetches once and keeps, or those that the user's or the saved network comes with.
         categories: A file with the names of the classes, a line each; None for those of
             Kinetics-400 if there are as many classes, or those that the network comes with.
-        device: Where it runs.
+        device: Where it runs; None for CUDA where there is one, else the CPU.
 
     Raises:
         LookhearError: There is no such network, file or device, weights or names do not fit, or
             the user's network cannot be fed; one line says which.
     """
     names = None if categories is None else read_names(Path(categories))
-    _require(device)
+    device = usable(device)
     if name in NETWORKS:
         classifier = _of_torchvision(name, weights, device)
     elif ":" in name and not Path(name).exists():
@@ -334,10 +335,3 @@ def _by_likeness(name: str) -> list[str]:
         return SequenceMatcher(None, name.lower(), known).ratio()
 
     return sorted(NETWORKS, key=likeness, reverse=True)
-
-
-def _require(device: str) -> None:
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {device}: cannot be used: {error}") from error

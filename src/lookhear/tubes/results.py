@@ -1,41 +1,73 @@
-"""An explanation's folder: film, key frames, tubes, scores and page, whole or not at all."""
+"""An explanation's folder: films, key frames, tubes, scores and page, whole or not at all."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from lookhear.files import whole_folder
-from lookhear.media import Clip
+import numpy as np
+
+from lookhear import __version__
+from lookhear.files import check_replaceable, whole_folder
+from lookhear.media import Clip, open_clip
+from lookhear.prediction.maps_files import write_archive
+from lookhear.progress import Bars, no_bars
 from lookhear.show import heat
-from lookhear.show.films import (
-    LOOKS,
-    STILL_SUFFIX,
-    SUFFIXES,
-    Format,
-    moving_names,
-    open_moving,
-)
+from lookhear.show.films import ALL_FILMS, LOOKS, Films, Format, film_names
 from lookhear.show.lettering import plain
-from lookhear.tubes.explained import Explanation
-from lookhear.tubes.findings import summarise
-from lookhear.tubes.page import Shown, render
+from lookhear.tubes.explaining import explain
+from lookhear.tubes.explanation import Explanation, Found, found_in
+from lookhear.tubes.page import render
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
-from lookhear.tubes.records import write_curves, write_scores, write_settings, write_tubes
 from lookhear.tubes.strip import Strip
-from lookhear.tubes.timing import TubeInTime
+from lookhear.tubes.tube import TubeInTime
 
+REPORT = "report.html"
 RESULTS = {
     "explanation.json",
     "faithfulness.csv",
     "faithfulness.svg",
-    "report.html",
+    REPORT,
     "scores.csv",
     "scores.svg",
     "strip.png",
     "tube.npz",
-    *(look + suffix for look in LOOKS for suffix in SUFFIXES.values()),
-    *(look + STILL_SUFFIX for look in LOOKS),
+    *ALL_FILMS,
 }
+CURVES = ("deletion", "insertion", "random_deletion", "random_insertion")
+
+
+def explain_into(
+    folder: Path,
+    path: str | Path,
+    *,
+    formats: Sequence[Format] = ("video",),
+    command: str = "",
+    overwrite: bool = False,
+    progress: Bars = no_bars,
+    **choices: Any,
+) -> Explanation:
+    """Explain a clip, and write all that is found into a folder.
+
+    Args:
+        folder: appears when everything in it is done.
+        path: of the clip.
+        formats: of the clip under its tubes; those of a still picture are stills anyway.
+        command: by which it is made, for the page.
+        overwrite: whether older results are replaced.
+        progress: shows what is done.
+        choices: as `lookhear.explain` takes them.
+
+    Raises:
+        LookhearError: the clip cannot be explained, or the folder not be written.
+    """
+    check_replaceable(folder, RESULTS, overwrite=overwrite)
+    clip = open_clip(path)
+    explained = explain(clip, progress=progress, **choices)
+    write_explanation(folder, clip, explained, formats, command, progress)
+    return explained
 
 
 def write_explanation(
@@ -44,17 +76,11 @@ def write_explanation(
     explained: Explanation,
     formats: Sequence[Format],
     command: str,
-    advance: Callable[[], None] = lambda: None,
+    progress: Bars = no_bars,
 ) -> None:
-    """Write all that an explanation says into a folder, replaced as a whole.
+    """Write all that an explanation of a clip says into a folder, replaced as a whole.
 
-    Args:
-        folder: appears when everything in it is done.
-        clip: that was explained.
-        explained: what was found in it.
-        formats: of the clip under its tubes; those of a still picture are stills anyway.
-        command: by which it was made.
-        advance: called after each frame of the clip.
+    Args: see `explain_into`.
 
     Raises:
         LookhearError: the clip cannot be decoded, or the folder not be written.
@@ -63,37 +89,120 @@ def write_explanation(
     tubes = [TubeInTime(tube, explained.times) for tube in explained.tubes]
     strip = Strip(clip, tubes, names)
     with whole_folder(folder) as partial:
-        with ExitStack() as open_files:
-            moving = [
-                open_files.enter_context(one)
-                for one in open_moving(partial, clip, formats, names, tubes[0].times.tolist())
-            ]
+        seen = tubes[0].times.tolist()
+        with (
+            Films(partial, clip, formats, names=names, times=seen) as films,
+            progress("writing", clip.frame_count) as count,
+        ):
             for frame in clip.frames():
-                maps = [tube.at(frame.time) for tube in tubes]
-                for one in moving:
-                    one.add(frame, maps)
+                films.add(frame, [tube.at(frame.time) for tube in tubes])
                 strip.add(frame)
-                advance()
-        found = summarise(explained, tubes)
-        shown = Shown(
-            explained=explained,
-            found=found,
-            strip=strip.picture(),
-            posters=(strip.poster("heat"), strip.poster("focus")),
-            films=moving_names(clip, formats),
+                count(1)
+        found = found_in(explained)
+        picture = strip.picture()
+        page = render(
+            explained,
+            found,
+            strip=picture,
+            posters=[strip.poster(look) for look in LOOKS],
+            films=film_names(clip, formats),
             problems=[*dict.fromkeys((*explained.problems, *clip.problems))],
             command=command,
         )
-        (partial / "strip.png").write_bytes(heat.encode_png(shown.strip))
-        write_tubes(partial / "tube.npz", explained)
-        write_scores(partial / "scores.csv", explained)
+        (partial / "strip.png").write_bytes(heat.encode_png(picture))
+        _write_tubes(partial / "tube.npz", explained)
+        _write_scores(partial / "scores.csv", explained)
         _write(partial / "scores.svg", scores_plot(explained))
         if explained.faithfulness:
-            write_curves(partial / "faithfulness.csv", explained)
+            _write_curves(partial / "faithfulness.csv", explained)
             _write(partial / "faithfulness.svg", faithfulness_plot(explained))
-        write_settings(partial / "explanation.json", explained, found, command)
-        _write(partial / "report.html", render(shown))
+        _write(partial / "explanation.json", _described(explained, found, command))
+        _write(partial / REPORT, page)
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", errors="replace")
+    path.write_text(f"{text}\n", encoding="utf-8", errors="replace")
+
+
+def _write_tubes(path: Path, explained: Explanation) -> None:
+    """Write all frames of all tubes, one after another, as .npz.
+
+    It holds ``tubes`` (L, N, H, W) float16 from 0 to 1, ``times`` (N,) float64 and ``spans``
+    (W, 2) float64 in seconds, ``probabilities`` (W, L) float32, and ``labels`` (L,), their names.
+    """
+    shape = len(explained.tubes), len(explained.times), *explained.tubes[0].size
+    frames = (frame for tube in explained.tubes for frame in tube.frames())
+    write_archive(
+        path,
+        "tubes",
+        shape,
+        (frame.astype(np.float16).tobytes() for frame in frames),
+        times=explained.times,
+        spans=explained.spans,
+        probabilities=explained.probabilities,
+        labels=np.array([label.name for label in explained.labels]),
+    )
+
+
+def _write_scores(path: Path, explained: Explanation) -> None:
+    """Write the probability of each label in each window, a line a window, as CSV."""
+    windows = zip(explained.spans.tolist(), explained.probabilities.tolist(), strict=True)
+    _write_table(
+        path,
+        ["start", "end", *(plain(label.name) for label in explained.labels)],
+        ([*(f"{time:.3f}" for time in span), *_cells(row)] for span, row in windows),
+    )
+
+
+def _write_curves(path: Path, explained: Explanation) -> None:
+    """Write the curves of faithfulness, a line for each label and share of the pixels, as CSV."""
+    columns = "shares", *CURVES
+    rows = (
+        [plain(label.name), *_cells(row)]
+        for label, measured in zip(explained.labels, explained.faithfulness, strict=True)
+        for row in np.stack([getattr(measured, name) for name in columns], axis=1).tolist()
+    )
+    _write_table(path, ["label", "share", *CURVES], rows)
+
+
+def _write_table(path: Path, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([heads, *rows])
+
+
+def _cells(values: Iterable[float]) -> Iterator[str]:
+    """Empty where a value is not finite."""
+    return (f"{value:.5g}" if math.isfinite(value) else "" for value in values)
+
+
+def _described(explained: Explanation, found: Sequence[Found], command: str) -> str:
+    """What was found, in short, and what with, as strict JSON."""
+    described = {
+        "clip": plain(explained.path.name),
+        "network": explained.network,
+        "layer": explained.layer,
+        "head": explained.head,
+        "method": explained.method,
+        "labels": [*map(_described_label, found)],
+        "command": command,
+        "lookhear": __version__,
+    }
+    return json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _described_label(found: Found) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "index": found.index,
+        "name": found.name,
+        "mean_probability": _number(found.probability),
+        "peak_time": _number(found.peak_time),
+    }
+    if (of := found.faithfulness) is not None:
+        described["faithfulness"] = {
+            curve: _number(of.area(getattr(of, curve))) for curve in CURVES
+        }
+    return described
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None

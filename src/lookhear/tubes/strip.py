@@ -7,12 +7,13 @@ from fractions import Fraction
 import numpy as np
 
 from lookhear.media import Clip, Frame
+from lookhear.media.ticks import Due
 from lookhear.show import heat
 from lookhear.show.films import LOOKS, shrunk
 from lookhear.show.heat import Pixels
 from lookhear.show.lettering import lettered
 from lookhear.show.panels import Board
-from lookhear.tubes.timing import Due, TubeInTime
+from lookhear.tubes.tube import TubeInTime
 
 MOMENTS = 8
 TILE_AREA = 320 * 180  # pixels
@@ -41,7 +42,7 @@ class Strip:
 
     def add(self, frame: Frame) -> None:
         """Take the next frame of the clip."""
-        self._pictures += [frame.rgb(self._tile) for _ in self._due.by(frame.time)]
+        self._pictures += [frame.rgb(self._tile) for _ in range(self._due.by(frame.time))]
 
     def picture(self) -> Pixels:
         """The strip, (H, W, 3), uint8 RGB, on white."""

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from lookhear.maps import Maps
-from lookhear.tubes.windows import Windows
+from lookhear.maps import Maps, between
+from lookhear.tubes.windows import ClipWindows
 
 FLAT_BELOW = 1e-6  # of the largest value: what differs by less, differs by rounding
 
@@ -64,6 +64,42 @@ class Tube:
         return np.array([(large.min(), large.max()) for large in enlarged])
 
 
+class TubeInTime:
+    """A tube as a map of any time, though the network saw few of the frames.
+
+    Attributes:
+        times: (M,) seconds, ascending, of the moments that the network saw.
+        peak: index of the moment in which the tube is 1.
+    """
+
+    def __init__(self, tube: Tube, times: NDArray[np.float64]) -> None:
+        """Place a tube in time.
+
+        Args:
+            tube: of N frames.
+            times: (N,) seconds, ascending; the same again where the network saw a frame again.
+        """
+        self._tube = tube
+        self.times, starts = np.unique(times, return_index=True)
+        self._bounds = [*starts.tolist(), len(times)]
+        self.peak = int(np.searchsorted(self.times, times[tube.peak()]))
+        self.moment = lru_cache(maxsize=2)(self._moment)
+
+    def _moment(self, index: int) -> Maps:
+        """The map of a moment, (H, W): the highest value of each pixel where it was seen again."""
+        start, end = self._bounds[index : index + 2]
+        return np.asarray(np.max([self._tube.frame(i) for i in range(start, end)], 0), np.float32)
+
+    def at(self, time: float) -> Maps:
+        """The map (H, W) of a time in seconds; outside of the moments, that of the nearest."""
+        after = int(np.searchsorted(self.times, time, side="right"))
+        if after in (0, len(self.times)):
+            return self.moment(max(after - 1, 0))
+        start, end = self.times[after - 1 : after + 1].tolist()
+        maps = self.moment(after - 1), self.moment(after)
+        return between(*maps, (time - start) / (end - start))
+
+
 def saliency_tube(
     features: NDArray[np.floating], weights: NDArray[np.floating], size: tuple[int, int, int]
 ) -> Maps:
@@ -82,7 +118,7 @@ def saliency_tube(
 
 
 def blended(
-    starts: Sequence[int], maps: Iterable[NDArray[np.float32]], windows: Windows
+    starts: Sequence[int], maps: Iterable[NDArray[np.float32]], windows: ClipWindows
 ) -> NDArray[np.float32]:
     """Blend the maps of windows that overlap, each counting most in its middle.
 

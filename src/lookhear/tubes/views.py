@@ -1,8 +1,9 @@
 """How a network's maps of classes are made, window by window: as a tube, or by a method of CAM."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,40 +15,39 @@ from lookhear.cam.watched import Watched
 from lookhear.errors import LookhearError
 
 TUBE = "tube"
-Maps = NDArray[np.float32]
-"""Of L classes in B windows, (B, L, t, h, w), on the layer's grid and in its own unit."""
+Grids = NDArray[np.float32]
+"""Maps of L classes in B windows, (B, L, t, h, w), on the layer's grid and in its own unit."""
 
 
-class View(Protocol):
-    """Looks at batches of windows, and tells where classes were seen in them.
+class View(ABC):
+    """Looks at windows, and tells where classes are seen in them; use it in a ``with`` statement.
 
     Attributes:
         head: the prediction layer whose weights are taken; None if the method takes others.
     """
 
-    head: str | None
+    head: str | None = None
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *_: Any) -> None: ...
+    def __exit__(self, *_: Any) -> None:
+        return None
 
+    @abstractmethod
     def look(self, inputs: Tensor) -> Tensor:
-        """Return the logits (B, K) of the next windows."""
+        """Return the logits (B, K) of the next windows of the clip."""
 
-    def maps(self, classes: Sequence[int], batches: Iterable[Tensor]) -> Iterator[Maps]:
-        """Give the maps of all batches that were looked at, which are given once more."""
-
-    def maps_of(self, inputs: Tensor, classes: Sequence[int]) -> Maps:
+    @abstractmethod
+    def grids(self, inputs: Tensor, classes: Sequence[int]) -> Grids:
         """Return the maps of some windows."""
 
 
-class TubeView:
+class TubeView(View):
     """Activations weighed by the prediction layer: no pass but the one that finds the classes.
 
     Which classes are wanted may depend on the last window, so activations wait on the disk.
     """
-
-    head: str | None
 
     def __init__(self, net: nn.Module, layer: str, inputs: Tensor) -> None:
         """Find the prediction layer by what the network makes of some windows.
@@ -60,10 +60,7 @@ class TubeView:
         assert isinstance(predicting.weight, Tensor)
         self._weights = predicting.weight.detach().flatten(1).float().cpu().numpy()  # (K, C)
         self._watched = Watched(net, layer)
-        self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (it is this that is entered)
-
-    def __enter__(self) -> Self:
-        return self
+        self._waiting = tempfile.TemporaryFile()  # noqa: SIM115 (closed on leaving)
 
     def __exit__(self, *_: Any) -> None:
         self._waiting.close()
@@ -80,17 +77,16 @@ class TubeView:
             ) from error
         return logits
 
-    def maps(self, classes: Sequence[int], batches: Iterable[Tensor]) -> Iterator[Maps]:
+    def grids(self, inputs: Tensor, classes: Sequence[int]) -> Grids:
         """See `View`."""
-        del batches
+        return self._weighed(self._see(inputs)[1], classes)
+
+    def grids_so_far(self, classes: Sequence[int]) -> Iterator[Grids]:
+        """Give the maps of all windows of the clip that were looked at."""
         end = self._waiting.tell()
         self._waiting.seek(0)
         while self._waiting.tell() < end:
             yield self._weighed(np.load(self._waiting), classes)
-
-    def maps_of(self, inputs: Tensor, classes: Sequence[int]) -> Maps:
-        """See `View`."""
-        return self._weighed(self._see(inputs)[1], classes)
 
     @torch.no_grad()
     def _see(self, inputs: Tensor) -> tuple[Tensor, NDArray[np.float32]]:
@@ -100,27 +96,17 @@ class TubeView:
         features = self._watched.features.float().cpu().numpy()
         return logits, features if inputs.ndim == 5 else features[:, :, None]
 
-    def _weighed(self, features: NDArray[np.float32], classes: Sequence[int]) -> Maps:
+    def _weighed(self, features: NDArray[np.float32], classes: Sequence[int]) -> Grids:
         chosen = self._weights[[*classes]]
-        maps: Maps = np.einsum("lc,bcthw->blthw", chosen, features, optimize=True)
-        return maps
+        grids: Grids = np.einsum("lc,bcthw->blthw", chosen, features, optimize=True)
+        return grids
 
 
-class MethodView:
+class MethodView(View):
     """Maps by one of `lookhear.cam.METHODS`, which takes passes of its own for each class."""
 
-    head: str | None = None
-
     def __init__(self, net: nn.Module, layer: str, method: str) -> None:
-        self._net = net
-        self._layer = layer
-        self._method = method
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        return None
+        self._net, self._layer, self._method = net, layer, method
 
     @torch.no_grad()
     def look(self, inputs: Tensor) -> Tensor:
@@ -128,12 +114,7 @@ class MethodView:
         logits: Tensor = self._net(inputs)
         return logits
 
-    def maps(self, classes: Sequence[int], batches: Iterable[Tensor]) -> Iterator[Maps]:
-        """See `View`."""
-        for inputs in batches:
-            yield self.maps_of(inputs, classes)
-
-    def maps_of(self, inputs: Tensor, classes: Sequence[int]) -> Maps:
+    def grids(self, inputs: Tensor, classes: Sequence[int]) -> Grids:
         """See `View`."""
         of_classes = [
             class_activation(
@@ -145,5 +126,5 @@ class MethodView:
             )
             for index in classes
         ]
-        maps = torch.stack(of_classes, 1).cpu().numpy()
-        return maps if inputs.ndim == 5 else maps[:, :, None]
+        grids = torch.stack(of_classes, 1).cpu().numpy()
+        return grids if inputs.ndim == 5 else grids[:, :, None]

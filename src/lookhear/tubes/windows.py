@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
-from lookhear.media import TIMESTAMP_ERROR, Clip, Frame, Picture
+from lookhear.media import Clip, Picture
+from lookhear.media.ticks import Due
 
 Selection = Literal["dense", "even"]
 
@@ -26,7 +27,7 @@ class Window(NamedTuple):
     frames: NDArray[np.uint8]
 
 
-class Windows:
+class ClipWindows:
     """The windows of a clip, as often as they are asked for, a window's frames held at a time.
 
     Attributes:
@@ -84,7 +85,10 @@ class Windows:
         latest: deque[Picture] = deque(maxlen=self.length)
         times: list[float] = []
         start = 0
-        for frame in self._due():
+        due = Due(self._rate)
+        for frame in self._clip.frames():
+            if not due.by(frame.time):
+                continue
             latest.append(frame.rgb(self.size))
             times.append(frame.time)
             start = len(times) - self.length
@@ -96,14 +100,6 @@ class Windows:
         elif start % self._step:
             yield Window(start, np.stack(latest))
         self.times = times
-
-    def _due(self) -> Iterator[Frame]:
-        last_tick = -math.inf
-        for frame in self._clip.frames():
-            tick = math.floor((frame.time + TIMESTAMP_ERROR) * self._rate)
-            if tick > last_tick:
-                yield frame
-            last_tick = tick
 
     def _even(self) -> Iterator[Window]:
         count = sum(1 for _ in self._clip.frames())

@@ -1,0 +1,26 @@
+"""Files that appear whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from lookhear.errors import LookhearError
+from lookhear.files import write_whole
+
+
+def test_a_file_replaces_an_older_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    for content in ("first", "undecodable \udce9"):
+        write_whole(tmp_path / "report.html", content)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "undecodable ?"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(
+        LookhearError, match=r"report\.html: cannot be written: .*; choose another$"
+    ):
+        write_whole(tmp_path / "report.html", "text")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(LookhearError, match="nowhere"):
+        write_whole(tmp_path / "nowhere" / "report.html", "text")
