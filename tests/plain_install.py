@@ -42,11 +42,9 @@ train matching --data moments --out run
 train switch --data moments --out run
 train sta --data moments --out run --maps maps
 train fixations --data osie --out run
-prepare world --out others --ray local
-"""
-NEED_WHAT_TRAINING_MAKES = """
 train maps --data moments --out run --sources nowhere
 train join --sta nowhere --switch nowhere --out run
+prepare world --out others --ray local
 """
 
 
@@ -66,24 +64,17 @@ def main() -> None:
             missing = [path for path in made.split() if not (here / path).exists()]
             assert not missing, f"{missing} not made\n{said}"
         for line in lines(NEED_AN_EXTRA):
-            assert "pip install 'lookhear[" in the_line_of(here, line)
-        for line in lines(NEED_WHAT_TRAINING_MAKES):
-            the_line_of(here, line)
+            code, said = run(here, line)
+            assert code == 1, said
+            assert said.startswith("lookhear: "), said
+            assert said.count("\n") == 1, said
+            assert "pip install 'lookhear[" in said, said
         assert not (here / "run").exists()
 
 
 def lines(text: str) -> list[str]:
     """Those of a text, each with those that continue it."""
     return text.strip().replace("\n  ", " ").splitlines()
-
-
-def the_line_of(folder: Path, words: str) -> str:
-    """What a verb that cannot run says, which is one line."""
-    code, said = run(folder, words)
-    assert code == 1, said
-    assert said.startswith("lookhear: "), said
-    assert said.count("\n") == 1, said
-    return said
 
 
 def run(folder: Path, words: str) -> tuple[int, str]:
