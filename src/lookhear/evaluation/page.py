@@ -13,7 +13,8 @@ from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estim
 from lookhear.evaluation.typeset import best, title
 from lookhear.metrics import LOWER_IS_BETTER
 from lookhear.show import page
-from lookhear.show.page import DASH, Cell, count, score
+from lookhear.show.page import DASH, Cell, score
+from lookhear.words import count
 
 LONG_NAME = 12  # characters
 

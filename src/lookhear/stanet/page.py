@@ -11,6 +11,7 @@ from lookhear.show import heat, page
 from lookhear.show.axes import WHOLE, Axes, Scale
 from lookhear.show.heat import Pixels
 from lookhear.show.page import Cell, Picture, score
+from lookhear.words import count
 
 MOST_COLUMNS = 6
 
@@ -166,7 +167,7 @@ def _plots(curve: Curve) -> Iterator[tuple[str, str, Axes]]:
 
 
 def _plot(name: str, reading: str, values: Sequence[float], scale: Scale) -> Axes:
-    epochs, last = page.count(len(values), "epoch"), max(1, len(values) - 1)
+    epochs, last = count(len(values), "epoch"), max(1, len(values) - 1)
     axes = Axes(Scale(0, last, {last: epochs}), scale, f"{name} over {epochs}: {reading}")
     axes.grid()
     axes.line(range(len(values)), values)
