@@ -10,7 +10,7 @@ from lookhear.evaluation.literature import SOURCE, published
 from lookhear.evaluation.plots import MOST_LINES, forests, over_time
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
-from lookhear.evaluation.typeset import best, title
+from lookhear.evaluation.tables import best, title
 from lookhear.metrics import LOWER_IS_BETTER
 from lookhear.show import page
 from lookhear.show.page import DASH, Cell, score

@@ -227,4 +227,4 @@ def _escaped(value: object) -> Markup:
 
 
 def _short(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.10g}"
+    return f"{round(float(value), 2) + 0.0:.10g}"
