@@ -20,7 +20,8 @@ from lookhear import load_model
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import backbone_features
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
-from lookhear.stanet.published import PUBLISHED, convert, network_of, read_state, renamed
+from lookhear.nets.state_dicts import read_state
+from lookhear.stanet.published import PUBLISHED, convert, network_of, renamed
 from lookhear.stanet.sources import SA, ST, S, SHead, STHead
 from lookhear.stanet.sta import STA, STAHead
 from lookhear.training.initial_weights import begin_with, parts_of

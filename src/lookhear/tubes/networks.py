@@ -22,11 +22,12 @@ from torchvision import models
 from lookhear.cam.watched import undisturbed
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, shaped_like
+from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.saved import load_source
+from lookhear.nets.state_dicts import counted, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
 from lookhear.stanet.classifiers import as_classifier
-from lookhear.stanet.published import counted, read_state
 from lookhear.stanet.sources import ST
 from lookhear.tubes.labels import read_names
 
@@ -117,7 +118,7 @@ def load_classifier(
             the user's network cannot be fed; one line says which.
     """
     names = None if categories is None else read_names(Path(categories))
-    device = _usable(device)
+    device = usable(device)
     if name in NETWORKS:
         classifier = _of_torchvision(name, weights, device)
     elif ":" in name and not Path(name).exists():
@@ -328,12 +329,3 @@ def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
         frame_rate=MAPS_PER_SECOND,
         input_size=net.input_size,
     )
-
-
-def _usable(device: str | None) -> str:
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {chosen}: cannot be used: {error}") from error
-    return chosen
