@@ -48,6 +48,13 @@ class Page(HTMLParser):
         return found
 
 
+def cells(html: str, table: int = 0) -> list[list[str]]:
+    """What is within the cells of a table of scores, in rows."""
+    body = html.split('class="wide scores"')[table + 1].split("</table>")[0]
+    rows = re.findall(r'<tr><th scope="row">.*?</tr>', body)
+    return [re.findall(r"<td>(.*?)</td>", row) for row in rows]
+
+
 def points(path: str) -> list[tuple[float, float]]:
     """Where a line goes."""
     return [(float(x), float(y)) for x, y in re.findall(r"[ML]([-\d.e]+) ([-\d.e]+)", path)]

@@ -53,7 +53,7 @@ def made_from(
     except OSError as error:
         raise cannot_write(folder, error) from error
     if not _is_same(before, text):
-        raise LookhearError(f"{folder}: {other}; choose another --out")
+        raise LookhearError(f"{folder}: {other}; choose another folder")
     if not goes_on:
         write_whole(path, text)
     return goes_on

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
+import lookhear.data.prepare as room
 from ave_layout import FPS, brightness, make_ave, write_lists
 from clips import make_clip, quadrants
 from lookhear.data.derived import BOXES, FIXATIONS, write_derived
@@ -17,7 +18,7 @@ from lookhear.data.loader import Moments, Partners
 from lookhear.data.moment import cut, second_of
 from lookhear.data.prepare import prepare
 from lookhear.data.readers.ave import read_ave
-from lookhear.data.shards import MANIFEST, read_manifest
+from lookhear.data.shards import MANIFEST, OLDER_MEMBERS, read_manifest
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.media.spectrogram import REPORT, VGGSOUND, log_spectrogram
@@ -111,6 +112,26 @@ def test_sound_is_that_of_the_second_around_each_frame(
             wave = second_of(moment.sound, middle + f - 1)
             expected = log_spectrogram(wave, *windows)
             np.testing.assert_allclose(sample["sound"][m, f], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_older_shards_with_a_second_spectrogram_load_and_are_not_made_again(
+    ave: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def older_contents(*args: Any) -> dict[str, bytes]:
+        return contents(*args) | {"report.npy": b"of 81 x 199 numbers"}
+
+    contents = room._contents
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "_contents", older_contents)
+        patched.setattr(room, "MEMBERS", OLDER_MEMBERS)
+        prepare(read_ave(ave), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before[tmp_path / "train-00000.tar"] != (folder / "train-00000.tar").read_bytes()
+    wanted = {"size": SIZE, "frames": 3, "windows": VGGSOUND, "partners": "long"}
+    older, newer = (Moments(of, "train", **wanted) for of in (tmp_path, folder))  # type: ignore[arg-type]
+    assert all(same(older[index], newer[index]) for index in range(0, len(newer), 4))
+    prepare(read_ave(ave), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("partners", PARTNERS)

@@ -25,7 +25,7 @@ from lookhear.evaluation.models import (
 )
 from lookhear.evaluation.people import inter_observer
 from lookhear.maps import Maps
-from lookhear.media.spectrogram import VGGSOUND, Windows, log_spectrogram
+from lookhear.media.spectrogram import VGGSOUND, Stft, log_spectrogram
 from lookhear.metrics import METRIC_NAMES
 from lookhear.stanet.classifiers import as_classifier
 from lookhear.stanet.sources import SA, ST, S
@@ -76,7 +76,7 @@ def around(film: Film, index: int) -> NDArray[np.float32]:
     return padded[middle + 8_000 : middle + 24_000]
 
 
-def spectrograms(film: Film, indices: list[int], windows: Windows) -> Tensor:
+def spectrograms(film: Film, indices: list[int], windows: Stft) -> Tensor:
     return torch.from_numpy(
         np.stack([log_spectrogram(around(film, index), *windows) for index in indices])
     )

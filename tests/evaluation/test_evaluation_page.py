@@ -2,21 +2,18 @@
 
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lookhear.errors import LookhearError
 from lookhear.evaluation.examples import Reason
-from lookhear.evaluation.page import EvaluationReport, render, write_page
-from lookhear.evaluation.plots import Scale
+from lookhear.evaluation.page import EvaluationReport, render
 from lookhear.evaluation.scores import Scores, Subject
 from lookhear.evaluation.statistics import analyse
 from lookhear.metrics import METRIC_NAMES
-from pages import Page, addresses
+from pages import Page, addresses, cells, points
 from scored import example_of, report_of, scores_of, spot
 
 DASH = "\N{EN DASH}"
@@ -38,21 +35,10 @@ WHOLE = report_of(
 )
 
 
-def cells(html: str, table: int = 0) -> list[list[str]]:
-    """What is within the cells of a table's body."""
-    body = html.split('class="wide"')[table + 1].split("</table>")[0]
-    rows = re.findall(r"<tr><th scope=row>.*?</tr>", body)
-    return [re.findall(r"<td>(.*?)</td>", row) for row in rows]
-
-
 def lines(html: str) -> list[list[str]]:
     """Of each plot over time, the paths of its lines, the last model's first."""
-    plots = html.split("<div class=plot>")[1:]
-    return [re.findall(r'class="line[^"]*" d="([^"]*)"', plot.split("</svg>")[0]) for plot in plots]
-
-
-def points(path: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in re.findall(r"[ML]([-\d.e]+) ([-\d.e]+)", path)]
+    plots = html.split('<div class="plot">')[1:]
+    return [Page(plot.split("</svg>")[0]).paths()["line"] for plot in plots]
 
 
 def test_all_that_was_given_is_on_the_page_in_order() -> None:
@@ -92,7 +78,7 @@ def test_the_best_of_each_column_stands_out_and_of_kl_the_lowest() -> None:
 
 def test_a_lone_model_is_not_called_the_best() -> None:
     html = render(report_of(scores_of({"A": [[1.0], [2.0]]})))
-    assert "<strong>1.500" not in html.split('class="wide"')[1]
+    assert "<strong>1.500" not in html.split('class="wide scores"')[1]
     assert "is the NSS, of A" in html
     assert 'class="forest"' not in html
 
@@ -104,7 +90,7 @@ def test_intervals_stand_below_the_means_and_are_missing_where_there_is_one_clip
         f"{of.mean:.3f}<small>{of.low:.3f} to {of.high:.3f}</small>"
     )
     html = render(report_of(scores_of({"A": [[1.0]], "B": [[2.0]]})))
-    assert "<small>" not in html.split('class="wide"')[1].split("</table>")[0]
+    assert "<small>" not in html.split('class="wide scores"')[1].split("</table>")[0]
     assert "One clip cannot tell" in html
 
 
@@ -114,8 +100,8 @@ def test_differences_from_the_first_model_are_put_in_words() -> None:
     alike = [[1.0 + 0.01 * (i + (-1) ** i)] for i in clips]
     html = render(report_of(scores_of({"first": first, "better": better, "alike": alike})))
     (nss, kl), (same, _) = (row[4:] for row in cells(html, 1))
-    assert re.fullmatch(r"<b class=better>▲</b> \+1.055<small>better, p = 0.\d+</small>", nss)
-    assert re.fullmatch(r"<b class=worse>▼</b> \+1.055<small>worse, p = 0.\d+</small>", kl)
+    assert re.fullmatch(r"<b class=.better.>▲</b> \+1.055<small>better, p = 0.\d+</small>", nss)
+    assert re.fullmatch(r"<b class=.worse.>▼</b> \+1.055<small>worse, p = 0.\d+</small>", kl)
     assert re.fullmatch(r"\+0.000<small>unclear, p = [\d.]+</small>", same)
 
 
@@ -128,7 +114,7 @@ def test_the_lead_of_the_best_is_told_against_the_first_model_or_if_it_is_first_
 
 def test_published_figures_stand_below_as_context_and_are_never_marked() -> None:
     html = render(report_of(scores_of({"A": [[0.1]], "B": [[0.2]]}, groups=["DIEM"])))
-    body = html.split('class="wide"')[1].split("</table>")[0]
+    body = html.split('class="wide scores"')[1].split("</table>")[0]
     ours, papers = body.split('<tbody class="papers">')
     assert "not measured here" in papers
     assert "<strong>0.200" in ours
@@ -156,13 +142,13 @@ def test_the_dots_stand_in_the_order_of_the_means_within_their_intervals() -> No
         report_of(scores_of({"A": [[1.0], [2.0]], "B": [[4.0], [4.5]], "C": [[NAN]] * 2}))
     )
     nss = html.split('class="forest"')[1].split("<h3>NSS")[1].split("</figure>")[0]
-    dots = [float(x) for x in re.findall(r'class="dot" d="M([\d.]+) 5h0"', nss)]
-    spans = re.findall(r'class="span" d="M([\d.]+) 5H([\d.]+)"', nss)
+    dots = [float(x) for x in re.findall(r'class="dot" d="M([\d.]+) ', nss)]
+    spans = re.findall(r'class="span" d="M([\d.]+) 50H([\d.]+)"', nss)
     assert len(dots) == len(spans) == 2
     assert dots[0] < dots[1]
     for dot, (low, high) in zip(dots, spans, strict=True):
         assert 0 <= float(low) <= dot <= float(high) <= 100
-    assert re.findall(r'<tr class=best><th scope=row title="(\w)">', nss) == ["B"]
+    assert re.findall(r'<tr class="best"><th scope="row" title="(\w)">', nss) == ["B"]
 
 
 def test_lines_follow_the_metric_and_break_where_nobody_looked() -> None:
@@ -197,18 +183,9 @@ def test_many_clips_become_one_plot_of_their_mean() -> None:
 def test_of_many_models_the_first_and_the_best_have_lines() -> None:
     models = {f"model {i}": [[float(i), float(i)]] for i in range(9)}
     html = render(report_of(scores_of(models)))
-    keys = Page(html.split("<ul class=keys>")[1].split("</ul>")[0]).text
-    assert keys == "".join(f"model {i}" for i in (0, 4, 5, 6, 7, 8))
+    keys = Page(html.split('<ul class="keys">')[1].split("</ul>")[0]).text
+    assert keys.split("\n")[1:-1] == [f"model {i}" for i in (0, 4, 5, 6, 7, 8)]
     assert [len(plot) for plot in lines(html)] == [6]
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.lists(st.floats(width=32), max_size=20))
-def test_any_values_have_an_axis_with_few_ticks_that_holds_them(values: list[float]) -> None:
-    scale = Scale.of(values)
-    assert 2 <= len(scale.ticks) <= 6
-    assert all(0 < scale.share(value) < 100 for value in values if math.isfinite(value))
-    assert all(-0.001 <= scale.share(tick) <= 100.001 for tick in scale.ticks)
 
 
 @pytest.mark.parametrize("count", [6, 7, 700])
@@ -264,17 +241,3 @@ def test_the_page_needs_nothing_but_itself() -> None:
     }
     for loading in ("<script", "<link", "url(", "@import", "http:", "https:"):
         assert loading not in html
-
-
-def test_the_page_appears_whole(tmp_path: Path) -> None:
-    write_page(tmp_path / "report.html", WHOLE)
-    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(WHOLE)
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "report.html").mkdir()
-    with pytest.raises(
-        LookhearError, match=r"report\.html: cannot be written: .*; choose another$"
-    ):
-        write_page(tmp_path / "report.html", WHOLE)

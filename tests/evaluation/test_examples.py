@@ -145,7 +145,9 @@ def test_pictures_are_told_in_words_and_a_missing_map_is_named() -> None:
     flat = np.zeros((9, 16), np.float32)
     seen = example_of({"A": spot(14, 1), "B": flat}, [Reason("A", "worst")], nss=-0.001)
     page = Page(render(report_of(scores, examples=(seen,))))
-    assert page.text.split("where people looked")[1].startswith(f"A0.00B0.00C{DASH}")
+    assert (
+        page.text.replace("\n", "").split("where people looked")[1].startswith(f"A0.00B0.00C{DASH}")
+    )
     assert page.values("img", "alt") == [
         "clip 0, 0:03.5, as it was shown",
         "where people looked: attention is strongest in the centre",

@@ -1,7 +1,7 @@
 """What the verbs share: two consoles, a progress bar and one-line errors."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from rich.console import Console
@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from lookhear.progress import Bars
 
 # Names of files are data, not markup.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -50,12 +52,12 @@ def progress_bar(what: str) -> Iterator[Progress]:
         yield progress
 
 
-def bars(unit: str) -> Callable[[str, int], AbstractContextManager[Callable[[int], None]]]:
-    """Bars, of `lookhear.progress`, that count what is done in a unit."""
+def bars(unit: str) -> Bars:
+    """Bars that count what is done in a unit."""
 
     @contextmanager
-    def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    def bar(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
         with progress_bar(unit) as progress:
-            yield partial(progress.advance, progress.add_task(what, total=total or None))
+            yield partial(progress.advance, progress.add_task(what, total=total))
 
     return bar

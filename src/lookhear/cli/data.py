@@ -89,7 +89,7 @@ def check(
     from lookhear.data.check import check as look_at
     from lookhear.data.check.findings import render
 
-    with bars("clips")("looking", 0) as progress:
+    with bars("clips")("looking", None) as progress:
         findings = look_at(path, progress)
     out.print(render(findings))
     if not findings.usable:

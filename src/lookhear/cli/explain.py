@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from lookhear.cli.console import bars, err, out
 from lookhear.cli.options import Device, Out, Overwrite
+from lookhear.progress import Progress
 
 
 class Format(StrEnum):
@@ -84,7 +84,7 @@ def explain(
     from lookhear.tubes.explanation import summary
     from lookhear.tubes.results import REPORT, explain_into
 
-    def progress(what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    def shown(what: str, total: int | None) -> AbstractContextManager[Progress]:
         return bars("frames" if what == "writing" else "windows")(what, total)
 
     explained = explain_into(
@@ -93,7 +93,7 @@ def explain(
         formats=[of.value for of in formats or [Format.VIDEO]],
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         overwrite=overwrite,
-        progress=progress,
+        progress=shown,
         network=network,
         weights=weights,
         categories=categories,

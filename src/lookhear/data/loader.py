@@ -1,11 +1,10 @@
 """Prepared moments, read in any order, each with its partners."""
 
 import io
-import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -21,23 +20,22 @@ from lookhear.data.shards import (
     FRAME_MEMBERS,
     MANIFEST,
     SOUND,
-    SPECTROGRAM_MEMBERS,
+    SPECTROGRAM,
+    SPECTROGRAM_STFT,
     Place,
     read_complete,
     read_record,
 )
 from lookhear.errors import LookhearError
-from lookhear.media.spectrogram import Windows, log_spectrogram
+from lookhear.media.spectrogram import Stft, log_spectrogram
 
 Partners: TypeAlias = Literal["short", "long", "cross"]
-Other = TypeVar("Other")
 
 PARTNERS = 2  # of a moment
 
 
 class _Entry(NamedTuple):
     shard: Path
-    row: int  # in the shard
     place: Place
     clip: int
     tag: int
@@ -45,8 +43,8 @@ class _Entry(NamedTuple):
 
 
 class _View(NamedTuple):
-    entry: _Entry
-    offset: int  # of its middle frame from the moment's own
+    moment: int  # its index
+    offset: int = 0  # of its middle frame from the moment's own
 
 
 class Moments(Dataset[dict[str, Any]]):
@@ -71,7 +69,7 @@ class Moments(Dataset[dict[str, Any]]):
         split: Which part.
         size: Height and width to resize frames to, pixels; None for no frames.
         frames: 1, or 3 for a triplet of neighbours.
-        windows: Of the log-spectrogram, `REPORT` or `VGGSOUND`; None for no sound.
+        windows: Of the log-spectrogram, those of a sound encoder; None for no sound.
         partners: `short`, the frames (for triplets: the triplets three frames) before and after;
             `long`, two other moments of the same clip; `cross`, moments of two other clips of
             the same category. Where there are not two others, what there is comes again: another
@@ -98,7 +96,7 @@ class Moments(Dataset[dict[str, Any]]):
         *,
         size: tuple[int, int] | None = None,
         frames: Literal[1, 3] = 1,
-        windows: Windows | None = None,
+        windows: Stft | None = None,
         partners: Partners | None = None,
         crops: Path | None = None,
         fixations: Path | None = None,
@@ -129,28 +127,26 @@ class Moments(Dataset[dict[str, Any]]):
         # Shared, so that an epoch's number reaches workers that outlive the one before.
         self._epoch = torch.zeros((), dtype=torch.int64)
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
-        self._of_clip: dict[int, list[_Entry]] = defaultdict(list)
+        self._of_clip: dict[int, list[int]] = defaultdict(list)
         self._clips_of_tag: dict[int, list[int]] = defaultdict(list)
-        for entry in self._entries:
+        for index, entry in enumerate(self._entries):
             if entry.clip not in self._of_clip:
                 self._clips_of_tag[entry.tag].append(entry.clip)
-            self._of_clip[entry.clip].append(entry)
+            self._of_clip[entry.clip].append(index)
 
     def _add_shard(self, shard: Path) -> None:
         record = read_record(shard.with_suffix(".json"))
         if not shard.is_file() or shard.stat().st_size != record.bytes:
             raise LookhearError(f"{shard}: missing or cut short; run lookhear prepare again")
-        rows, begin = itertools.count(), len(self._entries)
+        begin = len(self._entries)
         for clip in record.clips:
-            if clip.moments and clip.tag not in self.tags:
+            if not clip.moments:
+                continue
+            if clip.tag not in self.tags:
                 raise LookhearError(f"{shard}: has a tag that {MANIFEST} has not; prepare again")
-            if clip.moments:
-                number, tag = len(self.clips), self.tags.index(clip.tag)
-                self.clips.append(clip.path)
-                for place in clip.moments:
-                    self._entries.append(
-                        _Entry(shard, next(rows), place, number, tag, clip.has_sound)
-                    )
+            number, tag = len(self.clips), self.tags.index(clip.tag)
+            self._entries += [_Entry(shard, p, number, tag, clip.has_sound) for p in clip.moments]
+            self.clips.append(clip.path)
         self.shards[shard.stem] = range(begin, len(self._entries))
 
     def __len__(self) -> int:
@@ -183,17 +179,15 @@ class Moments(Dataset[dict[str, Any]]):
         Raises:
             LookhearError: It is not there, damaged, or of other moments.
         """
-        return self._derived(folder, name, self._entries[index])
-
-    def _derived(self, folder: Path, name: str, entry: _Entry) -> NDArray[Any]:
-        shard = entry.shard.stem
-        return np.array(read_derived(folder, shard, name, len(self.shards[shard]))[entry.row])
+        shard = self._entries[index].shard.stem
+        indices = self.shards[shard]
+        return np.array(read_derived(folder, shard, name, len(indices))[index - indices.start])
 
     def clip_moments(self) -> dict[str, list[int]]:
         """Path of each clip -> the indices of its moments, in the order of time."""
-        of_clip: dict[str, list[int]] = defaultdict(list)
-        for index, entry in enumerate(self._entries):
-            of_clip[self.clips[entry.clip]].append(index)
+        of_clip: dict[str, list[int]] = defaultdict(list)  # the data set may list a clip twice
+        for clip, indices in self._of_clip.items():
+            of_clip[self.clips[clip]] += indices
         return dict(of_clip)
 
     def set_epoch(self, epoch: int) -> None:
@@ -201,13 +195,18 @@ class Moments(Dataset[dict[str, Any]]):
         self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        target = self._entries[index]
-        views = [_View(target, 0), *self._drawn_partners(index)]
+        index = range(len(self))[index]
+        views = [_View(index), *self._drawn_partners(index)]
+        entries = [self._entries[view.moment] for view in views]
+        times = [
+            entry.place.time + view.offset / FRAMES_A_SECOND
+            for view, entry in zip(views, entries, strict=True)
+        ]
         sample = {
-            "has_sound": torch.tensor([view.entry.has_sound for view in views]),
-            "time": torch.tensor([_time(view) for view in views], dtype=torch.float64),
-            "clip": torch.tensor([view.entry.clip for view in views]),
-            "tag": target.tag,
+            "has_sound": torch.tensor([entry.has_sound for entry in entries]),
+            "time": torch.tensor(times, dtype=torch.float64),
+            "clip": torch.tensor([entry.clip for entry in entries]),
+            "tag": entries[0].tag,
         }
         if self._size is not None:
             frames = [self._frames(view, self._size) for view in views]
@@ -222,52 +221,45 @@ class Moments(Dataset[dict[str, Any]]):
     def _drawn_partners(self, index: int) -> list[_View]:
         if self._partners is None:
             return []
-        target = self._entries[index]
         if self._partners == "short":
-            return [_View(target, -self._short_step), _View(target, self._short_step)]
-        chance = np.random.default_rng((self._seed, int(self._epoch), index % len(self)))
+            return [_View(index, -self._short_step), _View(index, self._short_step)]
+        target = self._entries[index]
+        chance = np.random.default_rng((self._seed, int(self._epoch), index))
         if self._partners == "cross":
             others = [c for c in self._clips_of_tag[target.tag] if c != target.clip]
             if others:
                 clips = [self._of_clip[clip] for clip in _drawn(others, chance)]
-                return [_View(of_clip[chance.integers(len(of_clip))], 0) for of_clip in clips]
-        siblings = [other for other in self._of_clip[target.clip] if other is not target]
-        return [_View(entry, 0) for entry in _drawn(siblings or [target], chance)]
+                return [_View(of_clip[chance.integers(len(of_clip))]) for of_clip in clips]
+        siblings = [other for other in self._of_clip[target.clip] if other != index]
+        return [_View(other) for other in _drawn(siblings or [index], chance)]
 
     def _frames(self, view: _View, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The view's frames, `(F, 3, H, W)`."""
-        pictures, box = [], None
-        if self._crops is not None:
-            box = self._derived(self._crops, BOXES, view.entry)
-        for neighbour in self._neighbours:
-            member = FRAME_MEMBERS[REACH + view.offset + neighbour]
-            pictures.append(_picture(view.entry, member, size, box))
+        entry = self._entries[view.moment]
+        box = None if self._crops is None else self.derived(self._crops, BOXES, view.moment)
+        members = [FRAME_MEMBERS[REACH + view.offset + neighbour] for neighbour in self._neighbours]
+        pictures = [_picture(entry, member, size, box) for member in members]
         return np.stack(pictures).transpose(0, 3, 1, 2)
 
-    def _heard(self, view: _View, windows: Windows) -> NDArray[np.float32]:
+    def _heard(self, view: _View, windows: Stft) -> NDArray[np.float32]:
         """The view's log-spectrograms, `(F, frequencies, times)`."""
-        heard = []
+        entry, heard = self._entries[view.moment], []
         sound: NDArray[np.int16] | None = None
         for neighbour in self._neighbours:
             offset = view.offset + neighbour
-            if offset == 0 and windows in SPECTROGRAM_MEMBERS:
-                kept = _array(view.entry, SPECTROGRAM_MEMBERS[windows])
-                heard.append(kept.astype(np.float32))
+            if offset == 0 and windows == SPECTROGRAM_STFT:
+                heard.append(_array(entry, SPECTROGRAM).astype(np.float32))
             else:
-                sound = _array(view.entry, SOUND) if sound is None else sound
+                sound = _array(entry, SOUND) if sound is None else sound
                 heard.append(log_spectrogram(second_of(sound, offset), *windows))
         return np.stack(heard)
 
 
-def _drawn(others: Sequence[Other], chance: np.random.Generator) -> list[Other]:
+def _drawn(others: Sequence[int], chance: np.random.Generator) -> list[int]:
     """Draw as many as a moment has partners, different ones as far as there are."""
     enough = len(others) >= PARTNERS
     drawn = chance.choice(len(others), PARTNERS, replace=not enough)
     return [others[index] for index in drawn]
-
-
-def _time(view: _View) -> float:
-    return view.entry.place.time + view.offset / FRAMES_A_SECOND
 
 
 def _content(entry: _Entry, member: str) -> bytes:
@@ -288,7 +280,7 @@ def _picture(
     picture = None
     if jpeg.size and box is None:  # half the size takes half the time, and is mostly enough
         picture = cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_2)
-    if jpeg.size and (picture is None or _is_smaller(picture, size)):
+    if jpeg.size and (picture is None or any(np.less(picture.shape[:2], size))):
         picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
     if picture is None:
         raise LookhearError(f"{entry.shard}: a frame in it is damaged; prepare again")
@@ -296,11 +288,6 @@ def _picture(
         picture = _cropped(picture, box)
     resized = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _is_smaller(picture: MatLike, size: tuple[int, int]) -> bool:
-    height, width = picture.shape[:2]
-    return bool(height < size[0] or width < size[1])
 
 
 def _cropped(picture: MatLike, box: NDArray[np.float32]) -> MatLike:

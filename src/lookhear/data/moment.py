@@ -10,20 +10,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookhear.data.readers.stills import jpeg
 from lookhear.errors import LookhearError
-from lookhear.media import (
-    SAMPLE_RATE,
-    TIMESTAMP_ERROR,
-    Clip,
-    Frame,
-    Picture,
-    SoundWindows,
-)
-from lookhear.media.spectrogram import REPORT, VGGSOUND, Windows, log_spectrogram
+from lookhear.media import SAMPLE_RATE, TIMESTAMP_ERROR, Clip, Frame, SoundWindows
 
 FRAMES_A_SECOND = 8
 REACH = 4  # frames on each side of a moment's own
@@ -32,8 +24,6 @@ FULL_SCALE = np.float32(np.iinfo(np.int16).max)
 SOUND_SECONDS = 1 + 2 * REACH / FRAMES_A_SECOND  # the second about each of the frames
 SHORT_SIDE = 360  # pixels at most; the largest input of the method is 356 x 356
 JPEG_QUALITY = 90
-
-SPECTROGRAMS: dict[str, Windows] = {"report": REPORT, "vggsound": VGGSOUND}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +41,6 @@ class Moment:
     jpegs: tuple[bytes, ...]
     sound: NDArray[np.int16]
 
-    def spectrogram(self, windows: Windows) -> NDArray[np.float32]:
-        """Log-spectrogram of the moment's own second, see `log_spectrogram`."""
-        return log_spectrogram(second_of(self.sound, 0), *windows)
-
 
 def seconds_of(start: float, end: float) -> range:
     """The whole seconds whose middle lies in `[start, end)`: each has a moment there."""
@@ -62,29 +48,21 @@ def seconds_of(start: float, end: float) -> range:
 
 
 def second_of(sound: NDArray[np.int16], offset: int) -> NDArray[np.float32]:
-    """The second about one of a moment's frames.
+    """The second about one of a moment's frames: `(16000,)` float32 in [-1, 1].
 
     Args:
-        sound: Of the moment, `(SOUND_SECONDS * 16,000,)` int16.
+        sound: Of the moment.
         offset: Which frame, counted from the moment's own: `-REACH` to `REACH`.
-
-    Returns:
-        `(16000,)` float32 in [-1, 1].
     """
     begin = (offset + REACH) * SAMPLE_RATE // FRAMES_A_SECOND
     return sound[begin : begin + SAMPLE_RATE].astype(np.float32) / FULL_SCALE
 
 
 def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
-    """Cut the part of a clip in which its tag holds into moments, holding a second at a time.
+    """Cut an open clip from `start` to `end`, in seconds, into moments, holding one at a time.
 
     Where the clip begins late or ends early in a moment, its first or last frame stands in for
     those that are missing.
-
-    Args:
-        clip: An open clip.
-        start: Seconds.
-        end: Seconds.
 
     Raises:
         LookhearError: No moment lies between `start` and `end`, the clip ends before the last
@@ -100,13 +78,13 @@ def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
     frame_in_hand = -1
     for tick, frame in _on_display(clip, ticks, end):
         if frame.index != frame_in_hand:
-            jpeg, frame_in_hand = _jpeg(frame.rgb(size)), frame.index
-        jpegs.append(jpeg)
+            shown, frame_in_hand = jpeg(frame.rgb(size), JPEG_QUALITY), frame.index
+        jpegs.append(shown)
         if len(jpegs) == FRAMES:
             time = (tick - REACH) / FRAMES_A_SECOND
             sound = np.rint(waves.window(time) * FULL_SCALE).astype(np.int16)
             yield Moment(time, tuple(jpegs), sound)
-            jpegs = [jpeg]  # the last frame of a second is the first of the next
+            jpegs = [shown]  # the last frame of a second is the first of the next
 
 
 def _on_display(clip: Clip, ticks: range, end: float) -> Iterator[tuple[int, Frame]]:
@@ -136,9 +114,3 @@ def _kept_size(clip: Clip) -> tuple[int, int]:
     height, width = clip.height, float(clip.width * clip.sample_aspect_ratio)
     scale = min(1.0, SHORT_SIDE / min(height, width))
     return max(round(height * scale), 1), max(round(width * scale), 1)
-
-
-def _jpeg(rgb: Picture) -> bytes:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()

@@ -7,8 +7,8 @@ same files.
 
 import io
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,15 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from webdataset.writer import TarWriter
 
-from lookhear.data.moment import (
-    FRAMES_A_SECOND,
-    REACH,
-    Moment,
-    cut,
-)
+from lookhear.data.moment import FRAMES_A_SECOND, REACH, Moment, cut, second_of
 from lookhear.data.readers.ave import ANNOTATIONS, read_ave
 from lookhear.data.readers.tables import CLIPS, read_clips
-from lookhear.data.readers.tagged import SPLITS, Fault, Split, TaggedClip, TaggedClips, size_of
+from lookhear.data.readers.tagged import SPLITS, Fault, TaggedClip, TaggedClips, size_of
 from lookhear.data.shards import (
     FACTS,
     FRAME_MEMBERS,
@@ -33,7 +28,8 @@ from lookhear.data.shards import (
     MEMBERS,
     SHARD_NAME,
     SOUND,
-    SPECTROGRAM_MEMBERS,
+    SPECTROGRAM,
+    SPECTROGRAM_STFT,
     Manifest,
     Place,
     PreparedClip,
@@ -42,16 +38,11 @@ from lookhear.data.shards import (
     read_record,
 )
 from lookhear.errors import LookhearError
-from lookhear.files import (
-    cannot_write,
-    is_empty,
-    is_partial,
-    partial_of,
-    sole_use,
-    write_whole,
-)
+from lookhear.files import is_empty, is_partial, sole_use, whole_file, write_whole
 from lookhear.media import Clip, open_clip
+from lookhear.media.spectrogram import log_spectrogram
 from lookhear.parallel import in_parallel
+from lookhear.progress import Progress, unseen
 
 CLIPS_A_SHARD = 16
 END_OF_TAR = bytes(1024)
@@ -61,32 +52,23 @@ END_OF_TAR = bytes(1024)
 class _Shard:
     """The work on one shard."""
 
-    folder: Path
-    name: str
+    path: Path
     root: Path
     clips: tuple[TaggedClip, ...]
 
     @property
-    def path(self) -> Path:
-        return self.folder / f"{self.name}.tar"
-
-    @property
     def record_path(self) -> Path:
-        return self.folder / f"{self.name}.json"
-
-    def name_of(self, clip: TaggedClip) -> str:
-        """A clip's path within the data set."""
-        return clip.path.relative_to(self.root).as_posix()
+        return self.path.with_suffix(".json")
 
     def described(self) -> list[PreparedClip]:
         """Say what is known of the clips before they are prepared."""
         return [
             PreparedClip(
-                path=self.name_of(clip),
-                tag=clip.tag,
-                start=clip.start,
-                end=clip.end,
-                bytes=size_of(clip.path),
+                clip.path.relative_to(self.root).as_posix(),
+                clip.tag,
+                clip.start,
+                clip.end,
+                size_of(clip.path),
             )
             for clip in self.clips
         ]
@@ -96,14 +78,16 @@ class _Shard:
 
         Clips are compared by size. One that has gone since stays prepared.
         """
+        known = [PreparedClip(c.path, c.tag, c.start, c.end, c.bytes) for c in record.clips]
         described = self.described()
-        if len(described) != len(record.clips):
-            return False
-        for clip, before in zip(described, record.clips, strict=True):
-            known = PreparedClip(before.path, before.tag, before.start, before.end, before.bytes)
-            if clip not in (known, replace(known, bytes=None)):
-                return False
-        return record.is_of(self.path)
+        return (
+            len(described) == len(known)
+            and all(
+                clip in (before, replace(before, bytes=None))
+                for clip, before in zip(described, known, strict=True)
+            )
+            and record.is_of(self.path)
+        )
 
 
 def read_tagged(path: Path) -> TaggedClips:
@@ -127,7 +111,7 @@ def prepare(
     workers: int = 1,
     ray_address: str | None = None,
     strict: bool = False,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Progress = unseen,
 ) -> Manifest:
     """Cut tagged clips into moments and keep them in shards, going on where a run stopped.
 
@@ -138,7 +122,7 @@ def prepare(
         ray_address: Make them on a Ray cluster; see `in_parallel`.
         strict: Whether a clip or entry that cannot be prepared is an error; else it is left out
             and the manifest says why.
-        advance: Called with the number of clips that are done.
+        advance: Is told the number of clips that are done.
 
     Raises:
         LookhearError: `out` cannot be written or holds something else, nothing can be prepared,
@@ -158,16 +142,19 @@ def prepare(
             records[record.name] = record
             advance(len(record.clips))
 
+        todo = []
         for shard in shards:
-            if shard.name in earlier and shard.is_made(earlier[shard.name]):
-                take(earlier[shard.name])
-        todo = [shard for shard in shards if shard.name not in records]
+            record = earlier.get(shard.path.stem)
+            if record and shard.is_made(record):
+                take(record)
+            else:
+                todo.append(shard)
         if todo:
             write_whole(out / MANIFEST, Manifest(data.root.name).as_json())
         for made in in_parallel(_make_shard, todo, workers, ray_address):
             take(made)
         _clear_leftovers(out, records)
-        manifest = _manifest(data, [records[shard.name] for shard in shards])
+        manifest = _manifest(data, [records[shard.path.stem] for shard in shards])
         write_whole(out / MANIFEST, manifest.as_json())
     if not sum(manifest.moments.values()):
         raise LookhearError(f"{data.root}: not one clip can be prepared; {out / MANIFEST} says why")
@@ -186,7 +173,7 @@ def _check_place(out: Path, shards: Sequence[_Shard], earlier: Mapping[str, Shar
             raise LookhearError(f"{out}: holds something else; choose another --out")
         return
     before = {clip.path for record in earlier.values() for clip in record.clips}
-    now = (shard.name_of(clip) for shard in shards for clip in shard.clips)
+    now = (clip.path for shard in shards for clip in shard.described())
     if before and before.isdisjoint(now):
         raise LookhearError(f"{out}: prepared from another data set; choose another --out")
 
@@ -210,33 +197,25 @@ def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
         clips = [replace(clip, path=clip.path.absolute()) for clip in data.of_split(split)]
         for number, begin in enumerate(range(0, len(clips), CLIPS_A_SHARD)):
             of_shard = tuple(clips[begin : begin + CLIPS_A_SHARD])
-            shards.append(_Shard(folder, f"{split}-{number:05d}", root, of_shard))
+            shards.append(_Shard(folder / f"{split}-{number:05d}.tar", root, of_shard))
     return shards
 
 
 def _make_shard(shard: _Shard) -> ShardRecord:
-    partial = partial_of(shard.path)
-    clips = []
-    try:
+    name, clips = shard.path.stem, []
+    with whole_file(shard.path) as partial, partial.open("wb") as tar:
         shard.record_path.unlink(missing_ok=True)
-        with partial.open("wb") as tar:
-            for number, (clip, described) in enumerate(
-                zip(shard.clips, shard.described(), strict=True)
-            ):
-                clips.append(_add_clip(tar, f"{shard.name}-{number:02d}", clip, described))
-            size = tar.tell()
-            tar.write(END_OF_TAR)
-        if size:
-            partial.replace(shard.path)
-        else:
-            shard.path.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(shard.path, error) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-    sizes = (size + len(END_OF_TAR), checksum(shard.path)) if size else (0, "")
-    record = ShardRecord(shard.name, *sizes, tuple(clips))
+        for number, (clip, described) in enumerate(
+            zip(shard.clips, shard.described(), strict=True)
+        ):
+            clips.append(_add_clip(tar, f"{name}-{number:02d}", clip, described))
+        is_used = tar.tell() > 0
+        size = tar.tell() + tar.write(END_OF_TAR)
+    if is_used:
+        record = ShardRecord(name, size, checksum(shard.path), tuple(clips))
+    else:
+        shard.path.unlink()
+        record = ShardRecord(name, 0, "", tuple(clips))
     write_whole(shard.record_path, record.as_json())
     return record
 
@@ -261,12 +240,10 @@ def _write_moments(
     tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip
 ) -> PreparedClip:
     """Write a clip's moments from here on, and the mark of a tar's end."""
-    with _bad_clips(clip):
-        opened = open_clip(clip.path)
     offset = tar.tell()
     places: list[Place] = []
     with TarWriter(tar, encoder=False, mtime=0) as writer:
-        for moment in _moments(opened, clip):
+        for opened, moment in _moments(clip):
             contents = _contents(moment, described, opened.has_sound)
             writer.write({"__key__": f"{key}-{int(moment.time):03d}"} | contents)
             sizes = tuple(len(contents[member]) for member in MEMBERS)
@@ -281,19 +258,15 @@ def _write_moments(
 
 
 class _BadClipError(Exception):
-    """A clip cannot be read, for the reason given."""
+    """A clip cannot be read, for the reason given: no fault of the shard it is for."""
 
 
-def _moments(opened: Clip, clip: TaggedClip) -> Iterator[Moment]:
-    with _bad_clips(clip):
-        yield from cut(opened, clip.start, clip.end)
-
-
-@contextmanager
-def _bad_clips(clip: TaggedClip) -> Iterator[None]:
-    """Tell what goes wrong with a clip from what goes wrong with the shard."""
+def _moments(clip: TaggedClip) -> Iterator[tuple[Clip, Moment]]:
+    """Open a clip and cut it: at least one moment, or `_BadClipError`."""
     try:
-        yield
+        opened = open_clip(clip.path)
+        for moment in cut(opened, clip.start, clip.end):
+            yield opened, moment
     # A damaged file makes decoders raise a dozen unrelated kinds of error.
     except Exception as error:
         reason = str(error).removeprefix(f"{clip.path}: ") or type(error).__name__
@@ -311,12 +284,12 @@ def _contents(moment: Moment, clip: PreparedClip, has_sound: bool) -> dict[str, 
         "frame_times": [moment.time + i / FRAMES_A_SECOND for i in range(-REACH, REACH + 1)],
         "has_sound": has_sound,
     }
-    contents = dict(zip(FRAME_MEMBERS, moment.jpegs, strict=True))
-    contents[FACTS] = json.dumps(facts).encode()
-    contents[SOUND] = _npy(moment.sound)
-    for windows, member in SPECTROGRAM_MEMBERS.items():
-        contents[member] = _npy(moment.spectrogram(windows).astype(np.float16))
-    return contents
+    spectrogram = log_spectrogram(second_of(moment.sound, 0), *SPECTROGRAM_STFT)
+    return dict(zip(FRAME_MEMBERS, moment.jpegs, strict=True)) | {
+        FACTS: json.dumps(facts).encode(),
+        SOUND: _npy(moment.sound),
+        SPECTROGRAM: _npy(spectrogram.astype(np.float16)),
+    }
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -333,24 +306,23 @@ def _clear_leftovers(out: Path, wanted: Collection[str]) -> None:
 
 
 def _manifest(data: TaggedClips, records: Sequence[ShardRecord]) -> Manifest:
-    of_split: dict[Split, list[ShardRecord]] = {
-        split: [record for record in records if record.name.startswith(f"{split}-")]
-        for split in SPLITS
-    }
+    of_split = {s: [r for r in records if r.name.startswith(f"{s}-")] for s in SPLITS}
     prepared = {
         split: [clip for record in of_one for clip in record.clips if clip.moments]
         for split, of_one in of_split.items()
     }
-    every = [clip for clips in prepared.values() for clip in clips]
     return Manifest(
         data=data.root.name,
         complete=True,
         tags=data.tags,
-        shards={
-            split: tuple(r.name for r in of_one if r.bytes) for split, of_one in of_split.items()
-        },
+        shards={s: tuple(r.name for r in of_one if r.bytes) for s, of_one in of_split.items()},
         clips={split: len(clips) for split, clips in prepared.items()},
         moments={split: sum(len(c.moments) for c in clips) for split, clips in prepared.items()},
         faults=(*data.faults, *(fault for record in records for fault in record.faults)),
-        problems=tuple(Fault(clip.path, line) for clip in every for line in clip.problems),
+        problems=tuple(
+            Fault(clip.path, line)
+            for clips in prepared.values()
+            for clip in clips
+            for line in clip.problems
+        ),
     )

@@ -5,27 +5,31 @@
     train-00000.json    which clips and moments the shard holds, and where in it they are
 
 A moment's files in a shard are those of `MEMBERS`: its nine frames, what is known of it, its
-sound, and the two log-spectrograms of its second.
+sound, and the log-spectrogram of its second that the sound encoders hear.
 """
 
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lookhear.data.moment import FRAMES, SPECTROGRAMS
+from lookhear.data.moment import FRAMES
 from lookhear.data.readers.tagged import SPLITS, Fault
 from lookhear.errors import LookhearError
+from lookhear.media.spectrogram import VGGSOUND
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-FACTS, SOUND = "json", "sound.npy"
+FACTS, SOUND, SPECTROGRAM = "json", "sound.npy", "vggsound.npy"
+SPECTROGRAM_STFT = VGGSOUND
 FRAME_MEMBERS = tuple(f"frame{number}.jpg" for number in range(FRAMES))
-SPECTROGRAM_MEMBERS = {windows: f"{name}.npy" for name, windows in SPECTROGRAMS.items()}
-MEMBERS = tuple(sorted((*FRAME_MEMBERS, FACTS, SOUND, *SPECTROGRAM_MEMBERS.values())))
+MEMBERS = tuple(sorted((*FRAME_MEMBERS, FACTS, SOUND, SPECTROGRAM)))
+OLDER_MEMBERS = tuple(sorted((*MEMBERS, "report.npy")))  # with a spectrogram that nothing reads
 TAR_BLOCK = 512  # bytes; a file in a tar is a block of header and whole blocks of content
 SHARD_NAME = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}")
 
@@ -36,7 +40,7 @@ class Place(NamedTuple):
     Attributes:
         time: Seconds on its clip's clock.
         offset: Of the header of its first member, bytes.
-        sizes: Of its members, in the order of `MEMBERS`, bytes.
+        sizes: Of its members, in the order of `MEMBERS`, in older shards of `OLDER_MEMBERS`, bytes.
     """
 
     time: float
@@ -45,14 +49,20 @@ class Place(NamedTuple):
 
     def span(self, member: str) -> tuple[int, int]:
         """Where a member's content begins in the shard, and how many bytes it has."""
-        index = MEMBERS.index(member)
-        before = sum(in_tar(size) for size in self.sizes[:index])
+        members = MEMBERS if len(self.sizes) == len(MEMBERS) else OLDER_MEMBERS
+        index = members.index(member)
+        before = sum(map(_in_tar, self.sizes[:index]))
         return self.offset + before + TAR_BLOCK, self.sizes[index]
 
     @property
     def end(self) -> int:
         """Where the next moment begins, bytes."""
-        return self.offset + sum(in_tar(size) for size in self.sizes)
+        return self.offset + sum(map(_in_tar, self.sizes))
+
+
+def _in_tar(size: int) -> int:
+    """Bytes that a file of a size takes in a tar."""
+    return TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK
 
 
 @dataclass(frozen=True)
@@ -129,15 +139,10 @@ def read_record(path: Path) -> ShardRecord:
     Raises:
         LookhearError: The file is missing, damaged or of another version.
     """
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-        if read["lookhear"] != FORMAT:
-            raise ValueError(f"of version {read['lookhear']}, not {FORMAT}")
+    with _read(path) as read:
         size = int(read["bytes"])
         clips = tuple(_prepared_clip(clip, size) for clip in read["clips"])
         return ShardRecord(str(read["name"]), size, str(read["sha256"]), clips)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LookhearError(f"{path}: damaged ({error}); prepare again") from error
 
 
 def _prepared_clip(read: dict[str, Any], shard_bytes: int) -> PreparedClip:
@@ -146,7 +151,8 @@ def _prepared_clip(read: dict[str, Any], shard_bytes: int) -> PreparedClip:
         for time, offset, sizes in read["moments"]
     )
     for place in moments:
-        if len(place.sizes) != len(MEMBERS) or min(place.offset, *place.sizes) < 0:
+        is_known = len(place.sizes) in (len(MEMBERS), len(OLDER_MEMBERS))
+        if not is_known or min(place.offset, *place.sizes) < 0:
             raise ValueError("a moment that no shard can hold")
         if place.end > shard_bytes or not math.isfinite(place.time):
             raise ValueError("a moment outside its shard")
@@ -189,11 +195,9 @@ def read_manifest(folder: Path) -> Manifest:
         LookhearError: There is no manifest, or it is damaged or of another version.
     """
     path = folder / MANIFEST
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-        version = read.pop("lookhear")
-        if version != FORMAT:
-            raise LookhearError(f"{path}: of version {version}, not {FORMAT}; prepare again")
+    if not path.exists():
+        raise LookhearError(f"{folder}: not prepared; run lookhear prepare first")
+    with _read(path) as read:
         for name in ("faults", "problems"):
             read[name] = tuple(Fault(**fault) for fault in read[name])
         shards = {split: tuple(names) for split, names in read["shards"].items()}
@@ -202,10 +206,6 @@ def read_manifest(folder: Path) -> Manifest:
         if not shards.keys() == read["clips"].keys() == read["moments"].keys():
             raise ValueError("the splits disagree")
         return Manifest(**read | {"tags": tuple(read["tags"]), "shards": shards})
-    except FileNotFoundError as error:
-        raise LookhearError(f"{folder}: not prepared; run lookhear prepare first") from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise LookhearError(f"{path}: damaged ({error}); prepare again") from error
 
 
 def read_complete(folder: Path) -> Manifest:
@@ -220,6 +220,13 @@ def read_complete(folder: Path) -> Manifest:
     return manifest
 
 
-def in_tar(size: int) -> int:
-    """Bytes that a file of a size takes in a tar."""
-    return TAR_BLOCK + -(-size // TAR_BLOCK) * TAR_BLOCK
+@contextmanager
+def _read(path: Path) -> Iterator[dict[str, Any]]:
+    """Give what such a file says; what goes wrong with it meanwhile is told of the file."""
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        if (version := read.pop("lookhear")) != FORMAT:
+            raise LookhearError(f"{path}: of version {version}, not {FORMAT}; prepare again")
+        yield read
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LookhearError(f"{path}: damaged ({error}); prepare again") from error

@@ -1,9 +1,8 @@
-"""The best and the worst frames of each model, and how a page shows them."""
+"""The best and the worst frames of each model, and how the page shows them."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal, NamedTuple
 
 import cv2
@@ -14,18 +13,16 @@ from lookhear import maps
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Statistics
 from lookhear.maps import Maps
-from lookhear.show import heat
+from lookhear.show import heat, page
 from lookhear.show.heat import Pixels
-from lookhear.show.page import data_uri
+from lookhear.show.page import PANEL_AREA, PANEL_WIDTH, Picture
 
 JUDGE = "NSS"  # the metric that says which frames are best, and which models come first
-DASH = "\N{EN DASH}"
+LOOKED = "where people looked"
 
 MOST_MAPS_IN_ROW = 5
 MOST_ROWS = 60
-PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most
 ALL_PIXELS = 6_500_000  # of all panels: even of noise, which JPEG compresses worst, 5 MB
-JPEG_QUALITY = 80
 
 
 class Reason(NamedTuple):
@@ -125,43 +122,63 @@ def _extremes(of_subjects: Sequence[Sequence[float]], sign: int) -> list[tuple[i
     return [(subject, frame) for _, subject, frame in sorted(found)]
 
 
-def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) -> str:
-    """A part of a page for each model: its best and worst frames.
+class Panel(NamedTuple):
+    """A picture of a row, what it shows in words, and a model's score if it is its map.
+
+    It is a model's own if the row was chosen for that model.
+    """
+
+    picture: Picture
+    caption: str
+    seen: str
+    value: str = ""
+    is_own: bool = False
+
+
+class Row(NamedTuple):
+    """An example as the page shows it: where it is, why it is there, and what it looks like.
+
+    `others` are the models whose map is not shown, with their scores.
+    """
+
+    place: str
+    title: str
+    why: tuple[Reason, ...]
+    panels: list[Panel]
+    others: list[tuple[str, str]]
+
+
+class Section(NamedTuple):
+    """A model's rows, and for what else, shown elsewhere, it is one of the best or worst."""
+
+    model: str
+    rows: list[Row]
+    elsewhere: list[tuple[Reason, Row]]
+
+
+def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) -> list[Section]:
+    """Each model's best and worst frames; what has none is left out.
 
     Args:
         examples: what to show; of many models, only the first of each kind of each.
         scores: of the models.
         ranked: the models, the best first: who is shown where not all can be.
     """
-    models = list(scores.values)
-    kept = _few_enough(examples, len(models))
-    chosen = [models_shown(example.why, ranked) for example in kept]
-    shown = [[model for model in models if model in names] for names in chosen]
-    panels = sum(2 + len(names) for names in shown)
-    area = min(PANEL_AREA, ALL_PIXELS // max(1, panels))
-    columns = max([2 + len(names) for names in shown], default=2)
-    parts, jumps = "", ""
-    for number, model in enumerate(models):
-        own, elsewhere = "", ""
-        for index, example in enumerate(kept):
-            title, place = _title(example, scores.kind), f"frame-{index}"
-            if example.why[0].model == model:
-                own += _row(example, title, place, shown[index], area)
-            for reason in example.why[1:]:
-                if reason.model == model:
-                    elsewhere += _reference(reason, example, title, place)
+    kept = _few_enough(examples, len(scores.values))
+    shown = [models_shown(example.why, ranked) for example in kept]
+    area = min(PANEL_AREA, ALL_PIXELS // max(1, sum(2 + len(models) for models in shown)))
+    rows = []
+    for index, (example, chosen) in enumerate(zip(kept, shown, strict=True)):
+        models = [model for model in scores.values if model in chosen]
+        clock = f", {heat.time_label(example.time)}" if scores.kind == "clips" else ""
+        rows.append(_row(example, f"frame-{index}", f"{example.subject}{clock}", models, area))
+    sections = []
+    for model in scores.values:
+        own = [row for row in rows if row.why[0].model == model]
+        elsewhere = [(of, row) for row in rows for of in row.why[1:] if of.model == model]
         if own or elsewhere:
-            also = f"<ul class=also>{elsewhere}</ul>" if elsewhere else ""
-            head = f'<h3 id="model-{number}">{escape(model)}</h3>'
-            parts += f"<section>{head}{own}{also}</section>"
-            jumps += f'<li><a href="#model-{number}">{escape(model)}</a></li>'
-    jump = f'<ul class="jump">{jumps}</ul>' if len(models) > 1 else ""
-    return f'{jump}<div class="gallery" style="--columns:{columns}">{parts}</div>' if parts else ""
-
-
-def _title(example: Example, kind: str) -> str:
-    clock = f", {heat.time_label(example.time)}" if kind == "clips" else ""
-    return f"{example.subject}{clock}"
+            sections.append(Section(model, own, elsewhere))
+    return sections
 
 
 def most_of_each(models: int) -> int:
@@ -186,69 +203,30 @@ def models_shown(why: Iterable[Reason], ranked: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*(reason.model for reason in why), *ranked]))[:MOST_MAPS_IN_ROW]
 
 
-def _reference(reason: Reason, example: Example, title: str, place: str) -> str:
-    return (
-        f'<li>{_badge(reason.which)} <a href="#{place}">{escape(title)}</a>, '
-        f"shown under {escape(example.why[0].model)}</li>"
-    )
-
-
-def _badge(which: str) -> str:
-    return f'<span class="badge {which}">{which}</span>'
-
-
-def _row(example: Example, title: str, place: str, models: Sequence[str], area: int) -> str:
-    height, width = example.frame.shape[:2]
-    shown_width = max(1, min(PANEL_WIDTH, int(math.sqrt(area * width / height))))
-    picture = heat.thumbnail(example.frame, shown_width)
-    own = {reason.model for reason in example.why}
-    looked = _with_dots(_with_heat(picture, example.truth), example)
+def _row(example: Example, place: str, title: str, models: Sequence[str], area: int) -> Row:
+    frame = heat.within(example.frame, area, PANEL_WIDTH)
+    looked = _with_dots(_with_heat(frame, example.truth), example)
     panels = [
-        _panel(picture, "frame", f"{title}, as it was shown"),
-        _panel(looked, "where people looked", _in_words("where people looked", example.truth)),
-        *(_map_panel(example, model, picture, model in own) for model in models),
+        Panel(page.picture(frame), "frame", f"{title}, as it was shown"),
+        Panel(page.picture(looked), LOOKED, _in_words(LOOKED, example.truth)),
+        *(_map_panel(example, model, frame) for model in models),
     ]
-    head = f"<h4>{_badge(example.why[0].which)} {escape(title)}</h4>"
-    if len(example.why) > 1:
-        also = " and ".join(map(str, example.why[1:]))
-        head += f"<p class=quiet>also {escape(also)}</p>"
-    rest = ""
-    if others := [model for model in example.values if model not in models]:
-        listed = ", ".join(f"{escape(model)} {_value(example, model)}" for model in others)
-        summary = f"<summary>{JUDGE} of the other {len(others)}</summary>"
-        rest = f"<details>{summary}{listed}</details>"
-    return (
-        f'<article id="{place}"><header>{head}</header><ol>{"".join(panels)}</ol>{rest}</article>'
-    )
+    others = [(model, _value(example, model)) for model in example.values if model not in models]
+    return Row(place, title, example.why, panels, others)
 
 
-def _map_panel(example: Example, model: str, picture: Pixels, is_own: bool) -> str:
+def _map_panel(example: Example, model: str, frame: Pixels) -> Panel:
+    is_own = model in {reason.model for reason in example.why}
     value = _value(example, model)
-    attention = example.maps.get(model)
-    if attention is None:
-        blank = np.full_like(picture, 127)
-        return _panel(blank, model, f"{model} gave no map", value, is_own)
+    if (attention := example.maps.get(model)) is None:
+        blank = page.picture(np.full_like(frame, 127))
+        return Panel(blank, model, f"{model} gave no map", value, is_own)
     words = f"{_in_words(model, attention)}; {JUDGE} {value}"
-    return _panel(_with_heat(picture, attention), model, words, value, is_own)
+    return Panel(page.picture(_with_heat(frame, attention)), model, words, value, is_own)
 
 
 def _value(example: Example, model: str) -> str:
-    value = example.values.get(model, {}).get(JUDGE, math.nan)
-    return DASH if math.isnan(value) else f"{value:z.2f}"
-
-
-def _panel(
-    picture: Pixels, caption: str, seen: str, value: str | None = None, is_own: bool = False
-) -> str:
-    height, width = picture.shape[:2]
-    address = data_uri(heat.encode_jpeg(picture, JPEG_QUALITY), "image/jpeg")
-    name = escape(caption)
-    number = "" if value is None else f"<strong>{value}</strong>"
-    return (
-        f'<li{" class=own" if is_own else ""}><figure><img src="{address}" width="{width}" '
-        f'height="{height}" loading="lazy" alt="{escape(seen)}">'
-        f'<figcaption><span title="{name}">{name}</span>{number}</figcaption></figure></li>'
-    )
+    return page.score(example.values.get(model, {}).get(JUDGE, math.nan), "z.2f")
 
 
 def _stretched(values: Maps) -> Maps:
@@ -281,5 +259,4 @@ def _with_dots(picture: Pixels, example: Example) -> Pixels:
 
 def _in_words(name: str, values: Maps) -> str:
     peaks = maps.peaks(_stretched(values), 1)
-    place = f"strongest in the {heat.place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
-    return f"{name}: attention is {place}"
+    return f"{name}: attention is {heat.in_words(peaks[0] if peaks else None)}"

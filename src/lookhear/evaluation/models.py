@@ -20,7 +20,7 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.stimuli import Viewed
 from lookhear.maps import Maps
 from lookhear.media import Picture, SoundWindows
-from lookhear.media.spectrogram import Windows, log_spectrogram
+from lookhear.media.spectrogram import Stft, log_spectrogram
 from lookhear.nets.imported import is_size
 from lookhear.prediction.stream import input_size
 from lookhear.stanet.classifiers import as_classifier
@@ -228,7 +228,7 @@ class OfOwn:
 class _Heard:
     """The log-spectrograms of the second around one frame after another."""
 
-    def __init__(self, subject: Viewed, windows: Windows | None) -> None:
+    def __init__(self, subject: Viewed, windows: Stft | None) -> None:
         blocks = subject.sound() if windows else None
         self._subject = subject
         self._windows = windows

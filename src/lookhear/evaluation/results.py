@@ -14,13 +14,13 @@ from lookhear.evaluation.examples import (
     ranking,
 )
 from lookhear.evaluation.models import Model
-from lookhear.evaluation.page import EvaluationReport, write_page
+from lookhear.evaluation.page import EvaluationReport, render
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.scoring import Choices
 from lookhear.evaluation.statistics import Statistics
 from lookhear.evaluation.stimuli import ViewedSet
 from lookhear.evaluation.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
-from lookhear.files import whole_folder
+from lookhear.files import whole_folder, write_whole
 from lookhear.metrics import METRIC_NAMES
 
 REPORT = "report.html"
@@ -72,7 +72,7 @@ def write_report(
             examples=examples,
             command=command,
         )
-        write_page(partial / REPORT, report)
+        write_whole(partial / REPORT, render(report))
 
 
 def _example(

@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from lookhear.media.sound import SAMPLE_RATE
 
 
-class Windows(NamedTuple):
-    """How the sound is cut up.
+class Stft(NamedTuple):
+    """How a short-time Fourier transform cuts the sound up.
 
     Attributes:
         window: Samples of a window; `window // 2 + 1` frequencies.
-        overlap: Samples that two windows share.
+        overlap: Samples that two windows share, fewer than `window`.
     """
 
     window: int
     overlap: int
 
 
-REPORT = Windows(160, 80)  # 10 ms every 5 ms: 81 x 199 a second (the reimplementation report)
-VGGSOUND = Windows(512, 353)  # 32 ms every 10 ms: 257 x 98 a second (VGGSound's own network)
+REPORT = Stft(160, 80)  # 10 ms every 5 ms: 81 x 199 a second (the reimplementation report)
+VGGSOUND = Stft(512, 353)  # 32 ms every 10 ms: 257 x 98 a second (VGGSound's own network)
 
 
 def log_spectrogram(
@@ -36,8 +36,8 @@ def log_spectrogram(
 
     Args:
         waveform: `(samples,)` float32 mono at 16 kHz; 16,000 are a second.
-        window: Samples of a window, at most those of the waveform.
-        overlap: Samples that two windows share, fewer than `window`.
+        window: See `Stft`; at most the samples of the waveform.
+        overlap: See `Stft`.
 
     Returns:
         `(window // 2 + 1, (samples - overlap) // (window - overlap))` float32, of mean 0 and

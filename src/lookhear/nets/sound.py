@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from lookhear.media.spectrogram import VGGSOUND, Windows
+from lookhear.media.spectrogram import VGGSOUND, Stft
 from lookhear.nets.backbones import channels_last
 
 
@@ -42,7 +42,7 @@ class SoundEncoder(nn.Module):
     """
 
     channels: int
-    windows: Windows
+    windows: Stft
 
 
 class VGGSoundEncoder(SoundEncoder):

@@ -13,6 +13,7 @@ from lookhear.prediction.summary import AttentionSummary, Stay, Still, stays
 from lookhear.show import heat, page
 from lookhear.show.axes import Axes, Scale
 from lookhear.show.heat import Pixels
+from lookhear.words import count
 
 MOST_PLOT_POINTS = 600
 MOST_STAYS = 6
@@ -29,15 +30,9 @@ _RIBBON_HEAT = np.vstack(
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is known about the clip.
+    """What is known about the clip: sides in pixels, as shown; seconds; mean frames a second.
 
-    Attributes:
-        name: File name.
-        width: Pixels, as shown.
-        height: Pixels, as shown.
-        duration: Seconds; None for a still picture or where unknown.
-        frame_rate: Mean frames a second; None for a still picture or where unknown.
-        has_sound: Whether sound was heard.
+    Duration and frame rate are None for a still picture, or where they are unknown.
     """
 
     name: str
@@ -50,12 +45,7 @@ class ClipFacts:
 
 @dataclass(frozen=True)
 class ModelNotes:
-    """What a reader must know about the model.
-
-    Attributes:
-        name: What was given to `load_model`.
-        sections: (heading, text) pairs, the texts in Markdown with tables.
-    """
+    """The model's name, and headings with what a reader must know, in Markdown with tables."""
 
     name: str
     sections: tuple[tuple[str, str], ...]
@@ -70,7 +60,7 @@ class ReportData:
         attention: Summary of at least one map.
         model: Facts about the model.
         problems: One line for each thing that could not be decoded.
-        overlay: Name of the overlay video or picture beside the report, if there is one.
+        overlay: Name of the video or picture beside the report, if there is one.
         fixations: Name of the CSV file beside it, if there is one.
         maps: Name of the .npz file or the folder of PNG beside it, if there is one.
     """
@@ -95,24 +85,17 @@ def render(data: ReportData) -> str:
         "prediction",
         title=clip.name,
         facts=_facts(clip, len(attention.times)),
-        problems=data.problems,
+        data=data,
         columns=min(len(stills), 4 if clip.width >= clip.height else 6),
-        stills=[
-            (still.time, picture, heat.in_words(still.peak))
-            for still, picture in zip(stills, pictures, strict=True)
-        ],
+        stills=[*zip(stills, pictures, strict=True)],
+        in_words=heat.in_words,
         findings=_findings(attention),
         ribbons=_ribbons(attention) if moves else {},
         lone_place=_lone_place(float(attention.x[0]), float(attention.y[0])),
-        clip=clip,
-        stays=[(stay, heat.place_name(stay.x, stay.y)) for stay in _longest(stays(attention))],
+        stays=_longest(stays(attention)),
+        place_name=heat.place_name,
         concentration=_concentration(attention) if moves else None,
-        half_area=attention.half_area,
-        model=data.model.name,
         notes=[(head, Markup(_MARKDOWN.render(text))) for head, text in data.model.sections],
-        overlay=data.overlay,
-        fixations=data.fixations,
-        maps=data.maps,
         poster=pictures[richest].address if pictures else "",
         reading=_reading(data),
     )
@@ -123,14 +106,14 @@ def _overlaid(still: Still) -> Pixels:
     return heat.mark(blended, still.peak) if still.peak else blended
 
 
-def _facts(clip: ClipFacts, count: int) -> Iterator[str]:
+def _facts(clip: ClipFacts, number: int) -> Iterator[str]:
     yield f"{clip.width} by {clip.height} pixels"
     if clip.duration:
         yield f"{heat.time_label(clip.duration)} long"
     if clip.frame_rate:
         yield f"{clip.frame_rate:.4g} frames a second"
     yield "with sound" if clip.has_sound else "without sound"
-    yield page.count(count, "attention map")
+    yield count(number, "attention map")
 
 
 def _findings(attention: AttentionSummary) -> Iterator[tuple[str, str]]:
@@ -208,9 +191,9 @@ def _ribbon(
 
 def _concentration(attention: AttentionSummary) -> Axes:
     course = _Course.of(attention)
-    shares, mean = attention.half_area[course.held], float(attention.half_area.mean())
+    shares, mean = attention.half_area[course.held].tolist(), float(attention.half_area.mean())
     said = f"Share of the picture that holds half of the attention, over time; mean {mean:.1%}"
-    middles = course.parts.mean(axis=1)
+    middles = course.parts.mean(axis=1).tolist()
     axes = Axes(course.time, Scale.of_shares(shares, percent=True), said, right=len(middles))
     axes.grid()
     axes.area(middles, shares)

@@ -129,7 +129,7 @@ def predict_clips(
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
-            with bars(path.name, clip.frame_count or 0) as progress:
+            with bars(path.name, clip.frame_count) as progress:
                 yield write_results(clip, folder, net, notes, settings, batch_size, progress)
         except (LookhearError, OSError) as error:
             yield Outcome(path, folder, error=str(error))

@@ -101,7 +101,7 @@ class Collector:
         peak = peaks[0] if peaks and peaks[0].strength >= heat.FAINT else None
         coarse = _coarse(attention)
         if picture is not None and self.wants_picture:
-            small = heat.thumbnail(picture, _still_width(*picture.shape[:2]))
+            small = heat.within(picture, STILL_AREA, picture.shape[1])
             self._stills[len(self._times)] = Still(time, small, coarse, peak)
             if len(self._stills) > MOST_STILLS:
                 self._thin_out()
@@ -129,10 +129,6 @@ class Collector:
             rows=np.frombuffer(bytes(self._rows), np.float16).reshape(-1, PROFILE_CELLS),
             stills=tuple(self._stills.values()),
         )
-
-
-def _still_width(height: int, width: int) -> int:
-    return max(1, min(width, round(math.sqrt(STILL_AREA * width / height))))
 
 
 def _profile(means: Maps) -> bytes:

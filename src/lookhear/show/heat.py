@@ -15,7 +15,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from lookhear.maps import Maps, Peak, resize
+from lookhear.maps import Maps, Peak, peaks, resize
 
 Pixels = NDArray[np.uint8]
 """Pictures (H, W, 3) or planes (H, W), uint8."""
@@ -214,6 +214,12 @@ def thumbnail(picture: Pixels, width: int) -> Pixels:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def within(picture: Pixels, area: int, width: int) -> Pixels:
+    """A picture (H, W, 3), uint8, of about so many pixels and at most so wide, in its own shape."""
+    height, own_width = picture.shape[:2]
+    return thumbnail(picture, max(1, min(width, round(math.sqrt(area * own_width / height)))))
+
+
 def mark(picture: Pixels, peak: Peak) -> Pixels:
     """Ring a peak of attention.
 
@@ -257,6 +263,12 @@ def place_name(x: float, y: float) -> str:
     column = ("left", "centre", "right")[min(int(x * 3), 2)]
     row = ("upper", "middle", "lower")[min(int(y * 3), 2)]
     return "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
+
+
+def strongest(attention: Maps) -> Peak | None:
+    """The strongest peak of a map (h, w), 0 to 1; None where there is none or it is faint."""
+    found = peaks(attention, 1)
+    return found[0] if found and found[0].strength >= FAINT else None
 
 
 def in_words(peak: Peak | None) -> str:

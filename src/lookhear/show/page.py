@@ -6,8 +6,8 @@ whatever it holds.
 """
 
 import base64
+import math
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -16,6 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
 
+DASH = "\N{EN DASH}"
+PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most, of a picture among others
+
 
 class Picture(NamedTuple):
     """A picture that lies in the page itself; its sides in pixels."""
@@ -23,6 +26,18 @@ class Picture(NamedTuple):
     address: str
     width: int
     height: int
+
+
+class Cell(NamedTuple):
+    """A score in a table, a smaller note below it, and whether it is better or worse than another.
+
+    The best of its column stands out.
+    """
+
+    text: str
+    is_best: bool = False
+    note: str = ""
+    verdict: str = ""
 
 
 def render(room: str, **shown: object) -> str:
@@ -48,19 +63,9 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def count(number: int, what: str) -> str:
-    """A number of things: 1 clip, 1,200 frames."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def stylesheet() -> str:
-    """The style sheet, for the pages that are not yet made from the base."""
-    style = files("lookhear.show").joinpath("style.css").read_text(encoding="utf-8")
-    return f":root {{ --heat: {_heat()}; }}\n{style}"
-
-
-def _heat() -> str:
-    return ",".join(f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
+def score(value: float, form: str = "z.3f") -> str:
+    """A score as text; a dash where it is not defined."""
+    return DASH if math.isnan(value) else format(value, form)
 
 
 @cache
@@ -72,7 +77,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["heat"] = _heat()
+    colours = (f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
+    environment.globals["heat"] = ",".join(colours)
     environment.filters["clock"] = heat.time_label
+    environment.filters["score"] = score
     environment.filters["beside"] = lambda name: f"./{quote(name, errors='surrogateescape')}"
     return environment

@@ -19,10 +19,10 @@ from lookhear.stanet.pseudo_fixations import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.scores import MapFolders, attention_of, frame_at
 from lookhear.stanet.sta import STA
 
+SOURCES: tuple[Source, ...] = get_args(Source)
 
-def rows_with_tags(
-    data: Moments, coarse: Path, fine: Path, sta: STA, count: int
-) -> tuple[Row, ...]:
+
+def rows_with_tags(data: Moments, coarse: Path, fine: Path, sta: STA, count: int) -> Iterator[Row]:
     """Moments whose tags are known: how pseudo-fixations came about, and what STA makes of them.
 
     Args:
@@ -32,26 +32,23 @@ def rows_with_tags(
         sta: the trained network.
         count: how many moments, each of another clip.
     """
-    return tuple(_row_with_tag(data, index, coarse, fine, sta) for index in _spread(data, count))
-
-
-def _row_with_tag(data: Moments, index: int, coarse: Path, fine: Path, sta: STA) -> Row:
-    sample = data[index]
-    frame = _picture(sample)
-    box = data.derived(coarse, BOXES, index)
-    counted = data.derived(coarse, CONFIDENCES, index)
-    counts = [name for name, confidence in zip(SOURCES, counted, strict=True) if confidence]
-    panels = (
-        Panel("frame and crop", frame, box=tuple(box.tolist())),
-        *_single(data, index, coarse, frame, "its map of the tag"),
-        Panel("SCAM, coarse", frame, _kept(data, coarse, FUSED, index)),
-        Panel("the crop", _cropped(frame, box)),
-        Panel("SCAM, fine", frame, _kept(data, fine, FUSED, index)),
-        Panel("pseudo-fixations", frame, _kept(data, fine, FIXATIONS, index)),
-        Panel("STA, without the tag", frame, attention_of(sta, default_collate([sample]))[0]),
-    )
-    note = f"named rightly by {', '.join(counts)}" if counts else "named rightly by no source"
-    return Row(_title(data, index, sample), note, panels)
+    for index in _spread(data, count):
+        sample = data[index]
+        frame = _picture(sample)
+        box = data.derived(coarse, BOXES, index)
+        counted = data.derived(coarse, CONFIDENCES, index)
+        counts = [name for name, confidence in zip(SOURCES, counted, strict=True) if confidence]
+        note = f"named rightly by {', '.join(counts) or 'no source'}"
+        panels = (
+            Panel("frame and crop", frame, box=tuple(box.tolist())),
+            *_single(data, index, coarse, frame, "its map of the tag"),
+            Panel("SCAM, coarse", frame, _kept(data, coarse, FUSED, index)),
+            Panel("the crop", _cropped(frame, box)),
+            Panel("SCAM, fine", frame, _kept(data, fine, FUSED, index)),
+            Panel("pseudo-fixations", frame, _kept(data, fine, FIXATIONS, index)),
+            Panel("STA, without the tag", frame, attention_of(sta, default_collate([sample]))[0]),
+        )
+        yield Row(_title(data, index, sample), note, panels)
 
 
 def rows_without_tags(
@@ -61,7 +58,7 @@ def rows_without_tags(
     sta: STA,
     categories: Sequence[str],
     count: int,
-) -> tuple[Row, ...]:
+) -> Iterator[Row]:
     """Moments whose tags nothing knew, and where people looked; see :func:`rows_with_tags`.
 
     Args:
@@ -72,38 +69,22 @@ def rows_without_tags(
         categories: the names of the classes that are mapped.
         count: how many moments, each of another clip.
     """
-    return tuple(
-        _row_without_tag(data, index, gaze, maps, sta, categories)
-        for index in _spread(data, count, gaze)
-    )
-
-
-def _row_without_tag(
-    data: Moments,
-    index: int,
-    gaze: Mapping[str, FixatedClip],
-    maps: MapFolders,
-    sta: STA,
-    categories: Sequence[str],
-) -> Row:
-    sample = data[index]
-    frame, batch = _picture(sample), default_collate([sample])
-    clip = gaze[_clip_name(data, index)]
-    looked = clip.density(frame_at(clip, data.time(index)))
-    panels = (
-        Panel("frame", frame),
-        *_single(data, index, maps.coarse, frame, "what it names"),
-        Panel("SCAM, coarse", frame, _kept(data, maps.coarse, FUSED, index)),
-        Panel("SCAM, fine", frame, _kept(data, maps.fine, FUSED, index)),
-        Panel("STA without sound", frame, attention_of(sta, batch, hears=False)[0]),
-        Panel("STA", frame, attention_of(sta, batch)[0]),
-        Panel("where people looked", frame, looked),
-    )
-    named = categories[int(data.derived(maps.coarse, NAMED, index))]
-    return Row(_title(data, index, sample), f"taken for: {named}", panels)
-
-
-SOURCES: tuple[Source, ...] = get_args(Source)
+    for index in _spread(data, count, gaze):
+        sample = data[index]
+        frame, batch = _picture(sample), default_collate([sample])
+        clip = gaze[_clip_name(data, index)]
+        looked = clip.density(frame_at(clip, data.time(index)))
+        named = categories[int(data.derived(maps.coarse, NAMED, index))]
+        panels = (
+            Panel("frame", frame),
+            *_single(data, index, maps.coarse, frame, "what it names"),
+            Panel("SCAM, coarse", frame, _kept(data, maps.coarse, FUSED, index)),
+            Panel("SCAM, fine", frame, _kept(data, maps.fine, FUSED, index)),
+            Panel("STA without sound", frame, attention_of(sta, batch, hears=False)[0]),
+            Panel("STA", frame, attention_of(sta, batch)[0]),
+            Panel("where people looked", frame, looked),
+        )
+        yield Row(_title(data, index, sample), f"taken for: {named}", panels)
 
 
 def _single(data: Moments, index: int, folder: Path, frame: Pixels, what: str) -> Iterator[Panel]:

@@ -1,39 +1,19 @@
 """One self-contained HTML page about a training run, from tags to fixations."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
 from itertools import accumulate
-from pathlib import Path
-from string import Template
 
-import numpy as np
-
-from lookhear import maps
-from lookhear.files import write_whole
 from lookhear.maps import Maps
 from lookhear.metrics import LOWER_IS_BETTER
-from lookhear.show import heat
+from lookhear.show import heat, page
+from lookhear.show.axes import WHOLE, Axes, Scale
 from lookhear.show.heat import Pixels
-from lookhear.show.page import data_uri, stylesheet
+from lookhear.show.page import Cell, Picture, score
+from lookhear.words import count
 
-PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most
 MOST_COLUMNS = 6
-
-DASH = "\N{EN DASH}"
-SCORE, LOSS, SHARE = "z.3f", ".3g", ".1%"
-LEFT, RIGHT, TOP, BOTTOM = 40, 312, 8, 106  # of the lines in a plot of 320 by 128
-ACCURACY_TICKS = {0.0: "0%", 0.5: "50%", 1.0: "100%"}
-
-_NOTES = {
-    "tables": "<p class=quiet>The best of each column stands out; a dash was not measured.</p>",
-    "moments": '<p class="legend quiet"><span>less</span><i></i><span>more attention.</span><span>'
-    "Heat shows where attention is strongest, not how strong; a white frame is a crop.</span></p>",
-    "curves": "<p class=quiet>Each loss has a scale of its own.</p>",
-    "time": "<p class=quiet>One stage after another.</p>",
-}
 
 
 @dataclass(frozen=True)
@@ -123,171 +103,85 @@ class RunReport:
     sections: tuple[tuple[str, tuple[Row, ...]], ...]
 
 
-def write_page(path: Path, data: RunReport) -> None:
-    """Write the page as one HTML file that needs no other, whole or not at all.
-
-    Raises:
-        LookhearError: The file cannot be written.
-    """
-    write_whole(path, render(data))
-
-
 def render(data: RunReport) -> str:
     """The HTML text of the page."""
-    template = files("lookhear.stanet").joinpath("page.html").read_text(encoding="utf-8")
-    page = Template(template).substitute(
-        style=stylesheet(),
-        title=escape(data.title),
-        facts="".join(f"<li>{escape(fact)}</li>" for fact in data.facts),
-        scores=_section("How good it is", "tables", map(_table, data.tables)),
-        moments=_section("From frame to prediction", "moments", map(_moments, data.sections)),
-        curves=_section("How it learnt", "curves", map(_curve, data.curves)),
-        stages=_section("Where the time went", "time", _stages(data.stages)),
+    return page.render(
+        "stanet",
+        title=data.title,
+        facts=data.facts,
+        lower_is_better=LOWER_IS_BETTER,
+        tables=[(table, [*_cells(table)]) for table in data.tables],
+        sections=[
+            (heading, _columns(rows), [(row, [*map(_drawn, row.panels)]) for row in rows])
+            for heading, rows in data.sections
+        ],
+        curves=[(curve.name, [*_plots(curve)]) for curve in data.curves],
+        stages=[*_stages(data.stages)],
+        total=_duration(sum(seconds for _, seconds in data.stages)),
     )
-    # Names of files that are no text reach Python as lone surrogates, which no file can hold.
-    return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _section(heading: str, kind: str, parts: Iterable[str]) -> str:
-    content = "".join(parts)
-    whole = (
-        f'<section><h2>{heading}</h2>{_NOTES[kind]}<div class="{kind}">{content}</div></section>'
-    )
-    return whole if content else ""
-
-
-def _table(table: ScoreTable) -> str:
-    heads = "".join(f"<th scope=col>{escape(metric)}</th>" for metric in table.metrics)
+def _cells(table: ScoreTable) -> Iterator[tuple[str, list[Cell]]]:
+    """The rows of a table, each value marked that shows what the best of its column shows."""
     columns = zip(*(values for _, values in table.rows), strict=True)
     best = list(map(_best, table.metrics, columns))
-    rows = "".join(_score_row(name, values, best) for name, values in table.rows)
-    title = escape(table.title)
-    return (
-        f"<section><h3>{title}</h3><p class=quiet>{escape(table.caption)}</p>"
-        f'<div class="wide" role="region" tabindex="0" aria-label="{title}">'
-        f"<table><thead><tr><td></td>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div></section>"
-    )
+    for name, values in table.rows:
+        texts = map(score, values)
+        yield name, [Cell(text, text == top) for text, top in zip(texts, best, strict=True)]
 
 
 def _best(metric: str, values: Sequence[float]) -> str:
     """The text of the best value of a column, empty where nothing was measured."""
     choose = min if metric in LOWER_IS_BETTER else max
     measured = [value for value in values if not math.isnan(value)]
-    return _number(choose(measured), SCORE) if measured else ""
+    return score(choose(measured)) if measured else ""
 
 
-def _score_row(name: str, values: Sequence[float], best: Sequence[str]) -> str:
-    cells = ""
-    for value, best_text in zip(values, best, strict=True):
-        text = _number(value, SCORE)
-        cells += f"<td><strong>{text}</strong></td>" if text == best_text else f"<td>{text}</td>"
-    return f"<tr><th scope=row>{escape(name)}</th>{cells}</tr>"
-
-
-def _number(value: float, form: str) -> str:
-    return DASH if math.isnan(value) else format(value, form)
-
-
-def _moments(section: tuple[str, Sequence[Row]]) -> str:
-    heading, rows = section
+def _columns(rows: Sequence[Row]) -> int:
+    """How many panels stand beside each other, so that lines are about equally long."""
     most = max([1, *(len(row.panels) for row in rows)])
-    columns = math.ceil(most / math.ceil(most / MOST_COLUMNS))
-    moments = "".join(map(_row, rows))
-    return f'<section style="--columns:{columns}"><h3>{escape(heading)}</h3>{moments}</section>'
+    return math.ceil(most / math.ceil(most / MOST_COLUMNS))
 
 
-def _row(row: Row) -> str:
-    panels = "".join(f"<li>{_panel(panel)}</li>" for panel in row.panels)
-    head = f"<h4>{escape(row.title)}</h4><p class=quiet>{escape(row.note)}</p>"
-    return f"<article>{head}<ol>{panels}</ol></article>"
-
-
-def _panel(panel: Panel) -> str:
-    height, width = panel.picture.shape[:2]
-    shown_width = min(PANEL_WIDTH, math.ceil(math.sqrt(PANEL_AREA * width / height)))
-    picture, seen = heat.thumbnail(panel.picture, shown_width), panel.caption
+def _drawn(panel: Panel) -> tuple[str, Picture, str, str]:
+    """A panel's caption, its picture, that in words, and where a crop lies on it."""
+    pixels, seen = heat.within(panel.picture, page.PANEL_AREA, page.PANEL_WIDTH), panel.caption
     if panel.attention is not None:
-        picture = heat.blend_rgb(picture, heat.shown(panel.attention))
-        peaks = [peak for peak in maps.peaks(panel.attention, 1) if peak.strength >= heat.FAINT]
-        place = f"strongest in the {heat.place_name(peaks[0].x, peaks[0].y)}" if peaks else "even"
-        seen += f": attention is {place}"
-    address = data_uri(heat.encode_jpeg(picture, quality=80), "image/jpeg")
-    crop = ""
+        pixels = heat.blend_rgb(pixels, heat.shown(panel.attention))
+        seen += f": attention is {heat.in_words(heat.strongest(panel.attention))}"
+    inset = ""
     if panel.box is not None:
         left, top, right, bottom = (100 * side for side in panel.box)
         inset = f"{top:.2f}% {100 - right:.2f}% {100 - bottom:.2f}% {left:.2f}%"
-        crop = f'<i style="inset:{inset}"></i>'
-    return (
-        f'<figure><div class="shot"><img src="{address}" width="{picture.shape[1]}" '
-        f'height="{picture.shape[0]}" alt="{escape(seen)}">{crop}</div>'
-        f"<figcaption><span>{escape(panel.caption)}</span></figcaption></figure>"
-    )
+    return panel.caption, page.picture(pixels), seen, inset
 
 
-def _curve(curve: Curve) -> str:
-    plots = ""
+def _plots(curve: Curve) -> Iterator[tuple[str, str, Axes]]:
+    """Of each measure its name, what came of it, and its plot."""
     if curve.loss:
-        ends = [_number(loss, LOSS) for loss in (curve.loss[0], curve.loss[-1])]
-        plots += _plot("loss", " to ".join(ends), curve.loss, _loss_ticks(curve.loss))
+        reading = f"{score(curve.loss[0], '.3g')} to {score(curve.loss[-1], '.3g')}"
+        yield "loss", reading, _plot("loss", reading, curve.loss, Scale.of(curve.loss))
     if curve.accuracy:
-        reached = _number(curve.accuracy[-1], SHARE)
-        plots += _plot(curve.accuracy_name or "accuracy", reached, curve.accuracy, ACCURACY_TICKS)
-    return f"<figure><h3>{escape(curve.name)}</h3>{plots}</figure>"
+        name, reading = curve.accuracy_name or "accuracy", score(curve.accuracy[-1], ".1%")
+        yield name, reading, _plot(name, reading, curve.accuracy, WHOLE)
 
 
-def _loss_ticks(losses: Sequence[float]) -> dict[float, str]:
-    """At most five round numbers and their texts; the first and last enclose the losses."""
-    finite = [loss for loss in losses if math.isfinite(loss)] or [0.0]
-    low, high = min(finite), max(finite)
-    spread = (high - low) or abs(high) or 1.0
-    power = 10.0 ** math.floor(math.log10(spread / 3))
-    step = next(power * digit for digit in (1, 2, 5, 10, 20) if 3 * power * digit >= spread)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    counts = range(first, max(last, first + 1) + 1)
-    return {step * count: f"{step * count:.4g}" for count in counts}
+def _plot(name: str, reading: str, values: Sequence[float], scale: Scale) -> Axes:
+    epochs, last = count(len(values), "epoch"), max(1, len(values) - 1)
+    axes = Axes(Scale(0, last, {last: epochs}), scale, f"{name} over {epochs}: {reading}")
+    axes.grid()
+    axes.line(range(len(values)), values)
+    axes.spans([(len(values) - 1, len(values) - 1, values[-1])], "dot")
+    return axes
 
 
-def _plot(name: str, reading: str, values: Sequence[float], ticks: Mapping[float, str]) -> str:
-    """A line over the epochs, on a scale from the lowest of the ticks to the highest."""
-    low, high = min(ticks), max(ticks)
-    epochs = f"{len(values)} epoch{'s' if len(values) > 1 else ''}"
-
-    def y(value: float) -> str:
-        return f"{BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low):.1f}"
-
-    line, known = "", False
-    for x, value in zip(np.linspace(LEFT, RIGHT, len(values)), values, strict=True):
-        if math.isfinite(value):
-            line += f"L{x:.1f} {y(value)}" if known else f"M{x:.1f} {y(value)}h0"
-        known = math.isfinite(value)
-    end = f'<circle cx="{x:.1f}" cy="{y(value)}" r="4"/>' if known else ""
-    grid = "".join(f"M{LEFT} {y(tick)}H{RIGHT}" for tick in ticks)
-    labels = "".join(
-        f'<text x="{LEFT - 7}" y="{y(t)}" dy="4">{text}</text>' for t, text in ticks.items()
-    )
-    return (
-        f"<p class=quiet><span>{escape(name)}</span><strong>{reading}</strong></p>"
-        f'<svg viewBox="0 0 320 128" role="img" '
-        f'aria-label="{escape(name)} over {epochs}: {reading}"><path class="grid" d="{grid}"/>'
-        f'<path class="line" d="{line}"/>{end}{labels}'
-        f'<text x="{RIGHT}" y="124">{epochs}</text></svg>'
-    )
-
-
-def _stages(stages: Sequence[tuple[str, float]]) -> str:
-    if not stages:
-        return ""
+def _stages(stages: Sequence[tuple[str, float]]) -> Iterator[tuple[str, str, str]]:
+    """Each stage's name, how long it took, and the style of its bar."""
     ends = list(accumulate(seconds for _, seconds in stages))
-    share = 100 / (ends[-1] or 1)
-    rows = "".join(
-        f"<tr><th scope=row>{escape(name)}</th><td>{_duration(seconds)}</td><td><i style="
-        f'"margin-left:{share * (end - seconds):.2f}%;width:{share * seconds:.2f}%"></i></td></tr>'
-        for (name, seconds), end in zip(stages, ends, strict=True)
-    )
-    total = f"<tr><th scope=row>in all</th><td>{_duration(ends[-1])}</td><td></td></tr>"
-    heads = "<tr><th scope=col>stage</th><th scope=col>took</th><td></td></tr>"
-    return f"<table><thead>{heads}</thead><tbody>{rows}</tbody><tfoot>{total}</tfoot></table>"
+    for (name, seconds), end in zip(stages, ends, strict=True):
+        share = 100 / (ends[-1] or 1)
+        bar = f"margin-left:{share * (end - seconds):.2f}%;width:{share * seconds:.2f}%"
+        yield name, _duration(seconds), bar
 
 
 def _duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
-from lookhear.data.world.categories import CATEGORIES
+from lookhear.data.readers.ave import CATEGORIES
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty, whole_folder
 from lookhear.nets.saved import CONFIG, WEIGHTS
@@ -23,8 +23,6 @@ from lookhear.stanet.sta import STA
 Names = dict[str, str | None]
 """Module of the published network -> module here; None for one that its forward never uses."""
 
-AVE_CATEGORIES = tuple(sorted(category.name for category in CATEGORIES))
-"""In the published order: of the folders that the clips lie in, one for each category."""
 
 _BLOCKS: Names = {
     "extra_conv_fusion": "head.fuse",
@@ -112,12 +110,12 @@ PUBLISHED: dict[str, Published] = {
     "scam-s": Published(
         "S, the classifier of frames of STANet (CVPR 2021)",
         SCAM_NAMES,
-        lambda: S(AVE_CATEGORIES),
+        lambda: S(CATEGORIES),
     ),
     "scam-st": Published(
         "ST, the classifier of three frames of STANet (CVPR 2021)",
         SCAM_NAMES,
-        lambda: ST(AVE_CATEGORIES, time_mixing="published"),
+        lambda: ST(CATEGORIES, time_mixing="published"),
     ),
     "vggsound": Published(
         "The sound encoder of VGGSound (ICASSP 2020), a ResNet-18 with NetVLAD",

@@ -1,6 +1,7 @@
 """A run told to people: its page, and the card of its model."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -114,7 +115,7 @@ def run_page(ledger: Ledger, made: Made) -> RunReport:
         stages=tuple((name, entry.seconds) for name, entry in ledger.stages.items()),
         tables=_tables(made.tested) if made.tested else (),
         curves=tuple(_curve(ledger.run, name) for name in TRAININGS if name in ledger.stages),
-        sections=tuple(_sections(made).items()),
+        sections=tuple(_sections(made, manifest.tags)),
     )
 
 
@@ -143,32 +144,27 @@ def _shown(value: float | None) -> str:
 
 
 def _tables(tested: Tested) -> tuple[ScoreTable, ...]:
-    def table(title: str, caption: str, names: list[str]) -> ScoreTable:
-        rows = tuple(
-            (name, tuple(_number(tested.means[name][metric]) for metric in METRICS))
-            for name in names
-        )
-        return ScoreTable(title, caption, METRICS, rows)
-
-    blind = [name for name in tested.means if name != PSEUDO_FIXATIONS]
+    rows = {
+        name: (name, tuple(math.nan if (of := means[metric]) is None else of for metric in METRICS))
+        for name, means in tested.means.items()
+    }
+    with_tags = rows.pop(PSEUDO_FIXATIONS)
     return (
-        table(
+        ScoreTable(
             f"On {tested.name}, without tags",
             "Each moment's frame, by STAViS's protocol: mean over frames, then over clips. S, SA "
             "and ST map the class that they find most probable, SCAM the one that they find "
             "most probable together.",
-            blind,
+            METRICS,
+            tuple(rows.values()),
         ),
-        table(
+        ScoreTable(
             "With tags, for comparison",
             "What STA was trained on, made for the test's clips from their tags.",
-            [PSEUDO_FIXATIONS],
+            METRICS,
+            (with_tags,),
         ),
     )
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
 
 
 def _curve(run: Path, training: str) -> Curve:
@@ -177,15 +173,12 @@ def _curve(run: Path, training: str) -> Curve:
     return Curve(training, curves.get("loss", ()), named, TRAININGS[training] if named else "")
 
 
-def _sections(made: Made) -> dict[str, tuple[Row, ...]]:
+def _sections(made: Made, categories: Sequence[str]) -> Iterator[tuple[str, tuple[Row, ...]]]:
     sta = load_model(made.model)
-    sections = {}
-    if made.tested:
-        *_, data = all_moments(made.tested.moments, sta)
-        tested = made.tested
-        sections[f"{tested.name}: nobody tells the tag"] = rows_without_tags(
-            data, tested.gaze, tested.maps, sta, read_manifest(made.moments).tags, SHOWN_MOMENTS
-        )
+    if tested := made.tested:
+        *_, data = all_moments(tested.moments, sta)
+        rows = rows_without_tags(data, tested.gaze, tested.maps, sta, categories, SHOWN_MOMENTS)
+        yield f"{tested.name}: nobody tells the tag", tuple(rows)
     data = next(all_moments(made.moments, sta))
     rows = rows_with_tags(data, made.coarse, made.fine, sta, SHOWN_MOMENTS)
-    return sections | {"Where tags are told: how pseudo-fixations come about": rows}
+    yield "Where tags are told: how pseudo-fixations come about", tuple(rows)

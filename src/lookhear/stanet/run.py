@@ -37,7 +37,7 @@ from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
 from lookhear.resume import Ledger
 from lookhear.stanet import Source
-from lookhear.stanet.page import write_page
+from lookhear.stanet.page import render
 from lookhear.stanet.pseudo_fixations import Sources, make_maps, tasks_of
 from lookhear.stanet.recipes.attending import STARecipe, train_sta
 from lookhear.stanet.recipes.classifying import ClassRecipe, train_source
@@ -132,7 +132,7 @@ class _Run:
         if self._ledger.worked or not made.report.exists():
             self._say(REPORT)
             write_whole(model / "README.md", model_card(self._ledger, made))
-            write_page(made.report, run_page(self._ledger, made))
+            write_whole(made.report, render(run_page(self._ledger, made)))
         return made
 
     def _check(self) -> None:

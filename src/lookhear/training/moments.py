@@ -8,7 +8,7 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
-from lookhear.media.spectrogram import Windows
+from lookhear.media.spectrogram import Stft
 from lookhear.nets.sound import SOUND_ENCODERS
 
 
@@ -54,6 +54,6 @@ def require_sound(data: Moments, prepared: Path) -> None:
         raise LookhearError(f"{prepared}: none of its clips has sound, which STANet learns from")
 
 
-def windows_of(net: Mapping[str, Any]) -> Windows:
+def windows_of(net: Mapping[str, Any]) -> Stft:
     """The windows of the spectrograms that a network with these arguments hears."""
     return SOUND_ENCODERS[net.get("sound_encoder", "vggsound")].windows

@@ -89,7 +89,7 @@ def explain(
             kept = _Kept(view, [label.index for label in asked.named], faithfulness)
             starts: list[int] = []
             seen: list[Tensor] = []
-            with progress("looking", windows.expected or 0) as count:
+            with progress("looking", windows.expected) as count:
                 for batch in chain([first], batches):
                     starts += [window.start for window in batch.windows]
                     seen.append(torch.softmax(view.look(batch.inputs).float(), 1).cpu())

@@ -92,7 +92,7 @@ def write_explanation(
         seen = tubes[0].times.tolist()
         with (
             Films(partial, clip, formats, names=names, times=seen) as films,
-            progress("writing", clip.frame_count or 0) as count,
+            progress("writing", clip.frame_count) as count,
         ):
             for frame in clip.frames():
                 films.add(frame, [tube.at(frame.time) for tube in tubes])

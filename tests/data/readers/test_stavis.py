@@ -221,7 +221,7 @@ def test_lists_without_a_fold_are_fold_0(tmp_path):
         ("one", 30, (Fold("train", 0),)),
         ("two", 29.97, (Fold("test", 0),)),
     ]
-    assert [clip.name for clip in of_db.of_fold(Fold("test", 0))] == ["two"]
+    assert [clip.name for clip in of_db.clips if Fold("test", 0) in clip.folds] == ["two"]
 
 
 def test_every_database_is_found_and_one_can_be_asked_for(tmp_path):

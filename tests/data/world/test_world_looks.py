@@ -9,13 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lookhear.data.world.canvas import Canvas, Floats, Sprite, placed, shadow_on_wall, stamp
+from lookhear.data.world.canvas import (
+    Canvas,
+    Floats,
+    Pose,
+    Sprite,
+    checks,
+    dots,
+    placed,
+    shadow_on_wall,
+    stamp,
+    stripes,
+    zigzag,
+)
 from lookhear.data.world.categories import CATEGORIES
 from lookhear.data.world.clutter import LYING, strew
-from lookhear.data.world.grounds import GROUNDS
 from lookhear.data.world.looks import LOOKS, paint
-from lookhear.data.world.stage import MARGIN, Stage
-from lookhear.data.world.textures import checks, dots, stripes, zigzag
+from lookhear.data.world.stage import GROUNDS, MARGIN, Stage
 
 FRAME_SECONDS = 1 / 25
 WIDTH, HEIGHT = 480, 270
@@ -137,9 +147,10 @@ def test_outline_is_placed_where_the_thing_is_stamped(
     sprite = paint(look, 0.5, 25, chance(0))
     black = Sprite(sprite.rgba * np.float32([0, 0, 0, 1]), sprite.x, sprite.y)
     frame = np.full((240, 240, 3), 255, np.uint8)
-    stamp(frame, black, x, y, angle, stretch, scale)
+    pose = Pose(x, y, angle, stretch, scale)
+    stamp(frame, black, pose)
     rows, columns = np.nonzero(frame[..., 0] < 128)
-    corners = placed(sprite.outline(), x, y, angle, stretch, scale)
+    corners = placed(sprite.outline(), pose)
     tolerance = 1.5 * max(scale, 1)
     assert corners.min(0) == pytest.approx([columns.min(), rows.min()], abs=tolerance)
     assert corners.max(0) == pytest.approx([columns.max(), rows.max()], abs=tolerance)
@@ -148,9 +159,9 @@ def test_outline_is_placed_where_the_thing_is_stamped(
 def test_stamping_outside_the_frame_changes_nothing_and_across_its_edge_only_part() -> None:
     sprite = paint("blob", 0.5, 25, chance(0))
     frame = np.full((60, 80, 3), 90, np.uint8)
-    stamp(frame, sprite, 300, 20)
+    stamp(frame, sprite, Pose(300, 20))
     assert (frame == 90).all()
-    stamp(frame, sprite, 80, 30)
+    stamp(frame, sprite, Pose(80, 30))
     assert (frame[:, :40] == 90).all()
     assert (frame[30, 70:] != 90).any()
 

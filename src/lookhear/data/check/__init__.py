@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lookhear.data.check.findings import Advance, Findings, Section, Trouble, by_reason
+from lookhear.data.check.findings import Findings, Section, Trouble, by_reason, row
 from lookhear.data.check.gaze import check_fixations, check_osie, check_stavis
 from lookhear.data.check.tagged import check_ave, check_clips
 from lookhear.data.readers.ave import ANNOTATIONS
@@ -19,11 +19,12 @@ from lookhear.data.readers.tables import (
 )
 from lookhear.data.shards import MANIFEST, read_manifest, read_record
 from lookhear.errors import LookhearError
+from lookhear.progress import Progress, unseen
 
-Look = Callable[[Path, Advance], Section]
+Look = Callable[[Path, Progress], Section]
 
 
-def check(path: Path, advance: Advance = lambda _: None) -> Findings:
+def check(path: Path, advance: Progress = unseen) -> Findings:
     """Find out what a path holds, in all layouts that are read here, and what is wrong with it.
 
     Every clip that is there is opened and its first frame decoded. Of gaze in STAViS's layout,
@@ -31,7 +32,7 @@ def check(path: Path, advance: Advance = lambda _: None) -> Findings:
 
     Args:
         path: A folder, or a table.
-        advance: Called with a number of clips or pictures that were looked at.
+        advance: Is told a number of clips or pictures that were looked at.
 
     Raises:
         LookhearError: If there is no such path, or nothing there is known.
@@ -74,7 +75,7 @@ def _table_look(path: Path) -> Look:
     )
 
 
-def _found(look: Look, path: Path, advance: Advance) -> Section:
+def _found(look: Look, path: Path, advance: Progress) -> Section:
     """What a look finds; that it cannot even begin is a finding, too."""
     try:
         return look(path, advance)
@@ -82,7 +83,7 @@ def _found(look: Look, path: Path, advance: Advance) -> Section:
         return Section(str(error).removeprefix(f"{path}{os.sep}"), unit="clips")
 
 
-def check_prepared(root: Path, advance: Advance) -> Section:
+def check_prepared(root: Path, advance: Progress) -> Section:
     """Look at a folder of prepared moments, every byte of it."""
     manifest = read_manifest(root)
     shards = [f"{name}.tar" for names in manifest.shards.values() for name in names]
@@ -93,8 +94,7 @@ def check_prepared(root: Path, advance: Advance) -> Section:
         advance(1)
     rows: list[tuple[str, ...]] = [("split", "clips", "moments", "shards")]
     for split, names in manifest.shards.items():
-        numbers = (manifest.clips[split], manifest.moments[split], len(names))
-        rows.append((split, *(f"{number:,}" for number in numbers)))
+        rows.append(row(split, manifest.clips[split], manifest.moments[split], len(names)))
     total = sum(manifest.moments.values())
     unfinished = "not finished: run lookhear prepare again"
     return Section(

@@ -1,18 +1,14 @@
 """What a look at a data set has found, and how it is said on one screen."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lookhear.data.readers.tagged import Fault
-
-Advance: TypeAlias = Callable[[int], object]
-"""Called with a number of clips or pictures that were looked at."""
 
 SCREEN_LINES, SCREEN_COLUMNS = 28, 80
 MAX_ROWS = 8  # of a table
@@ -25,19 +21,12 @@ _ROOM = (
 
 @dataclass(frozen=True)
 class Trouble:
-    """Things of which the same is wrong or odd.
+    """Things of which the same is wrong or odd."""
 
-    Attributes:
-        what: What it is, as a heading.
-        cases: All of them, the first of which are shown.
-        total: Of how many they are; 0 where that says nothing.
-        advice: What to do, or what it means.
-    """
-
-    what: str
-    cases: Sequence[str]
-    total: int = 0
-    advice: str = ""
+    what: str  # what it is, as a heading
+    cases: Sequence[str]  # all of them, the first of which are shown
+    total: int = 0  # of how many they are; 0 where that says nothing
+    advice: str = ""  # what to do, or what it means
 
     def heading(self) -> str:
         """Say what it is and how much of it there is."""
@@ -47,38 +36,23 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Section:
-    """What was found of one layout.
+    """What was found of one layout."""
 
-    Attributes:
-        title: Which layout.
-        unit: What is counted, in the plural.
-        usable: How many there are with nothing in the way of using them.
-        total: How many are listed.
-        rows: A table, its headings first; may be empty.
-        facts: Lines on the whole.
-        troubles: What is wrong or odd; kinds without a case do not matter.
-    """
-
-    title: str
-    unit: str
-    usable: int = 0
-    total: int = 0
-    rows: Sequence[Sequence[str]] = ()
-    facts: Sequence[str] = ()
-    troubles: Sequence[Trouble] = ()
+    title: str  # which layout
+    unit: str  # what is counted, in the plural
+    usable: int = 0  # how many there are with nothing in the way of using them
+    total: int = 0  # how many are listed
+    rows: Sequence[Sequence[str]] = ()  # A table, its headings first; may be empty
+    facts: Sequence[str] = ()  # lines on the whole
+    troubles: Sequence[Trouble] = ()  # what is wrong or odd; kinds without a case do not matter
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found at a path.
+    """What was found at a path."""
 
-    Attributes:
-        path: The path.
-        sections: One for each layout that is there.
-    """
-
-    path: Path
-    sections: tuple[Section, ...]
+    path: Path  # the path
+    sections: tuple[Section, ...]  # one for each layout that is there
 
     @property
     def usable(self) -> int:
@@ -92,6 +66,11 @@ def by_reason(faults: Iterable[Fault]) -> list[Trouble]:
     for fault in faults:
         cases.setdefault(fault.reason, []).append(fault.what)
     return [Trouble(f"{reason[:1].upper()}{reason[1:]}", what) for reason, what in cases.items()]
+
+
+def row(name: str, *numbers: int) -> tuple[str, ...]:
+    """A row of a table."""
+    return (name, *(f"{number:,}" for number in numbers))
 
 
 def names_in(folder: Path) -> set[str]:

@@ -1,95 +1,90 @@
 """Looking at clips with one tag each: which are there, open and are long enough; how balanced."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lookhear.data.check.findings import Advance, Section, Trouble, by_reason, names_in
+from lookhear.data.check.findings import Section, Trouble, by_reason, names_in, row
 from lookhear.data.moment import seconds_of
 from lookhear.data.readers.ave import VIDEOS, read_ave
 from lookhear.data.readers.tables import read_clips
 from lookhear.data.readers.tagged import SPLITS, TaggedClip, TaggedClips, size_of
 from lookhear.errors import LookhearError
-from lookhear.media import Clip, open_clip
+from lookhear.media import open_clip
+from lookhear.progress import Progress
 
 
-def check_ave(root: Path, advance: Advance) -> Section:
+def check_ave(root: Path, advance: Progress) -> Section:
     """Look at a folder in AVE's layout; the videos need not be there."""
     clips, folder = read_ave(root), root / VIDEOS
     unlisted = sorted(names_in(folder) - {clip.path.name for clip in clips.clips})
     return _section(
         "AVE's layout: clips with one tag each",
         clips,
-        _open_videos(clips, folder, advance),
-        advice=f"expected as {VIDEOS}/<VideoID>.mp4",
-        more=Trouble(f"Files in {VIDEOS}/ that no list names", unlisted),
+        _Videos(folder).open(clips, advance),
+        f"expected as {VIDEOS}/<VideoID>.mp4",
+        Trouble(f"Files in {VIDEOS}/ that no list names", unlisted),
     )
 
 
-def check_clips(path: Path, advance: Advance) -> Section:
+def check_clips(path: Path, advance: Progress) -> Section:
     """Look at a table of tagged clips; they need not be there."""
     clips = read_clips(path)
-    title = f"{path.name}: clips with one tag each"
-    return _section(title, clips, _open_videos(clips, path.parent, advance))
+    videos = _Videos(path.parent).open(clips, advance)
+    return _section(f"{path.name}: clips with one tag each", clips, videos)
 
 
 @dataclass
 class _Videos:
-    """The files of tagged clips.
-
-    Attributes:
-        folder: Where they are.
-        missing: Those that are not there.
-        broken: Those that cannot be opened, and why.
-        silent: Those without sound.
-        duration: Seconds for which those that can be opened have a picture, 0 where the header
-            does not tell.
-    """
+    """The files of tagged clips in a folder."""
 
     folder: Path
     missing: list[Path] = field(default_factory=list)
-    broken: dict[Path, str] = field(default_factory=dict)
+    broken: dict[Path, str] = field(default_factory=dict)  # and why
     silent: list[Path] = field(default_factory=list)
+    # Seconds for which those that can be opened have a picture, 0 where the header does not tell.
     duration: dict[Path, float] = field(default_factory=dict)
+
+    def open(self, clips: TaggedClips, advance: Progress) -> "_Videos":
+        """Open them all, once each."""
+        for path in dict.fromkeys(clip.path for clip in clips.clips):
+            advance(1)
+            if size_of(path) is None:
+                self.missing.append(path)
+                continue
+            try:
+                clip = open_clip(path)
+            except LookhearError as error:
+                self.broken[path] = str(error).removeprefix(f"{path}: ")
+                continue
+            seconds = clip.duration or 0.0
+            if clip.frame_count and clip.frame_rate:  # the sound may go on for longer
+                seconds = clip.frame_count / clip.frame_rate
+            self.duration[path] = seconds
+            if not clip.has_sound:
+                self.silent.append(path)
+        return self
 
     def name(self, path: Path) -> str:
         """How the list has it."""
         return path.relative_to(self.folder).as_posix()
 
-
-def _open_videos(clips: TaggedClips, folder: Path, advance: Advance) -> _Videos:
-    videos = _Videos(folder)
-    for path in dict.fromkeys(clip.path for clip in clips.clips):
-        advance(1)
-        if size_of(path) is None:
-            videos.missing.append(path)
-            continue
-        try:
-            clip = open_clip(path)
-        except LookhearError as error:
-            videos.broken[path] = str(error).removeprefix(f"{path}: ")
-            continue
-        videos.duration[path] = _picture_seconds(clip)
-        if not clip.has_sound:
-            videos.silent.append(path)
-    return videos
-
-
-def _picture_seconds(clip: Clip) -> float:
-    # The sound may go on for longer, and the clip with it.
-    if clip.frame_count and clip.frame_rate:
-        return clip.frame_count / clip.frame_rate
-    return clip.duration or 0.0
+    def is_short(self, clip: TaggedClip) -> bool:
+        """Whether the last of the clip's moments comes after its end."""
+        duration, seconds = self.duration.get(clip.path), seconds_of(clip.start, clip.end)
+        return bool(duration and seconds and duration <= seconds[-1] + 0.5)
 
 
 def _section(
-    title: str, clips: TaggedClips, videos: _Videos, advice: str = "", more: Trouble | None = None
+    title: str, clips: TaggedClips, videos: _Videos, advice: str = "", *more: Trouble
 ) -> Section:
     name, total = videos.name, len({clip.path for clip in clips.clips})
     empty = [clip for clip in clips.clips if not seconds_of(clip.start, clip.end)]
-    short = [clip for clip in clips.clips if _is_short(clip, videos)]
+    short = [clip for clip in clips.clips if videos.is_short(clip)]
     opened = [clip for clip in clips.clips if clip.path in videos.duration]
+    splits: dict[Path, set[str]] = {}
+    for clip in clips.clips:
+        splits.setdefault(clip.path, set()).add(clip.split)
     troubles = (
         Trouble("Missing videos", [name(path) for path in videos.missing], total, advice),
         Trouble(
@@ -109,12 +104,12 @@ def _section(
         ),
         Trouble(
             "Videos that are in two splits",
-            [name(path) for path in _in_two_splits(clips)],
+            [name(path) for path, of_one in splits.items() if len(of_one) > 1],
             total,
             "listed with other tags or times",
         ),
         Trouble("Categories without a clip in a split", _absent_categories(clips)),
-        *([more] if more else []),
+        *more,
     )
     return Section(
         title,
@@ -125,19 +120,6 @@ def _section(
         facts=(*_balance(clips), *clips.notes),
         troubles=troubles,
     )
-
-
-def _is_short(clip: TaggedClip, videos: _Videos) -> bool:
-    """Whether the last of the clip's moments comes after its end."""
-    duration, seconds = videos.duration.get(clip.path), seconds_of(clip.start, clip.end)
-    return bool(duration and seconds and duration <= seconds[-1] + 0.5)
-
-
-def _in_two_splits(clips: TaggedClips) -> list[Path]:
-    splits: dict[Path, set[str]] = {}
-    for clip in clips.clips:
-        splits.setdefault(clip.path, set()).add(clip.split)
-    return [path for path, of_one in splits.items() if len(of_one) > 1]
 
 
 def _absent_categories(clips: TaggedClips) -> list[str]:
@@ -151,7 +133,7 @@ def _absent_categories(clips: TaggedClips) -> list[str]:
 
 
 def _balance(clips: TaggedClips) -> list[str]:
-    counts = clips.count().most_common()
+    counts = Counter(clip.tag for clip in clips.clips).most_common()
     if not counts or counts[0][1] == counts[-1][1]:
         return []
     (largest, most), (smallest, fewest) = counts[0], counts[-1]
@@ -164,12 +146,12 @@ def _rows(clips: TaggedClips, missing: set[Path]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("split", "clips", "there", "seconds", "categories", "fewest", "most")
     ]
-    splits: list[tuple[str, Sequence[TaggedClip]]] = [(s, clips.of_split(s)) for s in SPLITS]
-    for split, listed in (*splits, ("all", clips.clips)):
+    listed_in = {split: clips.of_split(split) for split in SPLITS}
+    for split, listed in (*listed_in.items(), ("all", clips.clips)):
         if listed:
             counts = Counter(clip.tag for clip in listed).values()
             there = sum(clip.path not in missing for clip in listed)
             length = round(sum(clip.end - clip.start for clip in listed))
             numbers = (len(listed), there, length, len(counts), min(counts), max(counts))
-            rows.append((split, *(f"{number:,}" for number in numbers)))
+            rows.append(row(split, *numbers))
     return rows

@@ -29,7 +29,15 @@ ANNOTATIONS = "Annotations.txt"
 SPLIT_LISTS: dict[Split, str] = {split: f"{split}Set.txt" for split in SPLITS}
 VIDEOS = "AVE"
 HEADER = "Category&VideoID&Quality&StartTime&EndTime"
-MAX_LIST_BYTES = 16 * 2**20  # a hundred times AVE's
+_CATEGORIES = (
+    "Accordion; Acoustic guitar; Baby cry, infant cry; Banjo; Bark; Bus; Cat; Chainsaw; "
+    "Church bell; Clock; Female speech, woman speaking; Fixed-wing aircraft, airplane; Flute; "
+    "Frying (food); Goat; Helicopter; Horse; Male speech, man speaking; Mandolin; Motorcycle; "
+    "Race car, auto racing; Rodents, rats, mice; Shofar; Toilet flush; Train horn; Truck; "
+    "Ukulele; Violin, fiddle"
+)
+CATEGORIES = tuple(_CATEGORIES.split("; "))
+"""In the published order: sorted by name."""
 
 
 class _Entry(NamedTuple):
@@ -56,38 +64,34 @@ def read_ave(root: Path | str) -> TaggedClips:
     root = Path(root)
     if not (root / ANNOTATIONS).exists():
         raise LookhearError(f"{root}: not a folder in AVE's layout; it must hold {ANNOTATIONS}")
-    lines, faults = _read_list(root / ANNOTATIONS)
-    lists = {split: root / name for split, name in SPLIT_LISTS.items()}
-    split_lists = {split: path for split, path in lists.items() if path.exists()}
-    split_of: dict[_Entry, Split] = {} if split_lists else dict.fromkeys(lines, "train")
-    for split, path in split_lists.items():
-        entries, split_faults = _read_list(path)
-        faults += split_faults
-        for entry, line in entries.items():
+    faults: list[Fault] = []
+    lines = _read_list(root / ANNOTATIONS, faults)
+    absent = [name for name in SPLIT_LISTS.values() if not (root / name).exists()]
+    split_of: dict[_Entry, Split] = {}
+    if len(absent) == len(SPLIT_LISTS):
+        split_of = dict.fromkeys(lines, "train")
+        notes = ["There are no split lists: all is for training"]
+    else:
+        notes = [f"There is no {' and no '.join(absent)}"] if absent else []
+    for split, name in SPLIT_LISTS.items():
+        if name in absent:
+            continue
+        for entry, line in _read_list(root / name, faults).items():
             if entry not in lines:
-                faults.append(Fault(f"{path.name}, line {line}", f"not in {ANNOTATIONS}"))
+                faults.append(Fault(f"{name}, line {line}", f"not in {ANNOTATIONS}"))
             elif entry in split_of:
                 first = SPLIT_LISTS[split_of[entry]]
-                faults.append(Fault(f"{path.name}, line {line}", f"in {first} already"))
+                faults.append(Fault(f"{name}, line {line}", f"in {first} already"))
             else:
                 split_of[entry] = split
-    faults += [
-        Fault(f"{ANNOTATIONS}, line {line}", "in no split list")
-        for entry, line in lines.items()
-        if entry not in split_of
-    ]
-    clips = tuple(
-        TaggedClip(ave_video(root, entry.video_id), entry.tag, *entry[2:], split_of[entry])
-        for entry in lines
-        if entry in split_of
-    )
-    absent = [path.name for split, path in lists.items() if split not in split_lists]
-    if not split_lists:
-        return TaggedClips(
-            root, clips, tuple(faults), ("There are no split lists: all is for training",)
-        )
-    notes = (f"There is no {' and no '.join(absent)}",) if absent else ()
-    return TaggedClips(root, clips, tuple(faults), notes)
+    clips = []
+    for entry, line in lines.items():
+        if entry in split_of:
+            video = ave_video(root, entry.video_id)
+            clips.append(TaggedClip(video, entry.tag, entry.start, entry.end, split_of[entry]))
+        else:
+            faults.append(Fault(f"{ANNOTATIONS}, line {line}", "in no split list"))
+    return TaggedClips(root, tuple(clips), tuple(faults), tuple(notes))
 
 
 def write_ave(root: Path, clips: Sequence[TaggedClip]) -> None:
@@ -114,14 +118,13 @@ def _line(clip: TaggedClip) -> str:
     return f"{clip.tag}&{clip.name}&good&{clip.start:.10g}&{clip.end:.10g}\n"
 
 
-def _read_list(path: Path) -> tuple[dict[_Entry, int], list[Fault]]:
-    """The entries of a list, each with its line, and what of it cannot be used."""
-    faults: list[Fault] = []
-    return once_each(_without_header(path), _parse, path, faults), faults
+def _read_list(path: Path, faults: list[Fault]) -> dict[_Entry, int]:
+    """The entries of a list, each with its line; what of it cannot be used goes to `faults`."""
+    return once_each(_without_header(path), _parse, path, faults)
 
 
 def _without_header(path: Path) -> Iterator[tuple[int, str]]:
-    for place, (line, text) in enumerate(numbered_lines(path, MAX_LIST_BYTES)):
+    for place, (line, text) in enumerate(numbered_lines(path)):
         if place > 0 or text.replace(" ", "").casefold() != HEADER.casefold():
             yield line, text
 

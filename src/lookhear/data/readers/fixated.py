@@ -4,12 +4,17 @@ A position is continuous: a picture spans 0 to its width and 0 to its height, an
 belongs to the pixel `(floor(y), floor(x))`, counted from 0.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+import scipy.io
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
+
+from lookhear.errors import LookhearError
 
 # One degree of visual angle in OSIE's recordings: 24 pixels of pictures 800 pixels wide.
 DENSITY_SIGMA_PER_WIDTH = 24 / 800
@@ -31,10 +36,31 @@ class FixatedClip(Protocol):
         """Frames a second; frame `i`, from 0, is shown at `i / frame_rate` seconds."""
 
     def fixation_map(self, index: int) -> NDArray[np.uint8]:
-        """Number of fixations in each pixel of a frame, `(H, W)`."""
+        """Number of fixations in each pixel of a frame, `(H, W)`; over 255 count as 255."""
 
     def density(self, index: int) -> NDArray[np.float32]:
         """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fixated:
+    """A picture or clip and where everyone looked who saw it.
+
+    Attributes:
+        path: The file.
+        height: In pixels.
+        width: In pixels.
+        x: `(N,)` float64 columns, in `[0, width)`.
+        y: `(N,)` float64 rows, in `[0, height)`.
+        observer: `(N,)` int64, which person looked there, from 0.
+    """
+
+    path: Path
+    height: int
+    width: int
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    observer: NDArray[np.int64]
 
 
 def is_inside(
@@ -47,17 +73,14 @@ def is_inside(
 def count_fixations(
     x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int
 ) -> NDArray[np.uint8]:
-    """Number of fixations in each pixel.
+    """Number of fixations in each pixel of a picture, `(height, width)`; over 255 count as 255.
 
     Args:
         x: `(N,)` columns, 0 to `width`; what rounding has put on the far edge belongs to the
             last pixel.
         y: `(N,)` rows, 0 to `height`.
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-
-    Returns:
-        `(height, width)` uint8 counts; more than 255 in one pixel count as 255.
+        height: In pixels.
+        width: In pixels.
     """
     rows = np.minimum(y.astype(np.int64), height - 1)
     columns = np.minimum(x.astype(np.int64), width - 1)
@@ -66,10 +89,7 @@ def count_fixations(
 
 
 def density_of(fixations: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Blur a fixation map by a degree of visual angle, as `lookhear.metrics.density` does.
-
-    Args:
-        fixations: `(H, W)` counts.
+    """Blur counts `(H, W)` by a degree of visual angle, as `lookhear.metrics.density` does.
 
     Returns:
         `(H, W)` float32, the highest 1; 0 throughout where nobody looked.
@@ -94,3 +114,29 @@ def _spread(size: int, sigma: float) -> NDArray[np.float32]:
     """
     pixels = np.eye(size, dtype=np.float32)
     return np.asarray(gaussian_filter1d(pixels, sigma, axis=1, mode="mirror"), np.float32)
+
+
+def read_mat(path: Path, variable: str, *, simplify: bool) -> Any:
+    """Read a variable of a MAT-file, with cells and structs as lists and dicts if simplified.
+
+    Raises:
+        LookhearError: The file is missing, damaged, too new, or has no such variable.
+    """
+    try:
+        read = scipy.io.loadmat(
+            str(path), appendmat=False, variable_names=[variable], simplify_cells=simplify
+        )
+    except FileNotFoundError as error:
+        raise LookhearError(f"{path}: no such file; copy the annotations again") from error
+    except NotImplementedError as error:
+        raise LookhearError(
+            f"{path}: a MAT-file of version 7.3, which is not read; save it with -v7"
+        ) from error
+    # A damaged file makes SciPy raise a dozen unrelated kinds of error.
+    except Exception as error:
+        raise LookhearError(
+            f"{path}: not a MAT-file, or damaged ({type(error).__name__}); copy it again"
+        ) from error
+    if variable not in read:
+        raise LookhearError(f"{path}: has no variable {variable}; check what it is")
+    return read[variable]

@@ -1,4 +1,7 @@
-"""Lists written by others: read whatever is in them, believed only after a look."""
+"""Lists written by others: read whatever is in them, believed only after a look.
+
+What reads a field of an entry raises `BadEntryError` where it cannot be used.
+"""
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -12,6 +15,7 @@ Row = TypeVar("Row")
 Entry = TypeVar("Entry", bound=Hashable)
 
 MAX_NAME_BYTES = 200  # leaves room for what file names have after it; 255 is the usual limit
+MAX_LIST_BYTES = 16 * 2**20  # a hundred times AVE's
 LATEST = 1e6  # seconds, 11 days; a later time is a slip
 _SNIFFED_BYTES = 8192
 _BINARY_SHARE = 0.05  # of control characters; random bytes have 0.11, UTF-16 has 0.5
@@ -34,10 +38,8 @@ class BadEntryError(Exception):
 
     def fault(self, path: Path, line: int) -> Fault:
         """Say it of a line of a file."""
-        where = f"{path.name}, line {line}"
-        return Fault(
-            where if self.culprit is None else f"{where}, {shown(self.culprit)}", str(self)
-        )
+        culprit = "" if self.culprit is None else f", {shown(self.culprit)}"
+        return Fault(f"{path.name}, line {line}{culprit}", self.reason)
 
 
 def shown(text: str) -> str:
@@ -63,21 +65,17 @@ def check_text(path: Path) -> None:
         raise LookhearError(f"{path}: not a list in UTF-8 text; replace it")
 
 
-def numbered_lines(path: Path, max_bytes: int) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a list that are not blank, each with its number, from 1.
 
     What is not UTF-8 comes as lone surrogates, on which `utf8` raises.
-
-    Args:
-        path: The list.
-        max_bytes: How long such a list may be.
 
     Raises:
         LookhearError: There is no such file, it is no text or it is too long.
     """
     check_text(path)
-    if path.stat().st_size > max_bytes:
-        raise LookhearError(f"{path}: over {max_bytes // 2**20} MiB, too long for such a list")
+    if path.stat().st_size > MAX_LIST_BYTES:
+        raise LookhearError(f"{path}: over {MAX_LIST_BYTES // 2**20} MiB, too long for such a list")
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         for number, line in enumerate(file, 1):
             if text := line.strip():
@@ -109,11 +107,7 @@ def once_each(
 
 
 def utf8(text: str) -> str:
-    """A text that was UTF-8 in the file.
-
-    Raises:
-        BadEntryError: It was not.
-    """
+    """A text that was UTF-8 in the file."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -122,11 +116,7 @@ def utf8(text: str) -> str:
 
 
 def label(text: str, what: str) -> str:
-    """A text that says something and can be printed.
-
-    Raises:
-        BadEntryError: It is empty or has control characters in it.
-    """
+    """A text that says something and can be printed."""
     if not text:
         raise BadEntryError(f"the {what} is empty")
     if not text.isprintable():
@@ -134,15 +124,17 @@ def label(text: str, what: str) -> str:
     return text
 
 
-def plain_name(text: str, what: str) -> str:
-    """A name that leads nowhere but to a file of that name, on any system.
+def is_plain(name: str) -> bool:
+    """Whether a name leads nowhere but to a file of that name, on any system."""
+    leads_elsewhere = name in ("", ".", "..") or PureWindowsPath(name).name != name
+    return name.isprintable() and not leads_elsewhere
 
-    Raises:
-        BadEntryError: It is empty, a path, has control characters in it or is too long.
-    """
+
+def plain_name(text: str, what: str) -> str:
+    """A name that is plain and not too long for a file's."""
     if not text:
         raise BadEntryError(f"the {what} is empty")
-    if text in (".", "..") or PureWindowsPath(text).name != text or not text.isprintable():
+    if not is_plain(text):
         raise BadEntryError(f"the {what} is not a plain file name", text)
     if len(text.encode()) > MAX_NAME_BYTES:
         raise BadEntryError(f"the {what} is longer than {MAX_NAME_BYTES} bytes", text)
@@ -150,11 +142,7 @@ def plain_name(text: str, what: str) -> str:
 
 
 def number(text: str, what: str) -> float:
-    """A finite number.
-
-    Raises:
-        BadEntryError: It is none.
-    """
+    """A finite number."""
     try:
         value = float(text)
     except ValueError:
@@ -165,11 +153,7 @@ def number(text: str, what: str) -> float:
 
 
 def seconds(text: str, what: str) -> float:
-    """A time.
-
-    Raises:
-        BadEntryError: It is no number, not finite, negative or later than `LATEST`.
-    """
+    """A time, neither negative nor later than `LATEST`."""
     time = number(text, f"the {what}")
     if time < 0:
         raise BadEntryError(f"the {what} is negative", text)
@@ -179,11 +163,7 @@ def seconds(text: str, what: str) -> float:
 
 
 def span(start: str, end: str) -> tuple[float, float]:
-    """A start and an end in seconds, which may coincide.
-
-    Raises:
-        BadEntryError: One is no time, or the end comes first.
-    """
+    """A start and an end in seconds, which may coincide."""
     first, last = seconds(start, "start"), seconds(end, "end")
     if last < first:
         raise BadEntryError("the end is before the start", f"{start} to {end}")

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
-from lookhear.data.readers.fixated import count_fixations, is_inside
+from lookhear.data.readers.fixated import Fixated, count_fixations, is_inside, read_mat
+from lookhear.data.readers.lists import is_plain
 from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
+from lookhear.words import named
 
 STIMULI, FIXATION_FILE = Path("data", "stimuli"), Path("data", "eye", "fixations.mat")
 
@@ -28,28 +29,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class FixatedPicture:
+class FixatedPicture(Fixated):
     """A still picture and the fixations of everyone who looked at it.
 
-    A position is continuous: the picture spans 0 to `width` and 0 to `height`, and a fixation
-    belongs to the pixel `(floor(y), floor(x))`, counted from 0.
-
     Attributes:
-        path: The picture file.
-        height: In pixels.
-        width: In pixels.
-        x: `(N,)` float64 columns, in `[0, width)`.
-        y: `(N,)` float64 rows, in `[0, height)`.
-        observer: `(N,)` int64, which person of the picture's list looked there.
         duration: `(N,)` float64, milliseconds.
     """
 
-    path: Path
-    height: int
-    width: int
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    observer: NDArray[np.int64]
     duration: NDArray[np.float64]
 
     @property
@@ -103,16 +89,14 @@ def read_osie(
         )
     people = _read_fixation_file(fixation_file)
     for asked in (names or (), exclude):
-        unknown = [name for name in asked if name not in people]
-        if unknown:
-            raise LookhearError(f"{fixation_file}: has no {_listed(unknown)}; check the names")
-
+        if unknown := [name for name in asked if name not in people]:
+            raise LookhearError(f"{fixation_file}: has no {named(unknown)}; check the names")
     wanted = [name for name in (people if names is None else names) if name not in exclude]
     missing = [name for name in wanted if not (stimuli / name).is_file()]
     if missing and (names is not None or len(missing) == len(wanted)):
-        raise LookhearError(f"{stimuli}: has no {_listed(missing)}, which fixations.mat names")
+        raise LookhearError(f"{stimuli}: has no {named(missing)}, which fixations.mat names")
     if missing:
-        log.warning("%s: left out, as there is no such picture: %s", stimuli, _listed(missing))
+        log.warning("%s: left out, as there is no such picture: %s", stimuli, named(missing))
     absent = set(missing)
     pictures = [
         _picture(stimuli / name, people[name], fixation_file)
@@ -149,42 +133,36 @@ def read_names(path: Path | str) -> list[str]:
     return names
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-
-
 def _read_fixation_file(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The people of each picture, by picture name."""
+    cells = _as_list(read_mat(path, "fixations", simplify=True))
     try:
-        cells = _as_list(scipy.io.loadmat(path, simplify_cells=True)["fixations"])
         people = {cell["img"]: _as_list(cell["subjects"]) for cell in cells}
-    # A damaged file makes SciPy raise a dozen unrelated kinds of error.
-    except Exception as error:
-        raise LookhearError(
-            f"{path}: not OSIE's fixation file, or damaged ({type(error).__name__}); replace it"
-        ) from error
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise LookhearError(f"{path}: not OSIE's fixation file; replace it") from error
     if not people:
         raise LookhearError(f"{path}: names no picture")
     if len(people) < len(cells):
         raise LookhearError(f"{path}: names a picture twice")
     for name in people:
         # Else a hostile file could have any file of the machine read.
-        if not isinstance(name, str) or "\\" in name or Path(name).name != name:
+        if not isinstance(name, str) or not is_plain(name):
             raise LookhearError(f"{path}: {name!r} is not the name of a file in data/stimuli")
     return people
 
 
 def _as_list(cells: Any) -> list[Any]:
     """Undo SciPy's squeezing of a cell array of one."""
-    return [cells] if isinstance(cells, dict) else list(cells)
+    return [cells] if isinstance(cells, dict) or not np.iterable(cells) else list(cells)
 
 
 def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> FixatedPicture:
     height, width = read_still(path).shape[:2]
     try:
-        x = [np.asarray(person["fix_x"], np.float64).ravel() for person in people]
-        y = [np.asarray(person["fix_y"], np.float64).ravel() for person in people]
-        duration = [np.asarray(person["fix_duration"], np.float64).ravel() for person in people]
+        x, y, duration = (
+            [np.asarray(person[column], np.float64).ravel() for person in people]
+            for column in ("fix_x", "fix_y", "fix_duration")
+        )
         observer = np.repeat(np.arange(len(people)), [len(of_one) for of_one in x])
         table = np.stack([np.concatenate(column) for column in (x, y, duration)])
     except (KeyError, TypeError, ValueError) as error:
@@ -192,7 +170,5 @@ def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> F
             f"{fixation_file}: the fixations of {path.name} cannot be read ({error})"
         ) from error
     inside = is_inside(table[0], table[1], height, width)
-    x_inside, y_inside, duration_inside = table[:, inside]
-    return FixatedPicture(
-        path, height, width, x_inside, y_inside, observer[inside], duration_inside
-    )
+    x_inside, y_inside, of_inside = table[:, inside]
+    return FixatedPicture(path, height, width, x_inside, y_inside, observer[inside], of_inside)

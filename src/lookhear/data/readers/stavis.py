@@ -16,7 +16,6 @@ https://github.com/atsiami/STAViS.
 """
 
 import io
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -28,18 +27,17 @@ import numpy as np
 import scipy.io
 from numpy.typing import ArrayLike, NDArray
 
-from lookhear.data.readers.fixated import count_fixations, density_of, is_inside
+from lookhear.data.readers.fixated import count_fixations, density_of, is_inside, read_mat
 from lookhear.data.readers.lists import BadEntryError, numbered_lines, plain_name, utf8
-from lookhear.data.readers.stills import read_still
+from lookhear.data.readers.stills import jpeg, read_still
 from lookhear.data.readers.tagged import Fault
 from lookhear.errors import LookhearError
 from lookhear.files import write_whole
 
-Part: TypeAlias = Literal["train", "test"]
+FoldPart: TypeAlias = Literal["train", "test"]
 
 FRAMES, SOUND, ANNOTATIONS, FOLD_LISTS = "video_frames", "video_audio", "annotations", "fold_lists"
-MAX_LIST_BYTES = 16 * 2**20
-FRAME_QUALITY = 85  # of JPEG; a set has hundreds of thousands of frames
+FRAME_QUALITY, DENSITY_QUALITY = 85, 95  # of JPEG; a set has hundreds of thousands of frames
 MAX_FRAMES = 10**6  # eleven hours
 MAX_FRAME_RATE = 1000.0
 
@@ -50,14 +48,9 @@ _MAT_TITLE = b"MATLAB 5.0 MAT-file, fixations in each pixel".ljust(116)
 
 
 class Fold(NamedTuple):
-    """A list that a clip is in.
+    """A list that a clip is in: what it is for, and the fold's number, 0 where there are none."""
 
-    Attributes:
-        part: What the clip is for.
-        number: Of the fold, from 1; 0 where a database has no folds.
-    """
-
-    part: Part
+    part: FoldPart
     number: int
 
 
@@ -115,7 +108,15 @@ class EyeTrackedClip:
         Raises:
             LookhearError: If the file is missing, damaged or not such a map.
         """
-        return _read_fixation_map(self.fixation_path(index))
+        path = self.fixation_path(index)
+        counts = np.asarray(read_mat(path, _EYE_MAP, simplify=False))
+        if counts.ndim != 2 or counts.dtype.kind not in "fiub" or not counts.size:
+            raise LookhearError(f"{path}: {_EYE_MAP} is not a map of numbers; check what it is")
+        if not (np.isfinite(counts) & (counts >= 0)).all():
+            raise LookhearError(
+                f"{path}: {_EYE_MAP} has numbers in it that are no counts; replace it"
+            )
+        return np.asarray(np.minimum(counts, 255), np.uint8)
 
     def density(self, index: int) -> NDArray[np.float32]:
         """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1.
@@ -140,10 +141,6 @@ class EyeTrackedSet:
     database: str
     clips: tuple[EyeTrackedClip, ...]
     faults: tuple[Fault, ...] = ()
-
-    def of_fold(self, fold: Fold) -> list[EyeTrackedClip]:
-        """The clips of a list."""
-        return [clip for clip in self.clips if fold in clip.folds]
 
 
 def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTrackedSet]:
@@ -202,9 +199,9 @@ def write_gaze(
     counts = count_fixations(x[inside], y[inside], height, width)
     if density is None:
         density = np.rint(255 * density_of(counts)).astype(np.uint8)
-    _write(target.frame_path(index), _jpeg(picture[..., ::-1], FRAME_QUALITY))
+    _write(target.frame_path(index), jpeg(picture, FRAME_QUALITY))
     _write(target.fixation_path(index), _mat(counts))
-    _write(target.density_path(index), _jpeg(density))
+    _write(target.density_path(index), jpeg(density, DENSITY_QUALITY))
 
 
 def write_sound(
@@ -217,8 +214,19 @@ def write_sound(
     _write(root / SOUND / database / clip / f"{clip}.wav", file.getvalue())
 
 
+def _mat(counts: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    scipy.io.savemat(file, {_EYE_MAP: counts}, do_compression=True)  # type: ignore[arg-type]
+    return _MAT_TITLE + file.getvalue()[len(_MAT_TITLE) :]
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
 def write_fold(
-    root: Path, database: str, part: Part, fold: int, entries: Iterable[tuple[str, int, float]]
+    root: Path, database: str, part: FoldPart, fold: int, entries: Iterable[tuple[str, int, float]]
 ) -> None:
     """Write a fold list.
 
@@ -242,7 +250,7 @@ def _fold_lists(root: Path) -> dict[str, list[tuple[Fold, Path]]]:
     lists: dict[str, list[tuple[Fold, Path]]] = {}
     for path in sorted((root / FOLD_LISTS).glob("*_fps.txt")):
         if match := _FOLD_LIST.fullmatch(path.name):
-            part: Part = "train" if match["part"] == "train" else "test"
+            part: FoldPart = "train" if match["part"] == "train" else "test"
             fold = Fold(part, int(match["fold"] or 0))
             lists.setdefault(match["database"], []).append((fold, path))
     for of_one in lists.values():
@@ -254,7 +262,7 @@ def _read_database(root: Path, database: str, lists: list[tuple[Fold, Path]]) ->
     clips: dict[str, EyeTrackedClip] = {}
     faults: list[Fault] = []
     for fold, path in lists:
-        for line, text in numbered_lines(path, MAX_LIST_BYTES):
+        for line, text in numbered_lines(path):
             try:
                 clip = _parse(text, root, database)
                 clips[clip.name] = _in_fold(clips.get(clip.name, clip), fold, clip)
@@ -268,14 +276,17 @@ def _parse(text: str, root: Path, database: str) -> EyeTrackedClip:
     fields = utf8(text).rsplit(None, 2)
     if len(fields) != 3:
         raise BadEntryError("not a name, a number of frames and a frame rate", text)
-    name, frame_count, frame_rate = fields
-    return EyeTrackedClip(
-        root,
-        database,
-        plain_name(name, "name"),
-        _frame_count(frame_count),
-        _frame_rate(frame_rate),
-    )
+    name, frames, rate = plain_name(fields[0], "name"), fields[1], fields[2]
+    # Python's own int() would take 1_000 and other scripts' digits.
+    if not re.fullmatch(r"[0-9]{1,9}", frames) or not 1 <= int(frames) <= MAX_FRAMES:
+        raise BadEntryError(f"the number of frames is not one of 1 to {MAX_FRAMES}", frames)
+    try:
+        frame_rate = float(rate)
+    except ValueError:
+        frame_rate = 0.0
+    if not 0 < frame_rate <= MAX_FRAME_RATE:
+        raise BadEntryError("the frame rate is not a number of frames a second", rate)
+    return EyeTrackedClip(root, database, name, int(frames), frame_rate)
 
 
 def _in_fold(clip: EyeTrackedClip, fold: Fold, listed: EyeTrackedClip) -> EyeTrackedClip:
@@ -287,61 +298,3 @@ def _in_fold(clip: EyeTrackedClip, fold: Fold, listed: EyeTrackedClip) -> EyeTra
     if (clip.frame_count, clip.frame_rate) != (listed.frame_count, listed.frame_rate):
         raise BadEntryError("other numbers than in an earlier list", clip.name)
     return replace(clip, folds=(*clip.folds, fold))
-
-
-def _frame_count(text: str) -> int:
-    # Python's own int() would take 1_000 and other scripts' digits.
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_FRAMES:
-        raise BadEntryError(f"the number of frames is not one of 1 to {MAX_FRAMES}", text)
-    return int(text)
-
-
-def _frame_rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate <= MAX_FRAME_RATE:
-        raise BadEntryError("the frame rate is not a number of frames a second", text)
-    return rate
-
-
-def _read_fixation_map(path: Path) -> NDArray[np.uint8]:
-    try:
-        read = scipy.io.loadmat(str(path), appendmat=False, variable_names=[_EYE_MAP])
-    except FileNotFoundError as error:
-        raise LookhearError(f"{path}: no such file; copy the annotations again") from error
-    except NotImplementedError as error:
-        raise LookhearError(
-            f"{path}: a MAT-file of version 7.3, which is not read; save it with -v7"
-        ) from error
-    # A damaged file makes SciPy raise a dozen unrelated kinds of error.
-    except Exception as error:
-        raise LookhearError(
-            f"{path}: not a MAT-file, or damaged ({type(error).__name__}); copy it again"
-        ) from error
-    if _EYE_MAP not in read:
-        raise LookhearError(f"{path}: has no variable {_EYE_MAP}; check what it is")
-    counts = np.asarray(read[_EYE_MAP])
-    if counts.ndim != 2 or counts.dtype.kind not in "fiub" or not counts.size:
-        raise LookhearError(f"{path}: {_EYE_MAP} is not a map of numbers; check what it is")
-    if not (np.isfinite(counts) & (counts >= 0)).all():
-        raise LookhearError(f"{path}: {_EYE_MAP} has numbers in it that are no counts; replace it")
-    return np.asarray(np.minimum(counts, 255), np.uint8)
-
-
-def _mat(counts: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    variables = {_EYE_MAP: counts}
-    scipy.io.savemat(file, variables, do_compression=True)  # type: ignore[arg-type]
-    return _MAT_TITLE + file.getvalue()[len(_MAT_TITLE) :]
-
-
-def _jpeg(pixels: NDArray[np.integer], quality: int = 95) -> bytes:
-    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return encoded.tobytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

@@ -10,7 +10,7 @@ one frame that is shown at its time: someone who looks on in later frames has a 
 
 import csv
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.data.readers.fixated import count_fixations, density_of, is_inside
+from lookhear.data.readers.fixated import Fixated, count_fixations, density_of, is_inside
 from lookhear.data.readers.lists import (
     BadEntryError,
     check_text,
+    is_plain,
     label,
     number,
     once_each,
-    plain_name,
     seconds,
     span,
     utf8,
@@ -33,6 +33,7 @@ from lookhear.data.readers.lists import (
 from lookhear.data.readers.tagged import Fault, TaggedClip, TaggedClips
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
+from lookhear.progress import Progress, unseen
 
 CLIPS, FIXATIONS = "clips.csv", "fixations.csv"
 CLIP_COLUMNS = ("path", "tag", "start", "end")
@@ -41,32 +42,20 @@ ROUNDING = 1e-6  # of a frame, by which a frame's own time may seem to come befo
 
 
 @dataclass(frozen=True, eq=False)
-class FixatedVideo:
+class FixatedVideo(Fixated):
     """A clip and the looks of everyone who saw it, a `FixatedClip`.
 
     Attributes:
-        path: The file.
         name: Its path in the table.
-        height: In pixels.
-        width: In pixels.
         frame_count: By the clip's header.
         frame_rate: Frames a second, by the clip's header.
         frame: `(N,)` int64, the frame each look belongs to, in ascending order.
-        x: `(N,)` float64 columns, in `[0, width)`.
-        y: `(N,)` float64 rows, in `[0, height)`.
-        observer: `(N,)` int64, which person looked there, from 0.
     """
 
-    path: Path
     name: str
-    height: int
-    width: int
     frame_count: int
     frame_rate: float
     frame: NDArray[np.int64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    observer: NDArray[np.int64]
 
     def fixation_map(self, index: int) -> NDArray[np.uint8]:
         """Number of looks in each pixel of a frame, `(H, W)`; over 255 count as 255."""
@@ -110,16 +99,14 @@ def read_clips(path: Path | str) -> TaggedClips:
     return TaggedClips(path, tuple(clips), tuple(faults))
 
 
-def read_fixations(
-    path: Path | str, advance: Callable[[int], object] = lambda _: None
-) -> FixatedVideos:
+def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideos:
     """Read a table of looks, and the size and length of the clips it names.
 
     Looks outside their clip are left out and counted.
 
     Args:
         path: The table; of a long one, no more than the numbers is held.
-        advance: Called with the number of clips that were opened.
+        advance: Is told the number of clips that were opened.
 
     Raises:
         LookhearError: If there is no such file, it is not text or lacks a column.
@@ -206,11 +193,8 @@ def _inner_path(text: str) -> str:
     """A relative path that stays where it starts."""
     if not text:
         raise BadEntryError("the path is empty")
-    try:
-        for part in text.split("/"):
-            plain_name(part, "path")
-    except BadEntryError:
-        raise BadEntryError("the path is not one inside the table's folder", text) from None
+    if not all(map(is_plain, text.split("/"))):
+        raise BadEntryError("the path is not one inside the table's folder", text)
     return text
 
 
@@ -250,14 +234,14 @@ def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, 
     kept = kept[np.argsort(frame[kept], kind="stable")]
     video = FixatedVideo(
         clip.path,
-        name,
         clip.height,
         clip.width,
-        clip.frame_count,
-        clip.frame_rate,
-        frame[kept],
         x[kept],
         y[kept],
         np.array(looks.observer)[kept],
+        name,
+        clip.frame_count,
+        clip.frame_rate,
+        frame[kept],
     )
     return video, int((~in_time).sum()), int((in_time & ~in_picture).sum())

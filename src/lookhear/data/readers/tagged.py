@@ -1,7 +1,6 @@
 """Clips that carry one tag each, whatever layout they were listed in."""
 
 import stat
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +74,6 @@ class TaggedClips:
     def of_split(self, split: Split) -> Sequence[TaggedClip]:
         """The clips of a split, in the order of the list."""
         return [clip for clip in self.clips if clip.split == split]
-
-    def count(self) -> Counter[str]:
-        """How many clips there are of each tag."""
-        return Counter(clip.tag for clip in self.clips)
 
 
 def size_of(path: Path) -> int | None:

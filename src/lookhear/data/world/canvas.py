@@ -1,9 +1,10 @@
-"""What moving pictures of things are put together from: canvas, sprite, pose, shadow.
+"""What pictures of things are put together from: canvas, sprite, pose, shadow, colour, pattern.
 
 Places and sizes are in pixels of the picture, the centre of the first being (0, 0). Colours are
-RGB, 0 to 1.
+RGB, 0 to 1. A pattern is (h, w), 0 to 1, of coordinates (h, w), and repeats once a unit.
 """
 
+import colorsys
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -15,48 +16,29 @@ from lookhear.media.picture import Picture
 
 Floats: TypeAlias = NDArray[np.float64]
 
+SHARPNESS = 3.0  # of the edges of stripes and checks, over that of a sine's
 SPRITE_PIXELS = 2  # on a side of a picture's pixel
 
 
 class Pose(NamedTuple):
-    """How far a thing is from how it rests.
+    """How far a thing is from how it rests."""
 
-    Attributes:
-        x: pixels to the right.
-        y: pixels down.
-        angle: radians, clockwise.
-        stretch: its height over that at rest; its width changes the other way.
-        effort: 0 to 1, how much it looks like sounding.
-        scale: its size over that at rest.
-    """
-
-    x: float = 0.0
-    y: float = 0.0
-    angle: float = 0.0
-    stretch: float = 1.0
-    effort: float = 0.0
-    scale: float = 1.0
+    x: float = 0.0  # pixels to the right
+    y: float = 0.0  # pixels down
+    angle: float = 0.0  # radians, clockwise
+    stretch: float = 1.0  # its height over that at rest; its width changes the other way
+    scale: float = 1.0  # its size over that at rest
 
 
 class Sprite(NamedTuple):
-    """A picture of a thing.
+    """A picture of a thing."""
 
-    Attributes:
-        rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
-        x: of the thing's centre, in the sprite's own pixels, `SPRITE_PIXELS` to a picture's.
-        y: of the thing's centre, likewise.
-    """
-
-    rgba: NDArray[np.float32]
-    x: float
-    y: float
+    rgba: NDArray[np.float32]  # (h, w, 4) float32, 0 to 1, colours multiplied by alpha
+    x: float  # of the thing's centre, in the sprite's own pixels, `SPRITE_PIXELS` to a picture's
+    y: float  # of the thing's centre, likewise
 
     def outline(self) -> Floats:
-        """Return the convex hull of what is more opaque than not.
-
-        Returns:
-            (N, 2), x and y of its corners from the thing's centre, in the picture's pixels.
-        """
+        """Return the convex hull of what is more opaque than not: (N, 2), from its centre."""
         rows, columns = np.nonzero(self.rgba[..., 3] > 0.5)
         hull = cv2.convexHull(np.column_stack([columns, rows]).astype(np.float32))
         return (np.asarray(hull, np.float64).reshape(-1, 2) - (self.x, self.y)) / SPRITE_PIXELS
@@ -65,6 +47,10 @@ class Sprite(NamedTuple):
 class Canvas:
     """A transparent picture to paint a thing on, in units of the thing's radius.
 
+    Args:
+        radius: Of the thing, in pixels.
+        reach: Left, top, right and bottom of the canvas.
+
     Attributes:
         x: (h, w), 0 at the thing's centre.
         y: (h, w), downwards.
@@ -72,7 +58,6 @@ class Canvas:
     """
 
     def __init__(self, radius: float, reach: tuple[float, float, float, float]) -> None:
-        """Reach from ``left, top`` to ``right, bottom``."""
         left, top, right, bottom = reach
         self._left, self._top = left, top
         self.scale = radius * SPRITE_PIXELS
@@ -174,19 +159,10 @@ def shadow_on_wall(sprite: Sprite) -> Sprite:
     return Sprite(dark, sprite.x, sprite.y)
 
 
-def stamp(
-    frame: Picture,
-    sprite: Sprite,
-    x: float,
-    y: float,
-    angle: float = 0.0,
-    stretch: float = 1.0,
-    scale: float = 1.0,
-    strength: float = 1.0,
-) -> None:
-    """Lay a sprite over a frame, in place, its centre at (x, y), posed as in `Pose`."""
-    turned = _turned(angle, stretch, scale) / SPRITE_PIXELS
-    shift = np.array([x, y]) - turned @ (sprite.x, sprite.y)
+def stamp(frame: Picture, sprite: Sprite, pose: Pose) -> None:
+    """Lay a sprite over a frame, in place; it rests with its centre at (0, 0)."""
+    turned = _turned(pose) / SPRITE_PIXELS
+    shift = np.array([pose.x, pose.y]) - turned @ (sprite.x, sprite.y)
     rows, columns = sprite.rgba.shape[:2]
     corners = turned @ np.array([[0, columns, 0, columns], [0, 0, rows, rows]]) + shift[:, None]
     left, top = np.maximum(np.floor(corners.min(1)), 0).astype(int)
@@ -194,26 +170,19 @@ def stamp(
     if left >= right or top >= bottom:
         return
     matrix = np.column_stack([turned, shift - (left, top)])
-    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top)) * strength
+    patch = cv2.warpAffine(sprite.rgba, matrix, (right - left, bottom - top))
     under = frame[top:bottom, left:right]
     under[...] = (under * (1 - patch[..., 3:]) + 255 * patch[..., :3] + 0.5).astype(np.uint8)
 
 
-def placed(
-    outline: Floats,
-    x: float,
-    y: float,
-    angle: float = 0.0,
-    stretch: float = 1.0,
-    scale: float = 1.0,
-) -> Floats:
+def placed(outline: Floats, pose: Pose) -> Floats:
     """Return where `stamp` lays the points of a sprite's outline: (N, 2), x and y."""
-    return np.asarray(outline @ _turned(angle, stretch, scale).T + (x, y), np.float64)
+    return np.asarray(outline @ _turned(pose).T + (pose.x, pose.y), np.float64)
 
 
-def _turned(angle: float, stretch: float, scale: float) -> Floats:
-    cos, sin = np.cos(angle), np.sin(angle)
-    widened = np.array([scale / stretch, scale * stretch])
+def _turned(pose: Pose) -> Floats:
+    cos, sin = np.cos(pose.angle), np.sin(pose.angle)
+    widened = np.array([pose.scale / pose.stretch, pose.scale * pose.stretch])
     return np.asarray(np.array([[cos, -sin], [sin, cos]]) * widened, np.float64)
 
 
@@ -222,3 +191,64 @@ def clouds(chance: Generator, shape: tuple[int, int], down: int, across: int) ->
     cells = chance.standard_normal((down, across))
     smooth = cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_CUBIC)
     return np.asarray(smooth / smooth.std(), np.float64)
+
+
+class Palette(NamedTuple):
+    """Colours of a thing, RGB (3,)."""
+
+    main: Floats  # of most of it
+    shade: Floats  # the main one, darker
+    second: Floats  # of its parts and patterns
+    dark: Floats  # nearly black
+    light: Floats  # nearly white
+
+
+def stripes(u: Floats) -> Floats:
+    """Stripes across u; rings where u is a distance."""
+    return _sharp(np.sin(2 * np.pi * u))
+
+
+def checks(u: Floats, v: Floats) -> Floats:
+    """A chess board, two fields a unit."""
+    return _sharp(np.sin(2 * np.pi * u) * np.sin(2 * np.pi * v))
+
+
+def zigzag(u: Floats, v: Floats) -> Floats:
+    """Stripes across v that go up and down along u."""
+    return stripes(v + np.abs((u % 1) - 0.5))
+
+
+def dots(u: Floats, v: Floats, radius: float) -> Floats:
+    """Dots in rows, every other row set off by half a unit."""
+    row = np.floor(v)
+    u = u + 0.5 * (row % 2)
+    distance = np.hypot((u % 1) - 0.5, v - row - 0.5)
+    return np.asarray(((radius - distance) * 4 * SHARPNESS + 0.5).clip(0, 1), np.float64)
+
+
+def mix(pattern: Floats, inside: ArrayLike, outside: ArrayLike) -> Floats:
+    """Colour a pattern: (h, w, 3)."""
+    share = pattern[..., np.newaxis]
+    return np.asarray(share * np.asarray(inside) + (1 - share) * np.asarray(outside), np.float64)
+
+
+def colour(hue: float, saturation: float, value: float) -> Floats:
+    """RGB, (3,), of a hue in turns, and of a saturation and a value of 0 to 1."""
+    return np.array(colorsys.hsv_to_rgb(hue % 1, min(saturation, 1.0), min(value, 1.0)))
+
+
+def make_palette(hue: float, chance: Generator) -> Palette:
+    """Choose shades of a hue, in turns, and colours that go with it."""
+    saturation, value = chance.uniform(0.6, 0.85), chance.uniform(0.76, 0.95)
+    second = hue + chance.uniform(0.25, 0.75)
+    return Palette(
+        main=colour(hue, saturation, value),
+        shade=colour(hue - 0.01, saturation * 1.08, value * 0.72),
+        second=colour(second, chance.uniform(0.3, 0.75), chance.uniform(0.5, 0.95)),
+        dark=colour(hue + 0.02, 0.4, chance.uniform(0.13, 0.22)),
+        light=colour(hue, chance.uniform(0.05, 0.16), chance.uniform(0.92, 1.0)),
+    )
+
+
+def _sharp(wave: Floats) -> Floats:
+    return np.asarray((0.5 * SHARPNESS * wave).clip(-0.5, 0.5) + 0.5, np.float64)

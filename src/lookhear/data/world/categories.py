@@ -11,23 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Category:
-    """What all things of a category have in common; the rest varies from clip to clip.
+    """What all things of a category have in common; the rest varies from clip to clip."""
 
-    Attributes:
-        name: As AVE has it.
-        look: Which shape and texture, of `looks.LOOKS`.
-        hue: Where on the colour circle, in turns, the range of its colours begins.
-        motion: How it moves when it sounds, of `motions.MOTIONS`.
-        voice: How it sounds, of `voices.VOICES`.
-        pitch: The lowest of its range of pitches, in semitones above the voice's lowest.
-    """
-
-    name: str
-    look: str
-    hue: float
-    motion: str
-    voice: str
-    pitch: float
+    name: str  # as AVE has it
+    look: str  # which shape and texture, of `looks.LOOKS`
+    hue: float  # where on the colour circle, in turns, the range of its colours begins
+    motion: str  # how it moves when it sounds, of `motions.MOTIONS`
+    voice: str  # how it sounds, of `voices.VOICES`
+    pitch: float  # the lowest of its range of pitches, in semitones above the voice's lowest
 
 
 HUE_RANGE = 0.1  # turns

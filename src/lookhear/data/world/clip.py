@@ -12,13 +12,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from lookhear.data.observers import Observers, Sight
-from lookhear.data.world.canvas import Floats, Pose, placed, shadow_on_wall, stamp
+from lookhear.data.world.canvas import Floats, placed, shadow_on_wall, stamp
 from lookhear.data.world.categories import HUE_RANGE
 from lookhear.data.world.looks import paint
 from lookhear.data.world.scenarios import (
     FRAMES_PER_SECOND,
-    Part,
     Script,
+    Thing,
     Use,
     chance_of,
     split_of,
@@ -115,7 +115,7 @@ class WorldClip:
         """Return all that is true of it."""
         things = [
             Course(
-                actor.part.category.name,
+                actor.thing.category.name,
                 "target" if number == self._script.target else "other",
                 tuple(actor.box(index) for index in range(self._frame_count)),
             )
@@ -149,7 +149,7 @@ class WorldClip:
     @cached_property
     def _actors(self) -> "list[_Actor]":
         chance = self._chance(Use.LOOKS)
-        actors = [_Actor(part, self.times, chance) for part in self._script.parts]
+        actors = [_Actor(thing, self.times, chance) for thing in self._script.things]
         cameras = np.array([self._stage.camera(time) for time in self.times])
         _place(actors, cameras, self._chance(Use.PLACES))
         return actors
@@ -161,7 +161,7 @@ class WorldClip:
         begin, end = self._script.attended
         speeds = np.array([actor.speeds for actor in self._actors])
         for index, time in enumerate(self.times):
-            seen = tuple(i for i, actor in enumerate(self._actors) if actor.part.is_seen(time))
+            seen = tuple(i for i, actor in enumerate(self._actors) if actor.thing.is_seen(time))
             mover = max(seen, key=lambda thing: speeds[thing, index], default=None)
             if mover is not None and speeds[mover, index] < LEAST_SPEED:
                 mover = None
@@ -174,33 +174,28 @@ class _Actor:
     """A thing of a clip, painted, with its course.
 
     Attributes:
-        part: what it does.
-        poses: in each frame; places are in pixels.
+        thing: what it does.
         places: (T, 3) x, y and radius in each frame; from its own place until it is moved there.
         reach: (4,) left, top, right, bottom of all its boxes, from its own place.
         speeds: (T,) how far its outline moves on the stage, in its radii a second.
     """
 
-    def __init__(self, part: Part, times: list[float], chance: Generator) -> None:
-        self.part = part
-        hue = part.category.hue + chance.uniform(0, HUE_RANGE)
-        self._sprite = paint(part.category.look, hue, part.radius, chance)
+    def __init__(self, thing: Thing, times: list[float], chance: Generator) -> None:
+        self.thing = thing
+        hue = thing.category.hue + chance.uniform(0, HUE_RANGE)
+        self._sprite = paint(thing.category.look, hue, thing.radius, chance)
         self._shadow = shadow_on_wall(self._sprite)
-        self._seen = [part.is_seen(time) for time in times]
-        self.poses = [_in_pixels(part.pose(time), part.radius) for time in times]
-        self.places = np.array([(pose.x, pose.y, part.radius * pose.scale) for pose in self.poses])
+        self._seen = [thing.is_seen(time) for time in times]
+        poses = [thing.pose(time) for time in times]
+        self._poses = [p._replace(x=p.x * thing.radius, y=p.y * thing.radius) for p in poses]
+        self.places = np.array([(p.x, p.y, thing.radius * p.scale) for p in self._poses])
         outline = self._sprite.outline()
-        outlines = np.array(
-            [
-                placed(outline, x, y, pose.angle, pose.stretch, pose.scale)
-                for pose, (x, y, _) in zip(self.poses, self.places, strict=True)
-            ]
-        )  # (T, N, 2)
+        outlines = np.array([placed(outline, pose) for pose in self._poses])  # (T, N, 2)
         self._boxes = np.concatenate([outlines.min(1), outlines.max(1)], axis=1)
         while_seen = self._boxes[self._seen]
         self.reach = np.concatenate([while_seen[:, :2].min(0), while_seen[:, 2:].max(0)])
         steps = np.hypot(*np.moveaxis(np.diff(outlines, axis=0, prepend=outlines[:1]), 2, 0))
-        self.speeds = steps.mean(1) * FRAMES_PER_SECOND / part.radius
+        self.speeds = steps.mean(1) * FRAMES_PER_SECOND / thing.radius
 
     def move(self, path: Floats) -> None:
         """Move it to where its own place is in each frame: (T, 2) x and y."""
@@ -218,11 +213,10 @@ class _Actor:
         """Lay it over a frame, in place."""
         if not self._seen[index]:
             return
-        pose, (x, y, _) = self.poses[index], self.places[index]
+        pose, (x, y, _) = self._poses[index], self.places[index]
         right, down = (pose.scale * far for far in SHADOW)
-        shape = pose.angle, pose.stretch, pose.scale
-        stamp(frame, self._shadow, x + right, y + down, *shape)
-        stamp(frame, self._sprite, x, y, *shape)
+        stamp(frame, self._shadow, pose._replace(x=x + right, y=y + down))
+        stamp(frame, self._sprite, pose._replace(x=x, y=y))
 
 
 def _place(actors: list[_Actor], cameras: Floats, chance: Generator) -> None:
@@ -238,7 +232,3 @@ def _place(actors: list[_Actor], cameras: Floats, chance: Generator) -> None:
     overlaps = np.triu((sides + GAP).clip(0).prod(-1), 1).sum((1, 2))
     for actor, place in zip(actors, places[overlaps.argmin()], strict=True):
         actor.move(place - cameras)
-
-
-def _in_pixels(pose: Pose, radius: float) -> Pose:
-    return pose._replace(x=pose.x * radius, y=pose.y * radius)

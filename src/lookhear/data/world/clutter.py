@@ -6,8 +6,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.random import Generator
 
-from lookhear.data.world.canvas import Canvas, shadow_on_wall, stamp
-from lookhear.data.world.textures import Palette, dots, make_palette, mix, stripes
+from lookhear.data.world.canvas import (
+    Canvas,
+    Palette,
+    Pose,
+    dots,
+    make_palette,
+    mix,
+    shadow_on_wall,
+    stamp,
+    stripes,
+)
 from lookhear.media.picture import Picture
 
 REACH = 1.6  # of a canvas each way, in radii
@@ -21,12 +30,7 @@ def strew(
 ) -> None:
     """Lay so many pieces of clutter over a picture, in place, the far ones first.
 
-    Args:
-        picture: (H, W, 3).
-        kinds: what to choose from.
-        count: pieces.
-        top: the row above which nothing lies.
-        chance: decides what lies where, its size, its colour and how it is turned.
+    Nothing lies above the row ``top``; chance decides what lies where, how large and of which hue.
     """
     height, width = picture.shape[:2]
     for y in np.sort(chance.uniform(top, height, count)).tolist():
@@ -36,8 +40,8 @@ def strew(
         sprite = canvas.sprite()
         angle = chance.uniform(-np.pi, np.pi) if kind in LYING else chance.uniform(-0.1, 0.1)
         x = chance.uniform(0, width)
-        stamp(picture, shadow_on_wall(sprite), x + SHADOW[0], y + SHADOW[1], angle)
-        stamp(picture, sprite, x, y, angle)
+        stamp(picture, shadow_on_wall(sprite), Pose(x + SHADOW[0], y + SHADOW[1], angle))
+        stamp(picture, sprite, Pose(x, y, angle))
 
 
 def pebble(canvas: Canvas, palette: Palette, chance: Generator) -> None:

@@ -9,24 +9,29 @@ from typing import TypeAlias
 import numpy as np
 from numpy.random import Generator
 
-from lookhear.data.world.canvas import Canvas, Floats, Sprite
-from lookhear.data.world.textures import Palette, checks, dots, make_palette, mix, stripes, zigzag
+from lookhear.data.world.canvas import (
+    Canvas,
+    Floats,
+    Palette,
+    Sprite,
+    checks,
+    dots,
+    make_palette,
+    mix,
+    stripes,
+    zigzag,
+)
 
 REACH = 1.5  # of a canvas each way, in radii; leaves room for a soft shadow
 VARIATION = 0.12  # of proportions, each way
-
 
 Look: TypeAlias = Callable[[Canvas, Palette, Generator], None]
 
 
 def paint(look: str, hue: float, radius: float, chance: Generator) -> Sprite:
-    """Paint a thing.
+    """Paint a thing of one of `LOOKS`, of a hue in turns; chance decides what varies within a look.
 
-    Args:
-        look: One of `LOOKS`.
-        hue: Of its main colour, in turns.
-        radius: Pixels of the picture; the thing reaches a little farther in some directions.
-        chance: Decides what varies within a look.
+    Its radius is in pixels of the picture; it reaches a little farther in some directions.
     """
     canvas = Canvas(radius, (-REACH, -REACH, REACH, REACH))
     LOOKS[look](canvas, make_palette(hue, chance), chance)
@@ -375,18 +380,9 @@ def _low_car(canvas: Canvas, palette: Palette, chance: Generator) -> None:
 
 
 LOOKS: dict[str, Look] = {
-    "ribbed box": _ribbed_box,
-    "guitar": _guitar,
-    "blob": _blob,
-    "disc": _disc,
-    "eared head": _eared_head,
-    "long box": _long_box,
-    "handled": _handled,
-    "bell": _bell,
-    "face": _face,
-    "cross": _cross,
-    "tube": _tube,
-    "horned head": _horned_head,
-    "drop": _drop,
-    "low car": _low_car,
+    look.__name__.strip("_").replace("_", " "): look
+    for look in (
+        *(_ribbed_box, _guitar, _blob, _disc, _eared_head, _long_box, _handled, _bell),
+        *(_face, _cross, _tube, _horned_head, _drop, _low_car),
+    )
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
@@ -20,9 +21,9 @@ from numpy.random import Generator, SeedSequence
 from lookhear.data.readers.tagged import Split
 from lookhear.data.world.canvas import Pose
 from lookhear.data.world.categories import CATEGORIES, PITCH_RANGE, Category
-from lookhear.data.world.motions import ACTIONS, EASE_SECONDS, MOTIONS
+from lookhear.data.world.motions import ACTIONS, EASE_SECONDS, pose_in_action, pose_with_sound
 from lookhear.data.world.truth import SCENARIOS, Scenario, Segment
-from lookhear.data.world.voices import Envelope, make_envelope
+from lookhear.data.world.voices import Envelope, make_envelope, smooth
 
 FRAMES_PER_SECOND = 25
 SPLIT_BLOCK = 10  # clips in a row, of which one is for validation and one for testing
@@ -54,9 +55,7 @@ def chance_of(scenario: Scenario, seed: int, number: int, use: Use) -> Generator
 
 def tags_of(scenario: Scenario) -> tuple[str, ...]:
     """Everything that can be the tag of a clip."""
-    if scenario == "actions":
-        return tuple(ACTIONS)
-    return tuple(category.name for category in CATEGORIES)
+    return ACTIONS if scenario == "actions" else tuple(category.name for category in CATEGORIES)
 
 
 def tag_of(scenario: Scenario, seed: int, number: int) -> str:
@@ -74,15 +73,8 @@ def split_of(scenario: Scenario, seed: int, number: int) -> Split:
     return "val" if place == val else "test" if place == test else "train"
 
 
-@dataclass(frozen=True)
-class Move:
-    """A motion in one stretch of a clip.
-
-    Attributes:
-        start: seconds.
-        end: seconds.
-        pose: the pose at a time since the start; places are in radii.
-    """
+class Move(NamedTuple):
+    """A motion from a start to an end, in seconds: its pose at a time since the start."""
 
     start: float
     end: float
@@ -90,24 +82,15 @@ class Move:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A thing and all it does.
+class Thing:
+    """A thing and all it does."""
 
-    Attributes:
-        category: what it is.
-        radius: pixels.
-        start: seconds, when it comes into the picture.
-        end: seconds, when it has left.
-        duration: seconds of the clip, at whose ends nothing comes or leaves.
-        moves: what it does meanwhile, one on top of the other.
-    """
-
-    category: Category
-    radius: float
-    start: float
-    end: float
-    duration: float
-    moves: tuple[Move, ...]
+    category: Category  # what it is
+    radius: float  # pixels
+    start: float  # seconds, when it comes into the picture
+    end: float  # seconds, when it has left
+    duration: float  # seconds of the clip, at whose ends nothing comes or leaves
+    moves: tuple[Move, ...]  # what it does meanwhile, one on top of the other
 
     def is_seen(self, time: float) -> bool:
         """Whether it is in the picture at a time, in seconds."""
@@ -115,8 +98,10 @@ class Part:
 
     def pose(self, time: float) -> Pose:
         """Its pose at a time, in seconds; places are in radii."""
-        poses = [move.pose(time - move.start) for move in self.moves if _within(move, time)]
-        size = 0.15 + 0.85 * self._presence(time)
+        poses = [m.pose(time - m.start) for m in self.moves if m.start <= time < m.end]
+        since = time - self.start if self.start > 0 else math.inf
+        left = self.end - time if self.end < self.duration else math.inf
+        size = 0.15 + 0.85 * float(smooth(min(since, left) / EASE_SECONDS))
         return Pose(
             sum(pose.x for pose in poses),
             sum(pose.y for pose in poses) + 1 - size,
@@ -125,24 +110,9 @@ class Part:
             scale=size * math.prod(pose.scale for pose in poses),
         )
 
-    def _presence(self, time: float) -> float:
-        """Rise smoothly from 0 to 1 as it comes, and fall as it leaves."""
-        since = time - self.start if self.start > 0 else math.inf
-        left = self.end - time if self.end < self.duration else math.inf
-        share = min(max(min(since, left) / EASE_SECONDS, 0.0), 1.0)
-        return share * share * (3 - 2 * share)
 
-
-@dataclass(frozen=True)
-class Sound:
-    """A voice in one stretch of a clip.
-
-    Attributes:
-        category: whose voice it is.
-        start: seconds.
-        envelope: its loudness from then on.
-        pitch: semitones above the voice's lowest.
-    """
+class Sound(NamedTuple):
+    """A voice from a start, in seconds, so many semitones above its lowest note."""
 
     category: Category
     start: float
@@ -152,25 +122,15 @@ class Sound:
 
 @dataclass(frozen=True)
 class Script:
-    """All that happens in a clip.
+    """All that happens in a clip."""
 
-    Attributes:
-        start: seconds, where the annotation has the tag begin.
-        end: seconds, where it has it end.
-        parts: what is seen.
-        sounds: what is heard, but for the ambience.
-        segments: when what is.
-        target: which of the parts true attention is on, if any.
-        attended: from when to when, in seconds.
-    """
-
-    start: float
-    end: float
-    parts: tuple[Part, ...]
-    sounds: tuple[Sound, ...]
-    segments: tuple[Segment, ...]
-    target: int | None = None
-    attended: tuple[float, float] = (0.0, 0.0)
+    start: float  # seconds, where the annotation has the tag begin
+    end: float  # seconds, where it has it end
+    things: tuple[Thing, ...]  # what is seen
+    sounds: tuple[Sound, ...]  # what is heard, but for the ambience
+    segments: tuple[Segment, ...]  # when what is
+    target: int | None = None  # which of the things true attention is on, if any
+    attended: tuple[float, float] = (0.0, 0.0)  # from when to when, in seconds
 
 
 def write_script(scenario: Scenario, seed: int, number: int, duration: float) -> Script:
@@ -178,49 +138,41 @@ def write_script(scenario: Scenario, seed: int, number: int, duration: float) ->
     chance = chance_of(scenario, seed, number, Use.SCRIPT)
     tag = tag_of(scenario, seed, number)
     if scenario == "actions":
-        return _shuffled(_actions(tag, duration, chance), chance)
-    category = next(category for category in CATEGORIES if category.name == tag)
-    if scenario == "unsynchronised":
-        return _shuffled(_unsynchronised(category, duration, chance), chance)
-    offscreen = scenario == "offscreen"
-    return _shuffled(_sounding(category, duration, chance, offscreen=offscreen), chance)
-
-
-def _shuffled(script: Script, chance: Generator) -> Script:
-    """Order the parts by chance, so that what lies on top of what tells nothing."""
-    order = chance.permutation(len(script.parts)).tolist()
+        script = _actions(tag, duration, chance)
+    else:
+        category = next(category for category in CATEGORIES if category.name == tag)
+        if scenario == "unsynchronised":
+            script = _unsynchronised(category, duration, chance)
+        else:
+            script = _sounding(category, duration, chance, offscreen=scenario == "offscreen")
+    # By chance, so that what lies on top of what tells nothing.
+    order = chance.permutation(len(script.things)).tolist()
     target = None if script.target is None else order.index(script.target)
-    return replace(script, parts=tuple(script.parts[i] for i in order), target=target)
+    return replace(script, things=tuple(script.things[i] for i in order), target=target)
 
 
 def _sounding(tag: Category, duration: float, chance: Generator, *, offscreen: bool) -> Script:
     start, end = _annotated(duration, chance)
     count = int(chance.integers(2, 5))
     others = _different(count - (not offscreen), [tag], chance)
-    parts = [_silent_part(of, count, (0, duration), duration, chance) for of in others]
+    things = [_silent(of, count, (0, duration), duration, chance) for of in others]
     sound = _sound(tag, start, end, chance)
     if not offscreen:
-        follow = Move(start, end, partial(MOTIONS[tag.motion], sound.envelope))
-        parts.append(Part(tag, _radius(count, chance), 0, duration, duration, (follow,)))
-    return Script(
-        start,
-        end,
-        tuple(parts),
-        (sound,),
-        (*map(_sight, parts), Segment("sound", tag.name, start, end)),
-        None if offscreen else len(parts) - 1,
-        (start, end),
-    )
+        follow = Move(start, end, partial(pose_with_sound, tag.motion, sound.envelope))
+        things.append(Thing(tag, _radius(count, chance), 0, duration, duration, (follow,)))
+    segments = (*map(_sight, things), Segment("sound", tag.name, start, end))
+    target = None if offscreen else len(things) - 1
+    return Script(start, end, tuple(things), (sound,), segments, target, (start, end))
 
 
 def _unsynchronised(tag: Category, duration: float, chance: Generator) -> Script:
     seen, heard = _apart(duration, chance)
     count = int(chance.integers(2, 5))
     others = _different(count - 1, [tag], chance)
-    parts = [_silent_part(tag, count, seen, duration, chance)]
+    things = [_silent(tag, count, seen, duration, chance)]
     for other in others:
-        start, end = _stretch(duration, (0.3, 0.65), chance)
-        parts.append(_silent_part(other, count, (start, end), duration, chance))
+        stretch = _stretch(duration, (0.3, 0.65), chance)
+        things.append(_silent(other, count, stretch, duration, chance))
     sounds = [_sound(tag, *heard, chance)]
     unseen = _different(2, [tag, *others], chance)
     pauses = ((0.0, heard[0]), (heard[1], duration))
@@ -232,23 +184,23 @@ def _unsynchronised(tag: Category, duration: float, chance: Generator) -> Script
         Segment("sound", of.category.name, of.start, _on_frame(of.start + of.envelope.duration))
         for of in sounds
     )
-    segments = (*map(_sight, parts), *heard_segments)
-    return Script(0, duration, tuple(parts), tuple(sounds), segments, 0, seen)
+    segments = (*map(_sight, things), *heard_segments)
+    return Script(0, duration, tuple(things), tuple(sounds), segments, 0, seen)
 
 
 def _actions(tag: str, duration: float, chance: Generator) -> Script:
     start, end = _stretch(duration, (0.25, 0.5), chance)
     count = int(chance.integers(2, 4))
-    parts = []
+    things = []
     for index, category in enumerate(_different(count, [], chance)):
         sway = partial(_sway_a_little, *chance.uniform(0, 2 * math.pi, 2))
         moves = [Move(0, duration, sway)]
         if index == 0:
-            moves.append(Move(start, end, partial(ACTIONS[tag], end - start)))
+            moves.append(Move(start, end, partial(pose_in_action, tag, end - start)))
         radius = chance.uniform(SMALLEST_RADIUS, 36)
-        parts.append(Part(category, radius, 0, duration, duration, tuple(moves)))
-    segments = (*map(_sight, parts), Segment("action", tag, start, end))
-    return Script(0, duration, tuple(parts), (), segments, 0, (start, end))
+        things.append(Thing(category, radius, 0, duration, duration, tuple(moves)))
+    segments = (*map(_sight, things), Segment("action", tag, start, end))
+    return Script(0, duration, tuple(things), (), segments, 0, (start, end))
 
 
 def _annotated(duration: float, chance: Generator) -> tuple[float, float]:
@@ -291,23 +243,22 @@ def _on_frame(time: float) -> float:
 
 def _different(count: int, taken: Sequence[Category], chance: Generator) -> list[Category]:
     """Categories of which none has the look or the voice of another, or of what is taken."""
-    chosen: list[Category] = []
+    there = [*taken]
     for index in chance.permutation(len(CATEGORIES)):
         category = CATEGORIES[index]
-        there = [*taken, *chosen]
         alike = any(category.look == of.look or category.voice == of.voice for of in there)
-        if len(chosen) < count and not alike:
-            chosen.append(category)
-    return chosen
+        if len(there) < len(taken) + count and not alike:
+            there.append(category)
+    return there[len(taken) :]
 
 
-def _silent_part(
+def _silent(
     category: Category,
     count: int,
     seen: tuple[float, float],
     duration: float,
     chance: Generator,
-) -> Part:
+) -> Thing:
     """A thing that moves now and then as if it sounded."""
     start, end = seen
     moves = []
@@ -315,9 +266,9 @@ def _silent_part(
     while time < end - MOVING_SECONDS[0] / 2:
         stop = min(time + chance.uniform(*MOVING_SECONDS), end)
         envelope = make_envelope(category.voice, stop - time, chance)
-        moves.append(Move(time, stop, partial(MOTIONS[category.motion], envelope)))
+        moves.append(Move(time, stop, partial(pose_with_sound, category.motion, envelope)))
         time = stop + chance.uniform(*RESTING_SECONDS)
-    return Part(category, _radius(count, chance), start, end, duration, tuple(moves))
+    return Thing(category, _radius(count, chance), start, end, duration, tuple(moves))
 
 
 def _sound(category: Category, start: float, end: float, chance: Generator) -> Sound:
@@ -334,9 +285,5 @@ def _sway_a_little(phase: float, tilt: float, time: float) -> Pose:
     return Pose(x, y, 0.04 * math.sin(1.1 * time + tilt))
 
 
-def _sight(part: Part) -> Segment:
-    return Segment("sight", part.category.name, part.start, part.end)
-
-
-def _within(move: Move, time: float) -> bool:
-    return move.start <= time < move.end
+def _sight(thing: Thing) -> Segment:
+    return Segment("sight", thing.category.name, thing.start, thing.end)

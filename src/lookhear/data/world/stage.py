@@ -1,16 +1,30 @@
 """Where the world's things are: a background with clutter, a camera that drifts, changing light.
 
 Places are in pixels of the picture as the camera sees it at rest, the centre of the first being
-(0, 0); what is at (x, y) of the stage is seen at (x, y) less where the camera is.
+(0, 0); what is at (x, y) of the stage is seen at (x, y) less where the camera is. Grounds are
+painted by chance, in colours that the things have too, so that colour alone does not find them;
+colours are RGB, 0 to 1.
 """
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from lookhear.data.world.canvas import Floats, clouds
-from lookhear.data.world.clutter import strew
-from lookhear.data.world.grounds import GROUNDS
+from lookhear.data.world import clutter
+from lookhear.data.world.canvas import (
+    Floats,
+    checks,
+    clouds,
+    colour,
+    dots,
+    make_palette,
+    mix,
+    stripes,
+    zigzag,
+)
 from lookhear.media.picture import Picture
 
 MARGIN = 22, 14  # of the stage beyond each side of the picture, across and down
@@ -22,15 +36,12 @@ TREMBLE_HERTZ, TREMBLE = 0.8, 0.8  # of a hand that holds the camera; pixels
 LIGHT_HERTZ = 0.06, 0.2
 BRIGHTER, WARMER = 0.09, 0.05  # at most, as a share, and the same the other way
 
+FLOOR = 0.68  # share of the height at which a wall meets the floor
+DAY, EVENING, NIGHT = (1.0, 1.0, 1.0), (1.06, 0.92, 0.76), (0.7, 0.74, 0.92)
+
 
 class Stage:
-    """A background of its own for every chance.
-
-    Args:
-        chance: decides all of it.
-        width: of the picture, in pixels.
-        height: likewise.
-    """
+    """A background of its own for every chance, of a picture's width and height in pixels."""
 
     def __init__(self, chance: Generator, width: int, height: int) -> None:
         self._size = width, height
@@ -43,7 +54,7 @@ class Stage:
         painted *= 1 + 0.08 * clouds(chance, x.shape, 3, 5)[..., np.newaxis]
         picture = np.asarray(255 * painted.clip(0, 1) + 0.5, np.uint8)
         pieces = int(chance.integers(CLUTTER[0], CLUTTER[1] + 1))
-        strew(picture, ground.clutter, pieces, ground.top * len(y), chance)
+        clutter.strew(picture, ground.clutter, pieces, ground.top * len(y), chance)
         self._picture = _muted(picture)
 
         self._reach = np.array(MARGIN) - 2 * TREMBLE
@@ -65,12 +76,7 @@ class Stage:
         return np.asarray(cv2.getRectSubPix(self._picture, self._size, middle), np.uint8)
 
     def light(self, frame: Picture, time: float) -> Picture:
-        """Light up a view, and what was laid over it, as at a time in seconds.
-
-        Args:
-            frame: RGB (height, width, 3) uint8; left as it is.
-            time: seconds.
-        """
+        """Return a view, and what was laid over it, lit as at a time, in seconds."""
         brighter, warmer = self._light(time) * (BRIGHTER, WARMER)
         gain = self._colour * (1 + brighter) * (1 + warmer, 1.0, 1 - warmer)
         levels = np.arange(256)[:, np.newaxis] * gain + 0.5
@@ -97,3 +103,221 @@ class _Swing:
     def __call__(self, time: float) -> Floats:
         waves = np.sin(self._paces * time + self._phases)
         return np.asarray(0.65 * waves[0] + 0.35 * waves[1], np.float64)
+
+
+class Ground(NamedTuple):
+    """A kind of background, lit by one of its lights: factors of red, green and blue."""
+
+    paint: Callable[[Floats, Floats, Generator], Floats]  # (h, w, 3) of x and y, (h, w)
+    clutter: tuple[clutter.Clutter, ...]  # what lies about on it
+    top: float = 0.0  # the share of its height above which nothing lies
+    lights: tuple[tuple[float, float, float], ...] = (DAY, DAY, EVENING)
+
+
+def _noise(of: Floats, chance: Generator, across: float, down: float | None = None) -> Floats:
+    """Smooth noise as large as ``of``, of deviation 1, in cells so many pixels large."""
+    rows, columns = of.shape
+    cells = max(round(rows / (down or across)), 2), max(round(columns / across), 2)
+    return clouds(chance, (rows, columns), *cells)
+
+
+def _relief(height: Floats, strength: float) -> Floats:
+    """Light on a surface of a height in pixels, as a factor (h, w, 1)."""
+    down, along = np.gradient(height)
+    slope = np.asarray(0.5 * along + 0.7 * down, np.float64)
+    return (1 + strength * slope).clip(0.5, 1.5)[..., np.newaxis]
+
+
+def _joints(place: Floats, size: float, width: Floats | float) -> Floats:
+    """1 within the joints of what lies side by side, else 0."""
+    beside = np.abs((place / size + 0.5) % 1 - 0.5) * size
+    return np.asarray((width - beside).clip(0, 1), np.float64)
+
+
+def _shades(across: Floats, down: Floats, chance: Generator) -> Floats:
+    """A number of deviation 1 for each cell of a grid: (h, w, 1)."""
+    table = chance.standard_normal((64, 64))
+    cell = table[np.floor(down).astype(int) % 64, np.floor(across).astype(int) % 64]
+    return np.asarray(cell[..., np.newaxis], np.float64)
+
+
+def _pattern(x: Floats, y: Floats, size: float, chance: Generator) -> Floats:
+    """One of the textures, repeating after so many pixels."""
+    u, v = x / size, y / size
+    patterns = stripes(u), stripes(u + v), checks(u, v), zigzag(u, v), dots(u, v, 0.26)
+    return patterns[chance.integers(len(patterns))]
+
+
+def _meadow(x: Floats, y: Floats, chance: Generator) -> Floats:
+    hue = chance.uniform(0.2, 0.34)
+    patches = _noise(x, chance, 70)[..., np.newaxis]
+    grass = colour(hue, chance.uniform(0.45, 0.7), chance.uniform(0.45, 0.65))
+    dry = colour(hue - 0.07, 0.5, 0.62)
+    blades = _noise(x, chance, 2.2, 8) + 0.7 * _noise(x, chance, 4, 14)
+    ground = mix((0.35 + 0.3 * patches[..., 0]).clip(0, 1), dry, grass)
+    ground = ground * (1 + 0.1 * blades[..., np.newaxis]) * _relief(blades, 0.1)
+    spread = chance.uniform(9, 15)
+    u, v = ((place + 5 * _noise(x, chance, 40)) / spread for place in (x, y))
+    blossoms = dots(u, v, 0.14)
+    blossoms *= _noise(x, chance, 90) > 0.7
+    return mix(blossoms, colour(chance.uniform(), 0.5, 0.95), ground)
+
+
+def _undergrowth(x: Floats, y: Floats, chance: Generator) -> Floats:
+    hue = chance.uniform(0.02, 0.36)
+    ground = np.broadcast_to(colour(hue, 0.45, 0.3), (*x.shape, 3))
+    for layer in range(5):
+        blotches = _noise(x, chance, 26 - 4 * layer) + 0.4 * _noise(y, chance, 6)
+        edge = (3 * (blotches - 0.75)).clip(0, 1)
+        shade = colour(hue + chance.uniform(-0.12, 0.12), 0.55, 0.3 + 0.1 * layer)
+        ground = mix(edge, shade, ground) * _relief(blotches, 0.35)
+    return ground * (1 + 0.08 * _noise(x, chance, 2)[..., np.newaxis])
+
+
+def _sand(x: Floats, y: Floats, chance: Generator) -> Floats:
+    lean, length = chance.uniform(-0.4, 0.4), chance.uniform(13, 24)
+    swing = 0.5 * _noise(x, chance, 60) + 0.12 * _noise(x, chance, 16)
+    ripples = np.sin(2 * np.pi * ((y + lean * x) / length + swing))
+    ripples = ripples * (0.6 + 0.4 * _noise(x, chance, 80)).clip(0, 1.2)
+    base = colour(chance.uniform(0.06, 0.14), chance.uniform(0.25, 0.5), chance.uniform(0.65, 0.85))
+    grains = _noise(x, chance, 1.5)[..., np.newaxis]
+    hills = _noise(x, chance, 120)[..., np.newaxis]
+    return base * (1 + 0.05 * grains + 0.06 * hills) * _relief(ripples, 0.9)
+
+
+def _water(x: Floats, y: Floats, chance: Generator) -> Floats:
+    hue = chance.uniform(0.45, 0.62)
+    swell = _noise(x, chance, 44, 20) + 0.6 * _noise(x, chance, 20, 9)
+    net = (1 - np.abs(swell + 0.3 * _noise(x, chance, 8, 5))).clip(0) ** 5
+    deep = _noise(x, chance, 150, 90) + (y / len(y) - 0.5)
+    ground = mix(
+        (0.5 + 0.35 * deep).clip(0, 1),
+        colour(hue, chance.uniform(0.6, 0.85), 0.42),
+        colour(hue - 0.05, chance.uniform(0.4, 0.6), 0.74),
+    )
+    ground = ground * _relief(swell, 0.35)
+    return mix(0.55 * net, (0.95, 1.0, 1.0), ground)
+
+
+def _brick(x: Floats, y: Floats, chance: Generator) -> Floats:
+    wide, high = chance.uniform(40, 64), chance.uniform(17, 25)
+    row = np.floor(y / high)
+    along = x + (row % 2) * wide / 2
+    painted = chance.uniform() < 0.4
+    hue = chance.uniform() if painted else chance.uniform(-0.02, 0.06)
+    base = colour(hue, chance.uniform(0.35, 0.6), chance.uniform(0.5, 0.8))
+    rough = _noise(x, chance, 3)[..., np.newaxis]
+    stones = base * (1 + 0.11 * _shades(along / wide, row, chance) + 0.05 * rough)
+    rub = _noise(x, chance, 5)
+    joints = np.maximum(_joints(along, wide, 2.0 + 0.3 * rub), _joints(y, high, 2.0 + 0.3 * rub))
+    mortar = (0.6 + 0.12 * chance.uniform(-1, 1)) * np.array([1.0, 0.97, 0.92])
+    wall = mix(joints, mortar * (1 + 0.05 * rough), stones)
+    return wall * _relief(-joints, 0.3) * (1 + 0.07 * _noise(x, chance, 60)[..., np.newaxis])
+
+
+def _boards(x: Floats, y: Floats, chance: Generator) -> Floats:
+    high = chance.uniform(26, 52)
+    row = np.floor(y / high)
+    along = x + 137 * (row % 5)
+    hue, saturation = chance.uniform(0.03, 0.11), chance.uniform(0.35, 0.6)
+    if chance.uniform() < 0.35:
+        hue, saturation = chance.uniform(), saturation * 0.7
+    base = colour(hue, saturation, chance.uniform(0.5, 0.78))
+    grain = _noise(x, chance, 90, 2.5) + np.sin(0.9 * y + 5 * _noise(x, chance, 160, 14))
+    fibre = _noise(x, chance, 26, 1.6)
+    wood = base * (1 + 0.05 * grain + 0.04 * fibre)[..., np.newaxis]
+    wood = wood * (1 + 0.09 * _shades(along / 220, row, chance))
+    joints = np.maximum(_joints(y, high, 1.6), _joints(along, 220, 1.4))
+    return mix(0.75 * joints, 0.35 * base, wood) * _relief(-joints, 0.25)
+
+
+def _tiles(x: Floats, y: Floats, chance: Generator) -> Floats:
+    size = chance.uniform(24, 54)
+    palette = make_palette(chance.uniform(), chance)
+    across, down = x / size, y / size
+    board = (np.floor(across) + np.floor(down)) % 2 * (chance.uniform() < 0.7)
+    glaze = mix(board, palette.main * 0.9, 0.75 * palette.light + 0.15 * palette.main)
+    ornament = np.maximum(np.abs(across % 1 - 0.5), np.abs(down % 1 - 0.5)) < 0.2
+    glaze = np.where(ornament[..., np.newaxis], palette.second, glaze)
+    glaze = glaze * (1 + 0.05 * _shades(across, down, chance))
+    joints = np.maximum(_joints(x, size, 1.8), _joints(y, size, 1.8))
+    laid = mix(joints, np.array([0.5, 0.48, 0.45]), glaze) * _relief(-joints, 0.3)
+    return laid * (1 + 0.05 * _noise(x, chance, 40)[..., np.newaxis])
+
+
+def _quilt(x: Floats, y: Floats, chance: Generator) -> Floats:
+    size = chance.uniform(58, 96)
+    cloth = np.zeros((*x.shape, 3))
+    patch = (np.floor(x / size) + 3 * np.floor(y / size)) % 5
+    for index in range(5):
+        palette = make_palette(chance.uniform(), chance)
+        pattern = _pattern(x, y, chance.uniform(11, 25), chance)
+        printed = mix(pattern, palette.main, 0.5 * (palette.main + palette.light))
+        cloth = np.where((patch == index)[..., np.newaxis], printed, cloth)
+    across, down = (np.abs((place / size) % 1 - 0.5) * 2 for place in (x, y))
+    puffed = 14 * (1 - across**4) * (1 - down**4) + 0.5 * _noise(x, chance, 10)
+    weave = 1 + 0.05 * _noise(x, chance, 1.6)[..., np.newaxis]
+    return 0.85 * cloth * _relief(puffed, 0.16) * weave
+
+
+def _room(x: Floats, y: Floats, chance: Generator) -> Floats:
+    palette = make_palette(chance.uniform(), chance)
+    paper = mix(
+        0.6 * _pattern(x, y, chance.uniform(22, 44), chance),
+        0.5 * palette.main + 0.35 * palette.light,
+        0.8 * palette.light,
+    )
+    stains = 0.02 * _noise(x, chance, 3) + 0.07 * _noise(x, chance, 160)
+    wall = paper * (1 + stains)[..., np.newaxis]
+    floor_top = y[0, 0] + len(y) * FLOOR
+    shade = 1 - 0.35 * np.exp(-np.abs(y - floor_top) / 16)[..., np.newaxis]
+    floor = _boards(x, (y - floor_top) * 1.1, chance)
+    skirting = (np.abs(y - floor_top + 6) < 6)[..., np.newaxis]
+    room = np.where((y > floor_top)[..., np.newaxis], floor, wall) * shade
+    return np.asarray(np.where(skirting, 0.85 * palette.light, room), np.float64)
+
+
+def _town(x: Floats, y: Floats, chance: Generator) -> Floats:
+    down = ((y - y[0, 0]) / len(y))[..., np.newaxis]
+    hue = chance.uniform(0.55, 0.95)
+    town = colour(hue, 0.6, 0.25) * (1 - down) + colour(hue + 0.1, 0.55, 0.75) * down
+    stars = np.maximum(_noise(x, chance, 2.5) - 2.6, 0).clip(0, 0.5)[..., np.newaxis]
+    town = town + stars
+    for row, low in enumerate((0.25, 0.12, 0.0)):
+        wide = chance.uniform(50, 90)
+        house = np.floor(x / wide + chance.uniform()).astype(int) % 64
+        inside = down[..., 0] > FLOOR - low - chance.uniform(0.05, 0.36, 64)[house]
+        tints = hue + chance.uniform(-0.25, 0.25, 64)
+        walls = np.array([colour(tint, 0.45, 0.5 - 0.1 * row) for tint in tints])[house]
+        u, v = x / chance.uniform(11, 17), y / chance.uniform(15, 22)
+        pane = (np.abs(u % 1 - 0.5) < 0.27) & (np.abs(v % 1 - 0.5) < 0.3)
+        lit = _shades(u, v, chance)
+        glow = np.array([1.3, 1.0, 0.5]) * (0.6 + 0.25 * lit.clip(0, 2))
+        front = np.where(pane[..., np.newaxis], np.where(lit > 0.6, glow, 0.55 * walls), walls)
+        town = np.where(inside[..., np.newaxis], front, town)
+    wet = (0.5 + 0.2 * _noise(x, chance, 30, 3))[..., np.newaxis]
+    mirrored = town[np.clip((2 * FLOOR * len(y) - np.arange(len(y))).astype(int), 0, len(y) - 1)]
+    street = colour(hue, 0.25, 0.32) * (0.7 + 0.1 * _noise(x, chance, 2)[..., np.newaxis])
+    return np.asarray(np.where(down > FLOOR, street + 0.45 * wet * mirrored, town), np.float64)
+
+
+GROUNDS: dict[str, Ground] = {
+    "meadow": Ground(
+        _meadow, (clutter.tuft, clutter.flower, clutter.mushroom, clutter.pebble, clutter.leaf)
+    ),
+    "undergrowth": Ground(
+        _undergrowth, (clutter.leaf, clutter.leaf, clutter.mushroom, clutter.tuft, clutter.pebble)
+    ),
+    "sand": Ground(_sand, (clutter.star, clutter.pebble, clutter.bottle, clutter.leaf)),
+    "water": Ground(_water, (clutter.leaf, clutter.flower, clutter.bottle, clutter.star)),
+    "brick": Ground(_brick, (clutter.leaf, clutter.pot, clutter.flower), lights=(DAY, EVENING)),
+    "boards": Ground(_boards, (clutter.book, clutter.parcel, clutter.bottle, clutter.pot)),
+    "tiles": Ground(_tiles, (clutter.pot, clutter.bottle, clutter.cone, clutter.parcel)),
+    "quilt": Ground(_quilt, (clutter.book, clutter.star, clutter.flower, clutter.parcel)),
+    "room": Ground(
+        _room, (clutter.book, clutter.pot, clutter.parcel, clutter.bottle), FLOOR - 0.02
+    ),
+    "town": Ground(
+        _town, (clutter.cone, clutter.parcel, clutter.bottle, clutter.leaf), FLOOR, (NIGHT,)
+    ),
+}

@@ -8,7 +8,7 @@ No partial lies above `HIGHEST`, far enough below half the rate that none is ali
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.fft
@@ -41,43 +41,27 @@ FORMANT_LEVELS = (1.0, 0.6, 0.35)
 
 
 class Line(NamedTuple):
-    """What is to be sung.
+    """What is to be sung."""
 
-    Attributes:
-        frequency: (N,) Hz at each sample.
-        loudness: (N,) 0 to 1 at each sample.
-        onsets: (M,) seconds at which strokes or syllables begin; at least one.
-    """
-
-    frequency: Floats
-    loudness: Floats
-    onsets: Floats
+    frequency: Floats  # (N,) Hz at each sample
+    loudness: Floats  # (N,) 0 to 1 at each sample
+    onsets: Floats  # (M,) seconds at which strokes or syllables begin; at least one
 
 
-class Timbre(Protocol):
-    """How a voice sounds, whatever it sings."""
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples, of any level."""
+Timbre: TypeAlias = Callable[[Line, Generator], Floats]
+"""How a voice sounds, whatever it sings: makes (N,) samples, of any level."""
 
 
 @dataclass(frozen=True)
 class Harmonic:
-    """Reeds, bows and squeaks: partials at whole multiples, brighter when louder.
+    """Reeds, bows and squeaks: partials at whole multiples, brighter when louder."""
 
-    Attributes:
-        tilt: The k-th partial's amplitude is k to the power of minus this.
-        evens: Amplitude of the even partials over that of the odd.
-        chord: Semitones of the notes that sound together.
-        breath: Amplitude of the noise over that of the partials.
-    """
+    tilt: float  # the k-th partial's amplitude is k to the power of minus this
+    evens: float = 1.0  # amplitude of the even partials over that of the odd
+    chord: tuple[float, ...] = (0.0,)  # semitones of the notes that sound together
+    breath: float = 0.02  # amplitude of the noise over that of the partials
 
-    tilt: float
-    evens: float = 1.0
-    chord: tuple[float, ...] = (0.0,)
-    breath: float = 0.02
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
+    def __call__(self, line: Line, chance: Generator) -> Floats:
         """Return (N,) samples."""
         tilt = self.tilt + chance.uniform(-0.25, 0.25)
         evens = self.evens * chance.uniform(0.6, 1.4)
@@ -96,23 +80,15 @@ class Harmonic:
 
 @dataclass(frozen=True)
 class Struck:
-    """Strings and bells: partials that each die away at their own pace after a stroke.
+    """Strings and bells: partials that each die away at their own pace after a stroke."""
 
-    Attributes:
-        ratios: Of the partials' frequencies to the first's.
-        tilt: A partial's amplitude is its number to the power of minus this.
-        damping: Of the first partial, 1 / seconds.
-        high_damping: What every further octave adds to it, 1 / seconds.
-        knock: Amplitude of the stroke's own noise.
-    """
+    ratios: tuple[float, ...]  # of the partials' frequencies to the first's
+    tilt: float  # A partial's amplitude is its number to the power of minus this
+    damping: float  # of the first partial, 1 / seconds
+    high_damping: float  # what every further octave adds to it, 1 / seconds
+    knock: float  # amplitude of the stroke's own noise
 
-    ratios: tuple[float, ...]
-    tilt: float
-    damping: float
-    high_damping: float
-    knock: float
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
+    def __call__(self, line: Line, chance: Generator) -> Floats:
         """Return (N,) samples."""
         count = len(line.frequency)
         tilt = self.tilt + chance.uniform(-0.3, 0.3)
@@ -134,23 +110,15 @@ class Struck:
 
 @dataclass(frozen=True)
 class Buzzing:
-    """Engines: uneven pulses, through the resonances of what they are in, and noise.
+    """Engines: uneven pulses, through the resonances of what they are in, and noise."""
 
-    Attributes:
-        tilt: The k-th partial's amplitude is k to the power of minus this.
-        resonances: Hz, roughly, of what rings.
-        roughness: How much pulses differ in strength, 0 to 1.
-        noise: Amplitude of the noise over that of the pulses.
-        noise_centre: Hz, about which the noise lies.
-    """
+    tilt: float  # the k-th partial's amplitude is k to the power of minus this
+    resonances: tuple[float, ...]  # Hz, roughly, of what rings
+    roughness: float  # how much pulses differ in strength, 0 to 1
+    noise: float  # amplitude of the noise over that of the pulses
+    noise_centre: float  # Hz, about which the noise lies
 
-    tilt: float
-    resonances: tuple[float, ...]
-    roughness: float
-    noise: float
-    noise_centre: float
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
+    def __call__(self, line: Line, chance: Generator) -> Floats:
         """Return (N,) samples."""
         count = len(line.frequency)
         tilt = self.tilt + chance.uniform(-0.2, 0.2)
@@ -170,17 +138,12 @@ class Buzzing:
 
 @dataclass(frozen=True)
 class Hissing:
-    """Air, water and fat: a band of noise about the line's frequency, with crackles in it.
+    """Air, water and fat: a band of noise about the line's frequency, with crackles in it."""
 
-    Attributes:
-        octaves: Half the band's width.
-        crackle: Amplitude of the crackles over that of the noise.
-    """
+    octaves: float  # half the band's width
+    crackle: float  # amplitude of the crackles over that of the noise
 
-    octaves: float
-    crackle: float
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
+    def __call__(self, line: Line, chance: Generator) -> Floats:
         """Return (N,) samples."""
         count = len(line.frequency)
         width = self.octaves * chance.uniform(0.75, 1.3)
@@ -192,23 +155,15 @@ class Hissing:
 
 @dataclass(frozen=True)
 class Spoken:
-    """Throats: glottal pulses and breath through three formants that glide.
+    """Throats: glottal pulses and breath through three formants that glide."""
 
-    Attributes:
-        vowels: Those that syllables are drawn from, of `VOWELS`.
-        tilt: Of the pulses: the k-th partial's amplitude is k to the power of minus this.
-        breath: Amplitude of the breath over that of the pulses.
-        tremor: How much the throat trembles in strength, 0 to 1.
-        tremor_rate: Trembles a second.
-    """
+    vowels: str  # those that syllables are drawn from, of `VOWELS`
+    tilt: float  # of the pulses: the k-th partial's amplitude is k to the power of minus this
+    breath: float  # amplitude of the breath over that of the pulses
+    tremor: float = 0.0  # how much the throat trembles in strength, 0 to 1
+    tremor_rate: float = 8.0  # trembles a second
 
-    vowels: str
-    tilt: float
-    breath: float
-    tremor: float = 0.0
-    tremor_rate: float = 8.0
-
-    def sound(self, line: Line, chance: Generator) -> Floats:
+    def __call__(self, line: Line, chance: Generator) -> Floats:
         """Return (N,) samples."""
         count = len(line.frequency)
         tilt = self.tilt + chance.uniform(-0.2, 0.2)

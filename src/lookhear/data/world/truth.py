@@ -6,7 +6,7 @@ Places are in pixels of the picture, the centre of the first being (0, 0).
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lookhear.errors import LookhearError
 
@@ -92,7 +92,14 @@ def read_truth(path: Path | str) -> Truth:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ValueError("far too long")
-        return _truth(json.loads(path.read_text(encoding="utf-8")))
+        read = json.loads(path.read_text(encoding="utf-8"))
+        return Truth(
+            str(read["scenario"]),
+            str(read["tag"]),
+            float(read["frames_per_second"]),
+            tuple(_segment(**segment) for segment in read["segments"]),
+            tuple(_course(**thing) for thing in read["things"]),
+        )
     except OSError as error:
         raise LookhearError(f"{path}: cannot be read: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -101,24 +108,14 @@ def read_truth(path: Path | str) -> Truth:
         ) from error
 
 
-def _truth(read: dict[str, Any]) -> Truth:
-    return Truth(
-        str(read["scenario"]),
-        str(read["tag"]),
-        float(read["frames_per_second"]),
-        tuple(_segment(segment) for segment in read["segments"]),
-        tuple(_course(thing) for thing in read["things"]),
-    )
+def _segment(what: Kind, category: str, start: float, end: float) -> Segment:
+    if what not in get_args(Kind):
+        raise ValueError(what)
+    return Segment(what, str(category), float(start), float(end))
 
 
-def _segment(read: dict[str, Any]) -> Segment:
-    if read["what"] not in get_args(Kind):
-        raise ValueError(read["what"])
-    return Segment(read["what"], str(read["category"]), float(read["start"]), float(read["end"]))
-
-
-def _course(read: dict[str, Any]) -> Course:
-    if read["role"] not in get_args(Role):
-        raise ValueError(read["role"])
-    boxes = tuple(None if box is None else Box(*map(float, box)) for box in read["boxes"])
-    return Course(str(read["category"]), read["role"], boxes)
+def _course(category: str, role: Role, boxes: list[list[float] | None]) -> Course:
+    if role not in get_args(Role):
+        raise ValueError(role)
+    places = tuple(None if box is None else Box(*map(float, box)) for box in boxes)
+    return Course(str(category), role, places)

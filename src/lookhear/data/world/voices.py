@@ -6,7 +6,6 @@ than the one heard can be told from what sounds.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.random import Generator
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from lookhear.data.world.synthesis import (
     SAMPLE_RATE,
     Buzzing,
+    Floats,
     Harmonic,
     Hissing,
     Line,
@@ -27,8 +27,6 @@ from lookhear.data.world.synthesis import (
     pink_noise,
     wander,
 )
-
-Floats: TypeAlias = NDArray[np.float64]
 
 ENVELOPE_RATE = 200  # a second
 PEAK = 0.7  # of a voice's samples
@@ -59,34 +57,22 @@ class Envelope:
 
     def at(self, time: ArrayLike) -> Floats:
         """Return the values at times in seconds, of their shape; 0 before and after."""
-        places = np.asarray(time, np.float64) * ENVELOPE_RATE
-        numbers = np.arange(len(self.values))
+        places, numbers = np.asarray(time, np.float64) * ENVELOPE_RATE, np.arange(len(self.values))
         return np.asarray(np.interp(places, numbers, self.values, left=0, right=0), np.float64)
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """When a voice's events come and how each swells and dies away.
+    """When a voice's events come and how each swells and dies away."""
 
-    Attributes:
-        gaps: Seconds from one event to the next: least and most, before tempo.
-        attack: Seconds that an event takes to swell, if it is long enough.
-        decay: Seconds in which it falls to 1 / e.
-        release: Seconds that it takes to end, if it is long enough.
-        share: Of the gap that an event fills.
-        group: Events before a pause: fewest and most.
-        pause: Seconds that a pause adds to the gap: least and most.
-        floor: Loudness that always remains.
-    """
-
-    gaps: tuple[float, float]
-    attack: float
-    decay: float
-    release: float
-    share: float = 1.0
-    group: tuple[int, int] = (1, 1)
-    pause: tuple[float, float] = (0.0, 0.0)
-    floor: float = 0.0
+    gaps: tuple[float, float]  # seconds from one event to the next: least and most, before tempo
+    attack: float  # seconds that an event takes to swell, if it is long enough
+    decay: float  # seconds in which it falls to 1 / e
+    release: float  # seconds that it takes to end, if it is long enough
+    share: float = 1.0  # of the gap that an event fills
+    group: tuple[int, int] = (1, 1)  # events before a pause: fewest and most
+    pause: tuple[float, float] = (0.0, 0.0)  # seconds that a pause adds to the gap: least and most
+    floor: float = 0.0  # loudness that always remains
 
     def events(self, duration: float, chance: Generator) -> tuple[Floats, Floats]:
         """Draw the events of so many seconds: when each begins, and how long it is at most."""
@@ -110,8 +96,8 @@ class Rhythm:
 
     def swell(self, since: Floats, length: Floats) -> Floats:
         """Return an event's loudness, 0 to 1, so many seconds after it began."""
-        rise = _smooth(since / np.minimum(self.attack, 0.6 * length))
-        end = _smooth((length - since) / np.minimum(self.release, 0.4 * length))
+        rise = smooth(since / np.minimum(self.attack, 0.6 * length))
+        end = smooth((length - since) / np.minimum(self.release, 0.4 * length))
         return rise * np.exp(-since / self.decay) * end
 
 
@@ -138,23 +124,14 @@ _SIZZLED = Rhythm((0.35, 1.2), attack=0.15, decay=0.45, release=0.2, floor=0.15)
 
 @dataclass(frozen=True)
 class Voice:
-    """What all clips of a voice have in common.
+    """What all clips of a voice have in common."""
 
-    Attributes:
-        rhythm: When it sounds.
-        timbre: How its notes sound.
-        lowest: Hz of its lowest note.
-        melody: Semitones that its events lie above or below the pitch, at most.
-        rise: Semitones that it goes up from silent to loudest.
-        vibrato: Semitones either way.
-    """
-
-    rhythm: Rhythm
-    timbre: Timbre
-    lowest: float
-    melody: float = 0.0
-    rise: float = 0.0
-    vibrato: float = 0.1
+    rhythm: Rhythm  # when it sounds
+    timbre: Timbre  # how its notes sound
+    lowest: float  # Hz of its lowest note
+    melody: float = 0.0  # semitones that its events lie above or below the pitch, at most
+    rise: float = 0.0  # semitones that it goes up from silent to loudest
+    vibrato: float = 0.1  # semitones either way
 
 
 _STRING = tuple(k * (1 + 0.0004 * k * k) ** 0.5 for k in range(1, 15))
@@ -196,14 +173,9 @@ VOICES: dict[str, Voice] = {
 
 
 def make_envelope(voice: str, duration: float, chance: Generator) -> Envelope:
-    """Draw the loudness of a voice over so many seconds.
+    """Draw the loudness of a voice of `VOICES` over so many seconds, at least 0.3.
 
     It begins within 0.15 s and ends at 0; its tempo varies by a quarter either way.
-
-    Args:
-        voice: Of `VOICES`.
-        duration: Seconds, at least 0.3; rounded to a whole number of values.
-        chance: Draws.
     """
     rhythm = VOICES[voice].rhythm
     count = round(duration * ENVELOPE_RATE)
@@ -211,12 +183,12 @@ def make_envelope(voice: str, duration: float, chance: Generator) -> Envelope:
     duration = count / ENVELOPE_RATE
     onsets, lengths = rhythm.events(duration, chance)
     strengths = chance.uniform(0.65, 1, len(onsets))
-    event = (np.searchsorted(onsets, time, side="right") - 1).clip(0)
+    event = _event_at(time, onsets)
     swell = rhythm.swell((time - onsets[event]).clip(0), lengths[event]) * strengths[event]
     values = rhythm.floor + (1 - rhythm.floor) * swell / swell.max()
     courses = chance.uniform(1 - FLUTTER, 1, int(FLUTTER_RATE * duration) + 2)
     values *= np.interp(time * FLUTTER_RATE, np.arange(len(courses)), courses)
-    values *= _smooth((time - onsets[0]) / RISE_SECONDS) * _smooth((duration - time) / FADE_SECONDS)
+    values *= smooth((time - onsets[0]) / RISE_SECONDS) * smooth((duration - time) / FADE_SECONDS)
     return Envelope(values / values.max(), onsets)
 
 
@@ -233,29 +205,21 @@ def sing(voice: str, pitch: float, envelope: Envelope, chance: Generator) -> NDA
         (N,) mono float32 samples, `SAMPLE_RATE` a second, of peak 0.7.
     """
     singer = VOICES[voice]
-    count = round(envelope.duration * SAMPLE_RATE)
-    time = np.arange(count) / SAMPLE_RATE
+    time = np.arange(round(envelope.duration * SAMPLE_RATE)) / SAMPLE_RATE
     control = np.arange(len(envelope.values)) / ENVELOPE_RATE
-
-    event = (np.searchsorted(envelope.onsets, control, side="right") - 1).clip(0)
     notes = chance.uniform(-singer.melody, singer.melody, len(envelope.onsets))
     shake = np.sin(2 * np.pi * (chance.uniform(4.5, 6.5) * control + chance.random()))
-    semitones = pitch + notes[event] + singer.rise * envelope.values
+    semitones = pitch + notes[_event_at(control, envelope.onsets)] + singer.rise * envelope.values
     semitones += singer.vibrato * chance.uniform(0.6, 1.4) * shake
     frequency = np.interp(time, control, singer.lowest * 2 ** (semitones / 12))
-
     loudness = envelope.at(time)
-    samples = singer.timbre.sound(Line(frequency, loudness, envelope.onsets), chance) * loudness
+    samples = singer.timbre(Line(frequency, loudness, envelope.onsets), chance) * loudness
     samples *= PEAK / max(np.abs(samples).max(), 1e-9)
     return samples.astype(np.float32)
 
 
 def ambience(duration: float, chance: Generator) -> NDArray[np.float32]:
     """Draw the quiet sound of a place: the room's, wind that comes and goes, a mains hum.
-
-    Args:
-        duration: Seconds.
-        chance: Draws.
 
     Returns:
         (N,) mono float32 samples, `SAMPLE_RATE` a second, of root mean square 0.004 to 0.015.
@@ -272,7 +236,12 @@ def ambience(duration: float, chance: Generator) -> NDArray[np.float32]:
     return samples.astype(np.float32)
 
 
-def _smooth(share: Floats) -> Floats:
-    """0 to 1, with no corner at either end."""
-    within = share.clip(0, 1)
+def _event_at(time: Floats, onsets: Floats) -> NDArray[np.intp]:
+    """Number of the event under way at each time; before the first, the first."""
+    return (np.searchsorted(onsets, time, side="right") - 1).clip(0)
+
+
+def smooth(share: ArrayLike) -> Floats:
+    """Round the corners of a share that is held between 0 and 1."""
+    within = np.asarray(share, np.float64).clip(0, 1)
     return np.asarray(within * within * (3 - 2 * within), np.float64)
