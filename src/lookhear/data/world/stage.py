@@ -64,9 +64,9 @@ class Stage:
         self._picture = _muted(picture)
 
         self._reach = np.array(MARGIN) - 2 * TREMBLE
-        self._drift = _Swing(chance, 2, DRIFT_HERTZ)
-        self._tremble = _Swing(chance, 2, (0.7 * TREMBLE_HERTZ, TREMBLE_HERTZ))
-        self._light = _Swing(chance, 2, LIGHT_HERTZ)
+        self._drift = _Swing(chance, DRIFT_HERTZ)
+        self._tremble = _Swing(chance, (0.7 * TREMBLE_HERTZ, TREMBLE_HERTZ))
+        self._light = _Swing(chance, LIGHT_HERTZ)
         self._colour = np.array(ground.lights[chance.integers(len(ground.lights))])
 
     def camera(self, time: float) -> tuple[float, float]:
@@ -100,11 +100,11 @@ def _muted(picture: Picture) -> Picture:
 
 
 class _Swing:
-    """Numbers that go smoothly to and fro between -1 and 1, each at its own pace."""
+    """Two numbers that go smoothly to and fro between -1 and 1, each at its own pace."""
 
-    def __init__(self, chance: Generator, count: int, hertz: tuple[float, float]) -> None:
-        self._paces = 2 * np.pi * chance.uniform(*hertz, (2, count)) * [[1.0], [1.7]]
-        self._phases = chance.uniform(0, 2 * np.pi, (2, count))
+    def __init__(self, chance: Generator, hertz: tuple[float, float]) -> None:
+        self._paces = 2 * np.pi * chance.uniform(*hertz, (2, 2)) * [[1.0], [1.7]]
+        self._phases = chance.uniform(0, 2 * np.pi, (2, 2))
 
     def __call__(self, time: float) -> Floats:
         waves = np.sin(self._paces * time + self._phases)
