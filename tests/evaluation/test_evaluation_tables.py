@@ -20,8 +20,13 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.literature import PUBLISHED_METRICS, published
 from lookhear.evaluation.scores import Scores, Subject
 from lookhear.evaluation.statistics import analyse
-from lookhear.evaluation.tables import terminal_table, write_tables
-from lookhear.evaluation.typeset import latex, markdown, one_line
+from lookhear.evaluation.tables import (
+    latex,
+    markdown,
+    one_line,
+    terminal_table,
+    write_tables,
+)
 from lookhear.metrics import METRIC_NAMES
 
 NASTY = [

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Statistics
-from lookhear.evaluation.typeset import best
+from lookhear.evaluation.tables import best
 from lookhear.show import heat
 from lookhear.show.axes import Axes, Scale
 

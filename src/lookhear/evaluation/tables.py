@@ -6,7 +6,7 @@
 | `clips.csv` or `pictures.csv` | a line for each model and clip or picture: its metrics |
 | `frames.csv` | of clips: a line for each model, clip and time: its metrics |
 | `table.csv` | a line for each database, model and metric: mean, interval, difference, p |
-| `table.md`, `table.tex` | the same to read: see `lookhear.evaluation.typeset` |
+| `table.md`, `table.tex` | the same to read: Markdown for a page, LaTeX for a paper |
 
 In CSV files what is not defined is empty, and all databases together are `ALL`.
 """
@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -24,24 +24,36 @@ from rich.text import Text
 
 from lookhear.evaluation.literature import SOURCE, published
 from lookhear.evaluation.scores import Scores
-from lookhear.evaluation.statistics import Comparison, Estimate, Statistics
-from lookhear.evaluation.typeset import (
-    best,
-    explanation,
-    interval,
-    latex,
-    markdown,
-    one_line,
-    shown,
-    shown_p,
-    title,
-)
+from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
 from lookhear.files import whole_file, write_whole
+from lookhear.metrics import LOWER_IS_BETTER
 
 SCORES_FILE = "scores.json"
 FRAMES_FILE = "frames.csv"
 TABLE_FILES = ("table.csv", "table.md", "table.tex")
 ALL = "(all)"
+ABSENT = "-"
+DAGGER = "†"
+
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in r"\`*_[]<>|&~#$"})
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        DAGGER: r"\textdagger{}",
+        # After \\ and \midrule these two would be read as theirs.
+        "[": "{[}",
+        "*": "{*}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+    }
+)
+_LATEX_HEAD = (
+    r"% Needs \usepackage{booktabs}. Names in other scripts than Latin need LuaLaTeX or XeLaTeX."
+)
 
 _MODEL_COLUMNS = 22  # the widest that leaves a terminal table within 100
 _NOT_COMPARED = Comparison(Estimate(math.nan, math.nan, math.nan, 0), math.nan, math.nan)
@@ -113,6 +125,226 @@ def terminal_table(scores: Scores, found: Sequence[Statistics]) -> Table:
                 shown_p(compared["NSS"].p_corrected) if compared else "",
             )
     return table
+
+
+def one_line(text: str) -> str:
+    """A name of any characters as one line that can be printed."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def shown(value: float) -> str:
+    """A score to three decimals; a dash where it is not defined."""
+    return ABSENT if math.isnan(value) else f"{value:z.3f}"
+
+
+def interval(of: Estimate) -> str:
+    """The interval in brackets; nothing where there is none."""
+    return "" if math.isnan(of.low) else f"[{shown(of.low)}, {shown(of.high)}]"
+
+
+def shown_p(p: float) -> str:
+    """A p-value to three decimals; a dash where it is not defined."""
+    return "<0.001" if p < 0.001 else shown(p)
+
+
+def title(of: Statistics, kind: str) -> str:
+    """What a table is about: `DIEM: 17 clips`, or `All 60 clips`."""
+    count = f"{of.subjects} {kind if of.subjects != 1 else kind[:-1]}"
+    return f"All {count}" if of.group is None else f"{one_line(of.group)}: {count}"
+
+
+def means_in_words(of: Statistics, kind: str) -> str:
+    """What the numbers of a table are, and its intervals; whether there can be any."""
+    if of.subjects < 2:
+        return f"One {kind[:-1]}: there can be no intervals and no tests."
+    return f"Means over {kind} with {LEVEL:.0%} bootstrap intervals."
+
+
+def comparison_in_words(of: Statistics) -> str:
+    """How models were compared with the first."""
+    comparisons = [one for metrics in of.comparisons.values() for one in metrics.values()]
+    count = sum(not math.isnan(one.p) for one in comparisons)
+    return f"two-sided paired sign-flip test, Holm-corrected for {count} comparisons"
+
+
+def best(of: Statistics, metric: str) -> set[str]:
+    """The models that are best by the digits shown; none if there is nothing to compare.
+
+    People are not among them.
+    """
+    means = {
+        model: metrics[metric].mean
+        for model, metrics in of.estimates.items()
+        if model not in of.people and not math.isnan(metrics[metric].mean)
+    }
+    if len(means) < 2:
+        return set()
+    top = (min if metric in LOWER_IS_BETTER else max)(means.values())
+    return {model for model, mean in means.items() if shown(mean) == shown(top)}
+
+
+def explanation(of: Statistics, kind: str, mark: str) -> str:
+    """What a table's means, its bold type and its mark are.
+
+    Args:
+        of: what is in the table.
+        kind: of the subjects.
+        mark: what is said of the difference from the first model, up to how it was tested.
+    """
+    means = means_in_words(of, kind)
+    if of.subjects < 2 or not of.comparisons:
+        return means
+    return f"{means} Bold: best of its column. {mark} ({comparison_in_words(of)})."
+
+
+def markdown(scores: Scores, found: Sequence[Statistics]) -> str:
+    """Write the tables in Markdown, with those of the differences from the first model.
+
+    A table for each database, and one for all together if there are several: means with their
+    intervals, the best of each column in bold, a dagger where a model differs from the first.
+    Published scores on that database, where there are any, stand below and apart.
+
+    Args:
+        scores: for what they are of, and their notes.
+        found: what `analyse` says of them.
+    """
+    lines = [line for of in found for line in _markdown_section(of, scores.kind)]
+    if scores.notes:
+        lines += ["## Notes", "", *(f"- {_in_markdown(note)}" for note in scores.notes), ""]
+    return "\n".join(lines)
+
+
+def latex(scores: Scores, found: Sequence[Statistics]) -> str:
+    """Write the same in LaTeX, but for differences: a `table` each, to be input by a paper."""
+    lines = [line for of in found for line in _latex_section(of, scores.kind)]
+    return "\n".join([_LATEX_HEAD, *lines])
+
+
+class _Mean(NamedTuple):
+    text: str
+    interval: str
+    is_best: bool
+    differs: bool
+
+
+def _means(of: Statistics) -> dict[str, list[_Mean]]:
+    """Of each model a mean for each metric, as the tables show it."""
+    bests = {metric: best(of, metric) for metric in of.estimates[of.first]}
+    return {
+        model: [
+            _Mean(
+                shown(one.mean),
+                interval(one),
+                model in bests[metric],
+                model in of.comparisons and of.comparisons[model][metric].is_significant,
+            )
+            for metric, one in estimates.items()
+        ]
+        for model, estimates in of.estimates.items()
+    }
+
+
+def _explanation(of: Statistics, kind: str) -> str:
+    mark = f"{DAGGER}: differs from {one_line(of.first)}, p < {SIGNIFICANT}"
+    return explanation(of, kind, mark)
+
+
+def _context(of: Statistics) -> tuple[str, str, dict[str, list[str]]] | None:
+    """What papers say of the same database: where and what it is, a note, and each model's row."""
+    context = None if of.group is None else published(of.group)
+    if context is None:
+        return None
+    rows = {
+        model: [shown(row.get(metric, math.nan)) for metric in of.estimates[of.first]]
+        for model, row in context.rows.items()
+    }
+    return context.database, context.note, rows
+
+
+def _published_on(database: str) -> str:
+    return f"As published on {database} ({SOURCE}), not measured here."
+
+
+def _in_markdown(text: str) -> str:
+    return one_line(text).translate(_MARKDOWN)
+
+
+def _markdown_section(of: Statistics, kind: str) -> Iterator[str]:
+    metrics = list(of.estimates[of.first])
+    arrows = [f"{metric} {'↓' if metric in LOWER_IS_BETTER else '↑'}" for metric in metrics]
+    yield from (f"## {_in_markdown(title(of, kind))}", "", _in_markdown(_explanation(of, kind)), "")
+    rows = {model: map(_markdown_mean, means) for model, means in _means(of).items()}
+    yield from _markdown_table(arrows, rows)
+    if of.comparisons:
+        yield from (f"### Difference from {_in_markdown(of.first)}, corrected p", "")
+        rows = {model: map(_difference, by.values()) for model, by in of.comparisons.items()}
+        yield from _markdown_table(metrics, rows)
+    if context := _context(of):
+        database, note, papers = context
+        line = _in_markdown(f"{_published_on(database)} {note}".rstrip())
+        yield from (f"### Published on {database}", "", line, "")
+        yield from _markdown_table(arrows, papers)
+
+
+def _markdown_mean(of: _Mean) -> str:
+    mean = f"**{of.text}**" if of.is_best else of.text
+    return f"{mean}{DAGGER if of.differs else ''} {of.interval}".rstrip()
+
+
+def _difference(of: Comparison) -> str:
+    if math.isnan(of.difference.mean):
+        return ABSENT
+    size = f"{of.difference.mean:+z.3f} {interval(of.difference)}".rstrip()
+    return size if math.isnan(of.p) else f"{size}, p {_in_markdown(shown_p(of.p_corrected))}"
+
+
+def _markdown_table(heads: Sequence[str], rows: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    lines = [["model", *heads], ["---", *["--:"] * len(heads)]]
+    lines += [[_in_markdown(model), *cells] for model, cells in rows.items()]
+    yield from (f"| {' | '.join(cells)} |" for cells in lines)
+    yield ""
+
+
+def _in_latex(text: str) -> str:
+    return one_line(text).translate(_LATEX)
+
+
+def _latex_section(of: Statistics, kind: str) -> Iterator[str]:
+    metrics = list(of.estimates[of.first])
+    arrows = {True: r"$\downarrow$", False: r"$\uparrow$"}
+    heads = [f"{metric} {arrows[metric in LOWER_IS_BETTER]}" for metric in metrics]
+    context = _context(of)
+    caption = f"{title(of, kind)}. {_explanation(of, kind)} {context[1] if context else ''}"
+    yield from ("", r"\begin{table*}[t]", r"\centering")
+    yield rf"\caption{{{_in_latex(caption.rstrip())}}}"
+    yield rf"\begin{{tabular}}{{l{'r' * len(metrics)}}}"
+    yield from (r"\toprule", _latex_row(["", *heads]), r"\midrule")
+    for model, means in _means(of).items():
+        yield _latex_row([_in_latex(model), *map(_latex_mean, means)])
+        intervals = [_latex_number(one.interval) for one in means]
+        if any(intervals):
+            yield _latex_row(["", *(rf"{{\scriptsize {one}}}" if one else "" for one in intervals)])
+    if context:
+        database, _, papers = context
+        line = rf"{{\footnotesize {_in_latex(_published_on(database))}}}"
+        yield from (r"\midrule", rf"\multicolumn{{{len(metrics) + 1}}}{{l}}{line} \\")
+        for model, row in papers.items():
+            yield _latex_row([_in_latex(model), *map(_latex_number, row)])
+    yield from (r"\bottomrule", r"\end{tabular}", r"\end{table*}", "")
+
+
+def _latex_mean(of: _Mean) -> str:
+    mean = _latex_number(of.text)
+    mean = rf"\textbf{{{mean}}}" if of.is_best else mean
+    return f"{mean}{_in_latex(DAGGER)}" if of.differs else mean
+
+
+def _latex_number(text: str) -> str:
+    return "--" if text == ABSENT else text.replace("-", "$-$")
+
+
+def _latex_row(cells: Iterable[str]) -> str:
+    return rf"{' & '.join(cells)} \\"
 
 
 def _published(scores: Scores) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One self-contained HTML page about where attention went in a clip."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from lookhear.prediction.summary import AttentionSummary, Stay, Still, stays
 from lookhear.show import heat, page
 from lookhear.show.axes import Axes, Scale
 from lookhear.show.heat import Pixels
+from lookhear.words import count
 
 MOST_PLOT_POINTS = 600
 MOST_STAYS = 6
@@ -29,15 +30,9 @@ _RIBBON_HEAT = np.vstack(
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What is known about the clip.
+    """What is known about the clip: sides in pixels, as shown; seconds; mean frames a second.
 
-    Attributes:
-        name: File name.
-        width: Pixels, as shown.
-        height: Pixels, as shown.
-        duration: Seconds; None for a still picture or where unknown.
-        frame_rate: Mean frames a second; None for a still picture or where unknown.
-        has_sound: Whether sound was heard.
+    Duration and frame rate are None for a still picture, or where they are unknown.
     """
 
     name: str
@@ -50,12 +45,7 @@ class ClipFacts:
 
 @dataclass(frozen=True)
 class ModelNotes:
-    """What a reader must know about the model.
-
-    Attributes:
-        name: What was given to `load_model`.
-        sections: (heading, text) pairs, the texts in Markdown with tables.
-    """
+    """The model's name, and headings with what a reader must know, in Markdown with tables."""
 
     name: str
     sections: tuple[tuple[str, str], ...]
@@ -70,7 +60,7 @@ class ReportData:
         attention: Summary of at least one map.
         model: Facts about the model.
         problems: One line for each thing that could not be decoded.
-        overlay: Name of the overlay video or picture beside the report, if there is one.
+        overlay: Name of the video or picture beside the report, if there is one.
         fixations: Name of the CSV file beside it, if there is one.
         maps: Name of the .npz file or the folder of PNG beside it, if there is one.
     """
@@ -91,30 +81,23 @@ def render(data: ReportData) -> str:
     stills = attention.shown_stills()
     pictures = [page.picture(_overlaid(still)) for still in stills]
     richest = max(range(len(stills)), key=lambda index: stills[index].picture.std(), default=0)
+    longest = sorted(stays(attention), key=lambda stay: -stay.length)
     return page.render(
         "prediction",
         title=clip.name,
         facts=_facts(clip, len(attention.times)),
-        problems=data.problems,
+        data=data,
         columns=min(len(stills), 4 if clip.width >= clip.height else 6),
-        stills=[
-            (still.time, picture, heat.in_words(still.peak))
-            for still, picture in zip(stills, pictures, strict=True)
-        ],
-        findings=_findings(attention),
-        ribbons=_ribbons(attention) if moves else {},
-        lone_place=_lone_place(float(attention.x[0]), float(attention.y[0])),
-        clip=clip,
-        stays=[(stay, heat.place_name(stay.x, stay.y)) for stay in _longest(stays(attention))],
+        stills=[*zip(stills, pictures, strict=True)],
+        in_words=heat.in_words,
+        place_name=heat.place_name,
+        findings=_findings(attention, longest),
+        ribbons=_ribbons(attention) if moves else (),
+        lone=longest[0] if longest else None,
+        stays=longest[:MOST_STAYS] if moves else [],
         concentration=_concentration(attention) if moves else None,
-        half_area=attention.half_area,
-        model=data.model.name,
         notes=[(head, Markup(_MARKDOWN.render(text))) for head, text in data.model.sections],
-        overlay=data.overlay,
-        fixations=data.fixations,
-        maps=data.maps,
         poster=pictures[richest].address if pictures else "",
-        reading=_reading(data),
     )
 
 
@@ -123,39 +106,27 @@ def _overlaid(still: Still) -> Pixels:
     return heat.mark(blended, still.peak) if still.peak else blended
 
 
-def _facts(clip: ClipFacts, count: int) -> Iterator[str]:
+def _facts(clip: ClipFacts, number: int) -> Iterator[str]:
     yield f"{clip.width} by {clip.height} pixels"
     if clip.duration:
         yield f"{heat.time_label(clip.duration)} long"
     if clip.frame_rate:
         yield f"{clip.frame_rate:.4g} frames a second"
     yield "with sound" if clip.has_sound else "without sound"
-    yield page.count(count, "attention map")
+    yield count(number, "attention map")
 
 
-def _findings(attention: AttentionSummary) -> Iterator[tuple[str, str]]:
+def _findings(attention: AttentionSummary, longest: Sequence[Stay]) -> Iterator[tuple[str, str]]:
     moves = len(attention.times) > 1
     mean = f"{attention.half_area.mean():.1%}"
     yield mean, "of the picture holds half of the attention" + (", on average" if moves else "")
-    seen = ~np.isnan(attention.x)
-    if moves and seen.any():
-        longest = max(stays(attention), key=lambda stay: stay.length)
-        place = heat.place_name(longest.x, longest.y)
-        yield f"{longest.length:.1f} s", f"is the longest stay in one place: {place}"
+    if moves and longest:
+        place = heat.place_name(longest[0].x, longest[0].y)
+        yield f"{longest[0].length:.1f} s", f"is the longest stay in one place: {place}"
+        seen = ~np.isnan(attention.x)
         x, y = attention.x[seen], attention.y[seen]
         middle = np.mean((abs(x - 0.5) < 1 / 6) & (abs(y - 0.5) < 1 / 6))
         yield f"{middle:.0%}", "of the time, attention is strongest in the centre ninth"
-
-
-def _lone_place(x: float, y: float) -> str:
-    if np.isnan(x):
-        return "Attention is spread evenly over the picture."
-    return f"It is strongest in the {heat.place_name(x, y)} (x {x:.2f}, y {y:.2f})."
-
-
-def _longest(found: list[Stay]) -> list[Stay]:
-    longest = sorted(found, key=lambda stay: -stay.length)[:MOST_STAYS]
-    return longest if longest and longest[0].length else []
 
 
 class _Course(NamedTuple):
@@ -174,62 +145,33 @@ class _Course(NamedTuple):
         return cls(Scale.of_time(start, end), parts, held.clip(0))
 
 
-def _ribbons(attention: AttentionSummary) -> dict[str, Axes]:
-    course = _Course.of(attention)
-    return {
-        f"From {low} to {high}": _ribbon(course, profiles, places, low, high)
-        for low, high, profiles, places in (
-            ("left", "right", attention.columns, attention.x),
-            ("top", "bottom", attention.rows, attention.y),
-        )
-    }
-
-
-def _ribbon(
-    course: _Course,
-    profiles: NDArray[np.float16],
-    places: NDArray[np.float32],
-    low: str,
-    high: str,
-) -> Axes:
+def _ribbons(attention: AttentionSummary) -> Iterator[tuple[str, Axes]]:
     """Time from left to right, the place in the picture from top to bottom, heat for attention."""
-    shares = profiles[course.held].astype(np.float32).T
-    spread = np.maximum(np.ptp(shares, axis=0), 1e-6)
-    levels = (255 * (shares - shares.min(axis=0)) / spread).astype(np.uint8)
-    said = f"Attention between {low} and {high} of the picture over time"
-    down = Scale(1, 0, {0.05: low, 0.95: high})
-    axes = Axes(course.time, down, said, right=len(course.parts))
-    axes.image(page.data_uri(heat.encode_png(_RIBBON_HEAT[levels]), "image/png"))
-    strongest = [*zip(*course.parts.T, places[course.held], strict=True)]
-    axes.spans(strongest, "casing")
-    axes.spans(strongest, "peak")
-    return axes
+    course = _Course.of(attention)
+    for low, high, profiles, places in (
+        ("left", "right", attention.columns, attention.x),
+        ("top", "bottom", attention.rows, attention.y),
+    ):
+        shares = profiles[course.held].astype(np.float32).T
+        spread = np.maximum(np.ptp(shares, axis=0), 1e-6)
+        levels = (255 * (shares - shares.min(axis=0)) / spread).astype(np.uint8)
+        said = f"Attention between {low} and {high} of the picture over time"
+        down = Scale(1, 0, {0.05: low, 0.95: high})
+        axes = Axes(course.time, down, said, right=len(course.parts))
+        axes.image(page.data_uri(heat.encode_png(_RIBBON_HEAT[levels]), "image/png"))
+        for kind in ("casing", "peak"):
+            axes.spans(zip(*course.parts.T, places[course.held], strict=True), kind)
+        yield f"From {low} to {high}", axes
 
 
 def _concentration(attention: AttentionSummary) -> Axes:
     course = _Course.of(attention)
-    shares, mean = attention.half_area[course.held], float(attention.half_area.mean())
+    shares, mean = attention.half_area[course.held].tolist(), float(attention.half_area.mean())
     said = f"Share of the picture that holds half of the attention, over time; mean {mean:.1%}"
-    middles = course.parts.mean(axis=1)
+    middles = course.parts.mean(axis=1).tolist()
     axes = Axes(course.time, Scale.of_shares(shares, percent=True), said, right=len(middles))
     axes.grid()
     axes.area(middles, shares)
     axes.line(middles, shares)
     axes.spans([(course.time.low, course.time.high, mean)], "mean")
     return axes
-
-
-def _reading(data: ReportData) -> str:
-    """Python that reads the maps and the peaks."""
-    lines: list[str] = []
-    if data.maps is not None and data.maps.endswith(".npz"):
-        lines += ["import numpy as np", "", f"saved = np.load({data.maps!r})"]
-        lines += ['maps, times = saved["maps"], saved["times"]  # (T, h, w), (T,) seconds']
-    elif data.maps is not None:
-        lines += ["import cv2", "from pathlib import Path", ""]
-        lines += [f"files = sorted(Path({data.maps!r}).glob('*.png'))"]
-        lines += ["maps = [cv2.imread(file, cv2.IMREAD_GRAYSCALE) / 255 for file in files]"]
-    if data.fixations is not None:
-        lines += ["", "import csv", "", f"with open({data.fixations!r}, newline='') as file:"]
-        lines += ["    peaks = list(csv.DictReader(file))"]
-    return "\n".join(lines).strip()

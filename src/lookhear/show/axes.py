@@ -5,7 +5,7 @@ A page stretches a plot over the room that it has, and sets the labels around it
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -56,9 +56,8 @@ class Scale(NamedTuple):
         """Seconds, with a tick for each step of a clock, at most so many and one."""
         end = max(end, start + TIME_STEPS[0])
         step = next((step for step in TIME_STEPS if (end - start) / step <= most), TIME_STEPS[-1])
-        first = math.ceil((start - (end - start) / 30) / step)
-        last = math.floor(end / step + 1e-6)
-        ticks = [step * count for count in range(first, last + 1)]
+        first, last = (start - (end - start) / 30) / step, end / step + 1e-6
+        ticks = [step * count for count in range(math.ceil(first), math.floor(last) + 1)]
         return cls(start, end, {of: heat.time_label(of).removesuffix(".0") for of in ticks})
 
     def share(self, value: float) -> float:
@@ -85,10 +84,7 @@ class Axes:
         x: the level axis.
         y: the upright axis.
         said: the plot in words, for those who do not see it; nothing if it tells nothing new.
-        left: edge, in units of the picture.
-        top: edge.
-        right: edge.
-        bottom: edge.
+        left, top, right, bottom: edges, in units of the picture.
     """
 
     def __init__(
@@ -117,29 +113,27 @@ class Axes:
     def grid(self, *, upright: bool = False, **style: object) -> None:
         """A line at each tick of the upright axis, or an upright one at each of the level axis."""
         if upright:
-            starts = [(self.across(tick), self.top) for tick in self.x.ticks]
+            lines = [f"M{self._at(x, self.y.high)}V{_short(self.bottom)}" for x in self.x.ticks]
         else:
-            starts = [(self.left, self.down(tick)) for tick in self.y.ticks]
-        end = f"V{_short(self.bottom)}" if upright else f"H{_short(self.right)}"
-        self._path("".join(f"M{_short(x)} {_short(y)}{end}" for x, y in starts), "grid", style)
+            lines = [f"M{self._at(self.x.low, y)}H{_short(self.right)}" for y in self.y.ticks]
+        self._path(lines, "grid", style)
 
     def line(
         self, xs: Iterable[float], ys: Iterable[float], kind: str = "line", **style: object
     ) -> None:
         """A line through the points, with a gap where a height is not finite."""
-        path, known = "", False
+        path, known = [], False
         for x, y in zip(xs, ys, strict=True):
             if math.isfinite(y):
-                point = f"{_short(self.across(x))} {_short(self.down(y))}"
-                path += f"L{point}" if known else f"M{point}h0"
+                path.append(f"L{self._at(x, y)}" if known else f"M{self._at(x, y)}h0")
             known = math.isfinite(y)
         self._path(path, kind, style)
 
-    def area(self, xs: Iterable[float], ys: Iterable[float], kind: str = "area") -> None:
+    def area(self, xs: Sequence[float], ys: Sequence[float], kind: str = "area") -> None:
         """What lies below a line through finite points."""
-        places = [(self.across(x), self.down(y)) for x, y in zip(xs, ys, strict=True)]
-        outline = [(places[0][0], self.bottom), *places, (places[-1][0], self.bottom)]
-        self._path(f"M{'L'.join(f'{_short(x)} {_short(y)}' for x, y in outline)}Z", kind, {})
+        above = [f"L{self._at(x, y)}" for x, y in zip(xs, ys, strict=True)]
+        start, end = self._at(xs[0], self.y.low), self._at(xs[-1], self.y.low)
+        self._path([f"M{start}", *above, f"L{end}Z"], kind, {})
 
     def spans(
         self, spans: Iterable[tuple[float, float, float]], kind: str, **style: object
@@ -148,23 +142,20 @@ class Axes:
 
         One of no length is a dot where the style gives strokes round ends.
         """
-        path = ""
-        for of in spans:
-            if all(map(math.isfinite, of)):
-                start, end, height = self.across(of[0]), self.across(of[1]), self.down(of[2])
-                path += f"M{_short(start)} {_short(height)}H{_short(end)}"
+        finite = [of for of in spans if all(map(math.isfinite, of))]
+        path = [f"M{self._at(low, y)}H{_short(self.across(high))}" for low, high, y in finite]
         self._path(path, kind, style)
 
     def dots(self, xs: Iterable[float], ys: Iterable[float], kind: str, **style: object) -> None:
-        """A disc at each point whose height is finite; on a stretched plot `spans` keep round."""
+        """A disc at each point whose height is finite; on a stretched plot `spans` stay round."""
         for x, y in zip(xs, ys, strict=True):
             if math.isfinite(y):
-                place = {"cx": _short(self.across(x)), "cy": _short(self.down(y)), "r": 2.6}
+                place = {"cx": self.across(x), "cy": self.down(y), "r": 2.6}
                 self.marks.append(element("circle", **place, class_=kind, **style))
 
     def image(self, address: str) -> None:
         """A picture that fills the plot."""
-        size = {"width": _short(self.right - self.left), "height": _short(self.bottom - self.top)}
+        size = {"width": self.right - self.left, "height": self.bottom - self.top}
         self.marks.append(element("image", href=address, **size, preserveAspectRatio="none"))
 
     def frame(self, name: str) -> None:
@@ -182,9 +173,12 @@ class Axes:
         told = {"role": "img", "aria_label": self.said} if self.said else {"aria_hidden": "true"}
         return element("svg", *self.marks, viewBox=box, preserveAspectRatio="none", **told)
 
-    def _path(self, path: str, kind: str, style: Mapping[str, object]) -> None:
-        if path:
-            self.marks.append(element("path", class_=kind, d=path, **style))
+    def _at(self, x: float, y: float) -> str:
+        return f"{_short(self.across(x))} {_short(self.down(y))}"
+
+    def _path(self, parts: Sequence[str], kind: str, style: Mapping[str, object]) -> None:
+        if parts:
+            self.marks.append(element("path", class_=kind, d="".join(parts), **style))
 
 
 def picture(width: float, height: float, said: str, *marks: Markup) -> Markup:
@@ -199,27 +193,17 @@ def picture(width: float, height: float, said: str, *marks: Markup) -> Markup:
         marks: what is drawn, the last above.
     """
     ground = element("rect", class_="ground", width="100%", height="100%", fill="#ffffff")
-    size = {"viewBox": f"0 0 {_short(width)} {_short(height)}", "width": _short(width)}
-    return element(
-        "svg",
-        ground,
-        *marks,
-        xmlns="http://www.w3.org/2000/svg",
-        **size,
-        height=_short(height),
-        role="img",
-        aria_label=said,
-        font_family=FONTS,
-        font_size=FONT_SIZE,
-    )
+    size = {"viewBox": f"0 0 {_short(width)} {_short(height)}", "width": width, "height": height}
+    letters = {"font_family": FONTS, "font_size": FONT_SIZE}
+    told = {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria_label": said}
+    return element("svg", ground, *marks, **told, **size, **letters)
 
 
 def text(
     words: str, x: float, y: float, fill: str = INK, kind: str = "text", anchor: str = "start"
 ) -> Markup:
     """A line of text whose baseline begins, ends or has its middle at a place."""
-    place = {"x": _short(x), "y": _short(y)}
-    return element("text", words, **place, class_=kind, fill=fill, text_anchor=anchor)
+    return element("text", words, x=x, y=y, class_=kind, fill=fill, text_anchor=anchor)
 
 
 def element(tag: str, *content: str, **attributes: object) -> Markup:
@@ -227,20 +211,20 @@ def element(tag: str, *content: str, **attributes: object) -> Markup:
 
     XML has no room for control characters and lone surrogates; spaces stand for them.
     """
-    listed = (
-        f' {name.removesuffix("_").replace("_", "-")}="{_escaped(str(value))}"'
+    listed = "".join(
+        f' {name.removesuffix("_").replace("_", "-")}="{_escaped(value)}"'
         for name, value in attributes.items()
     )
     within = "".join(map(_escaped, content))
-    ending = f">{within}</{tag}>" if content else "/>"
-    return Markup(f"<{tag}{''.join(listed)}{ending}")
+    return Markup(f"<{tag}{listed}>{within}</{tag}>" if content else f"<{tag}{listed}/>")
 
 
-def _escaped(words: str) -> Markup:
-    if isinstance(words, Markup):
-        return words
+def _escaped(value: object) -> Markup:
+    if isinstance(value, Markup):
+        return value
+    words = _short(value) if isinstance(value, float) else str(value)
     return escape("".join(letter if letter.isprintable() else " " for letter in words))
 
 
 def _short(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.10g}"
+    return f"{round(float(value), 2) + 0.0:.10g}"

@@ -8,7 +8,6 @@ whatever it holds.
 import base64
 import math
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -64,21 +63,6 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def count(number: int, what: str) -> str:
-    """A number of things: 1 clip, 1,200 frames."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def stylesheet() -> str:
-    """The style sheet, for the pages that are not yet made from the base."""
-    style = files("lookhear.show").joinpath("style.css").read_text(encoding="utf-8")
-    return f":root {{ --heat: {_heat()}; }}\n{style}"
-
-
-def _heat() -> str:
-    return ",".join(f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
-
-
 def score(value: float, form: str = "z.3f") -> str:
     """A score as text; a dash where it is not defined."""
     return DASH if math.isnan(value) else format(value, form)
@@ -93,7 +77,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["heat"] = _heat()
+    colours = (f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
+    environment.globals["heat"] = ",".join(colours)
     environment.filters["clock"] = heat.time_label
     environment.filters["score"] = score
     environment.filters["beside"] = lambda name: f"./{quote(name, errors='surrogateescape')}"

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear import maps
 from lookhear.show import heat
 from lookhear.show.lettering import plain
 from lookhear.tubes.faithfulness import Faithfulness
@@ -78,9 +77,8 @@ def found_in(explained: Explanation) -> tuple[Found, ...]:
         explained.labels, means, explained.tubes, measured, strict=True
     ):
         moments = TubeInTime(tube, explained.times)
-        strongest = maps.peaks(moments.moment(moments.peak), 1)
-        seen = strongest and strongest[0].strength >= heat.FAINT
-        place = heat.place_name(strongest[0].x, strongest[0].y) if seen else None
+        strongest = heat.strongest(moments.moment(moments.peak))
+        place = heat.place_name(strongest.x, strongest.y) if strongest else None
         time = float(moments.times[moments.peak])
         found.append(Found(label.index, plain(label.name), mean, time, place, of))
     return tuple(found)

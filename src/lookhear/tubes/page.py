@@ -13,6 +13,7 @@ from lookhear.tubes.explanation import Explanation, Found
 from lookhear.tubes.faithfulness import Faithfulness
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.views import TUBE
+from lookhear.words import count
 
 MOST_FINDINGS = 3
 SHARE_TOLD = 0.1  # of the pixels, whose loss is told in words
@@ -48,9 +49,9 @@ def render(
         title=explained.path.name,
         facts=[
             explained.network,
-            page.count(len(explained.times), "frame") + " seen",
-            page.count(len(explained.spans), "window"),
-            page.count(len(explained.labels), "label"),
+            count(len(explained.times), "frame") + " seen",
+            count(len(explained.spans), "window"),
+            count(len(explained.labels), "label"),
         ],
         problems=problems,
         findings=[
