@@ -3,7 +3,6 @@
 A moment's own sound belongs to its picture; the sound of a moment of another tag does not.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +15,7 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
-from lookhear.nets.saved import CONFIG, load_network, model_folder
+from lookhear.nets.saved import load_network, saved_as
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
@@ -148,11 +147,8 @@ def save_joined(sta: Path, switch: Path, folder: Path, *, replaces: bool = False
     """
     if not replaces and folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
-    net, matching = load_network(STA, sta), load_network(AudioSwitch, switch)
-    arguments, of_switch = (
-        json.loads((model_folder(saved) / CONFIG).read_text(encoding="utf-8"))
-        for saved in (sta, switch)
-    )
+    net, matching = load_network(STA, sta, "cpu"), load_network(AudioSwitch, switch, "cpu")
+    (_, arguments), (_, of_switch) = saved_as(sta), saved_as(switch)
     try:
         joined = STA(**arguments | {"switch": of_switch})
     except ValueError as error:
