@@ -151,7 +151,6 @@ class Attention:
         self._size = self._watcher.size_for(clip.height, width)
         hears = self._watcher.windows is not None and clip.has_sound
         self._sound = SoundWindows(clip.sound()) if hears else None
-        self._fps = fps
         self._every = every
         self._batch_size = batch_size
         self._due = Due(fps)
