@@ -232,6 +232,16 @@ def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -
         assert "\n" not in str(caught.value)
 
 
+def test_entries_of_lists_that_cannot_be_used_are_one_line_for_each_reason(tmp_path: Path) -> None:
+    write_watched(tmp_path, {"a": 3})
+    (fold,) = (tmp_path / "fold_lists").iterdir()
+    fold.write_text(fold.read_text() + "a 3 8\n" * 5 + "b\n")
+    twice, short = read_stimuli(tmp_path).faults
+    assert twice.startswith(f"{tmp_path}: {fold.name}, line 2, 'a', ")
+    assert twice.endswith(" and 2 more: listed twice")
+    assert "line 7" in short
+
+
 @pytest.mark.parametrize("content", [None, b"", b"text", "huge"])
 def test_a_broken_frame_is_one_line(tmp_path: Path, content: bytes | str | None) -> None:
     stimuli = read_stimuli(write_watched(tmp_path, {"a": 3}))

@@ -5,9 +5,10 @@ scored on the frame that is shown at its time, by `lookhear.evaluation.protocol`
 are brought to one grid. Nothing but the pseudo-fixations knows the tags.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,8 +20,6 @@ from lookhear.data.derived import FIXATIONS
 from lookhear.data.loader import Moments
 from lookhear.data.readers.fixated import frame_at
 from lookhear.data.readers.stavis import EyeTrackedClip, read_stavis
-from lookhear.data.readers.tagged import SPLITS
-from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import FAR, FAR_SECONDS
 from lookhear.evaluation.models import Note
@@ -75,18 +74,15 @@ class OfRun:
         folder, self._array, self._which = ROWS[row]
         self._run = run
         self._folder = run / folder
-        prepared = run / TEST_MOMENTS
         if not self._folder.is_dir():
             raise LookhearError(
                 f"{run}: has no maps of a test; train it with --test on these clips"
             )
-        counts = read_complete(prepared).moments
-        self._moments: dict[str, tuple[Moments, list[int]]] = {}
-        for split in SPLITS:
-            if counts[split]:
-                data = Moments(prepared, split)
-                for path, indices in data.clip_moments().items():
-                    self._moments[Path(path).stem] = data, indices
+        self._moments = {
+            Path(path).stem: (data, indices)
+            for data in all_moments(run / TEST_MOMENTS)
+            for path, indices in data.clip_moments().items()
+        }
 
     def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """Give maps; see `lookhear.evaluation.models.Model`.
@@ -105,8 +101,8 @@ class OfRun:
             apart = np.abs(times - subject.time(index))
             if apart.min() > FAR_SECONDS:
                 note(FAR, index)
-            found = data.derived(self._folder, self._array, moments[int(apart.argmin())])
-            yield (found if self._which is None else found[self._which]).astype(np.float32)
+            nearest = moments[int(apart.argmin())]
+            yield _kept(data, self._folder, self._array, nearest, self._which)
 
 
 class GazeTest:
@@ -135,33 +131,6 @@ class GazeTest:
                     )
                 gaze[clip.name] = clip
         return gaze
-
-    def table(
-        self,
-        moments: Path,
-        maps: MapFolders,
-        sta: STA,
-        grid: tuple[int, int],
-        progress: Progress = unseen,
-    ) -> dict[str, Any]:
-        """Score every step on all moments of which there is gaze, for `json.dump`.
-
-        Returns:
-            `means`, row -> metric -> mean over the clips; and of each clip `clips`, row ->
-            clip -> metric. None where a metric is not defined.
-
-        Raises:
-            LookhearError: No moment has gaze, or something cannot be read.
-        """
-        scores = self.score(moments, maps, sta, grid, progress)
-        clips = {
-            row: {
-                clip.name: {metric: of_clips[at] for metric, of_clips in metrics.items()}
-                for at, clip in enumerate(scores.subjects)
-            }
-            for row, metrics in scores.of_subjects.items()
-        }
-        return {"means": without_nan(scores.means()), "clips": without_nan(clips)}
 
     def score(
         self,
@@ -192,7 +161,7 @@ class GazeTest:
                         subject = ClipStimulus(clip, clip.name, is_alone=True)
                         times = tuple(data.time(index) for index in indices)
                         shown = [frame_at(clip, time) for time in times]
-                        rows = dict(_rows(data, indices, maps, sta, grid))
+                        rows = _rows(data, indices, maps, sta, grid)
                         done = score_frames(subject, shown, rows, SMOOTHING_SIGMA, pool)
                         scored.append((Subject(clip.name, clip.database, times), done))
                     progress(len(indices))
@@ -200,18 +169,37 @@ class GazeTest:
             raise LookhearError(f"{moments}: none of its clips has gaze; see their names")
         return gathered("clips", scored)
 
+    def table(
+        self,
+        moments: Path,
+        maps: MapFolders,
+        sta: STA,
+        grid: tuple[int, int],
+        progress: Progress = unseen,
+    ) -> dict[str, Any]:
+        """What `score` finds, for `json.dump`: `means`, row -> metric, and `clips`, row -> clip."""
+        scores = self.score(moments, maps, sta, grid, progress)
+        clips = {
+            row: {
+                clip.name: {metric: of_clips[at] for metric, of_clips in metrics.items()}
+                for at, clip in enumerate(scores.subjects)
+            }
+            for row, metrics in scores.of_subjects.items()
+        }
+        return {"means": without_nan(scores.means()), "clips": without_nan(clips)}
+
 
 class _Row:
-    """A step of a run as a model: its maps of a clip's moments, on one grid."""
+    """A step of a run as a model of one clip: maps of its moments, brought to a grid."""
 
-    def __init__(self, grid: tuple[int, int], of_moments: Callable[[], Iterator[Maps]]) -> None:
+    def __init__(self, maps: Iterator[Maps], grid: tuple[int, int]) -> None:
+        self._maps = maps
         self._grid = grid
-        self._of_moments = of_moments
 
     def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `lookhear.evaluation.models.Model`; a network that is broken is an error here."""
         del indices, note
-        for given in self._of_moments():
+        for given in self._maps:
             if not np.isfinite(given).all():
                 raise LookhearError(
                     f"{subject.name}: a map to be scored has NaN or infinity in it; train its "
@@ -221,31 +209,22 @@ class _Row:
 
 
 def _rows(
-    data: Moments, indices: list[int], maps: MapFolders, sta: STA, grid: tuple[int, int]
-) -> Iterator[tuple[str, _Row]]:
+    data: Moments, indices: Sequence[int], maps: MapFolders, sta: STA, grid: tuple[int, int]
+) -> dict[str, _Row]:
     """Each row of the table, of a clip's moments."""
-
-    def kept(folder: Path, name: str, which: int | None = None) -> Callable[[], Iterator[Maps]]:
-        def of_moments() -> Iterator[Maps]:
-            for index in indices:
-                found = data.derived(folder, name, index)
-                yield (found if which is None else found[which]).astype(np.float32)
-
-        return of_moments
-
     batches = [*DataLoader(Subset(data, indices), BATCH_SIZE)]
 
-    def predicted(hears: bool = True, moves: bool = True) -> Callable[[], Iterator[Maps]]:
-        return lambda: (
-            attention for batch in batches for attention in attention_of(sta, batch, hears, moves)
-        )
+    def kept(folder: Path, name: str, which: int | None = None) -> Iterator[Maps]:
+        for index in indices:
+            yield _kept(data, folder, name, index, which)
 
-    of_rows = {
-        "centre": lambda: (centre_prior(*grid) for _ in indices),
-        **{
-            source: kept(maps.coarse, SINGLE, which)
-            for which, source in enumerate(get_args(Source))
-        },
+    def predicted(hears: bool = True, moves: bool = True) -> Iterator[Maps]:
+        for batch in batches:
+            yield from attention_of(sta, batch, hears, moves)
+
+    of_rows: dict[str, Iterator[Maps]] = {
+        "centre": repeat(centre_prior(*grid)),
+        **{of: kept(maps.coarse, SINGLE, which) for which, of in enumerate(get_args(Source))},
         "SCAM, coarse": kept(maps.coarse, FUSED),
         "SCAM, fine": kept(maps.fine, FUSED),
         PSEUDO_FIXATIONS: kept(maps.tagged, FIXATIONS),
@@ -253,4 +232,9 @@ def _rows(
         STA_STILL: predicted(moves=False),
         STA_WHOLE: predicted(),
     }
-    yield from ((name, _Row(grid, of_moments)) for name, of_moments in of_rows.items())
+    return {name: _Row(of_moments, grid) for name, of_moments in of_rows.items()}
+
+
+def _kept(data: Moments, folder: Path, name: str, index: int, which: int | None) -> Maps:
+    found = data.derived(folder, name, index)
+    return np.asarray(found if which is None else found[which], np.float32)

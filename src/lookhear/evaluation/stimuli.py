@@ -1,8 +1,8 @@
 """What models are scored on: pictures and clips that people looked at, by one interface."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -18,6 +18,7 @@ from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
 from lookhear.evaluation.scores import Kind
 from lookhear.media import Picture, Samples, read_sound
 from lookhear.metrics import density
+from lookhear.words import named
 
 FRAMES_HELD = 32  # decoded ones, as several models look at the same
 
@@ -81,7 +82,7 @@ class StimulusSet(NamedTuple):
         name: of its folder.
         kind: what it is made of.
         subjects: its clips or pictures, at least one.
-        faults: what of it cannot be used, a line each.
+        faults: what of its lists cannot be used, a line for each reason.
     """
 
     name: str
@@ -156,7 +157,8 @@ class PictureStimulus:
     Args:
         picture: It.
         group: The name of the set.
-        everyone: Where people looked in all pictures of the set.
+        everyone: Given a height and width, how often all people looked at each pixel of a grid of
+            that size, laid over any picture of the set.
         is_alone: Whether no other picture of the set has its name, but for the suffix.
     """
 
@@ -164,7 +166,12 @@ class PictureStimulus:
     frame_rate: float | None = None
 
     def __init__(
-        self, picture: FixatedPicture, group: str, everyone: "_Everyone", *, is_alone: bool
+        self,
+        picture: FixatedPicture,
+        group: str,
+        everyone: Callable[[int, int], NDArray[np.int64]],
+        *,
+        is_alone: bool,
     ) -> None:
         self.picture = picture
         self.name = picture.name
@@ -191,7 +198,7 @@ class PictureStimulus:
         """See `Stimulus`."""
         height, width = self.picture.height, self.picture.width
         counts = np.stack([self.picture.fixation_map()] * len(indices))
-        others = self._everyone.counts(height, width) - counts
+        others = self._everyone(height, width) - counts
         blurred = density(counts.astype(np.float64), DENSITY_SIGMA_PER_WIDTH * width)
         return Annotation(fixations=counts, density=blurred, other_fixations=others)
 
@@ -207,24 +214,6 @@ class PictureStimulus:
     def places(self) -> NDArray[np.float64]:
         """See `Stimulus`."""
         return _places(self.picture.fixation_map())
-
-
-class _Everyone:
-    """All fixations of a set of pictures, laid over each other."""
-
-    def __init__(self, pictures: Sequence[FixatedPicture]) -> None:
-        self._pictures = pictures
-        self._of_size: dict[tuple[int, int], NDArray[np.int64]] = {}
-
-    def counts(self, height: int, width: int) -> NDArray[np.int64]:
-        """Number of fixations in each pixel of a grid, (height, width) int64."""
-        size = height, width
-        if size not in self._of_size:
-            total = np.zeros(size, np.int64)
-            for picture in self._pictures:
-                total += picture.fixation_map(*size)
-            self._of_size[size] = total
-        return self._of_size[size]
 
 
 def read_stimuli(
@@ -263,15 +252,26 @@ def read_stimuli(
         raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
     if not subjects:
         raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
-    faults = tuple(f"{data}: {fault}" for of in databases for fault in of.faults)
-    return StimulusSet(data.absolute().name, "clips", subjects, faults)
+    faults: dict[str, list[str]] = defaultdict(list)
+    for fault in (fault for of in databases for fault in of.faults):
+        faults[fault.reason].append(fault.what)
+    lines = tuple(f"{data}: {named(what)}: {reason}" for reason, what in faults.items())
+    return StimulusSet(data.absolute().name, "clips", subjects, lines)
 
 
 def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:
     pictures = read_osie(data, names=wanted)
     if len(pictures) < 2:
         raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
-    name, everyone = data.absolute().name, _Everyone(pictures)
+
+    @cache
+    def everyone(height: int, width: int) -> NDArray[np.int64]:
+        total = np.zeros((height, width), np.int64)
+        for picture in pictures:
+            total += picture.fixation_map(height, width)
+        return total
+
+    name = data.absolute().name
     namesakes = Counter(picture.path.stem for picture in pictures)
     subjects = [
         PictureStimulus(of, name, everyone, is_alone=namesakes[of.path.stem] == 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS
@@ -34,11 +35,13 @@ def attention_of(sta: STA, batch: Batch, hears: bool = True, moves: bool = True)
     return watch.attend(zip(before, target, after, strict=True))
 
 
-def all_moments(prepared: Path, net: STA | AudioSwitch) -> Iterator[Moments]:
-    """Open all moments, whatever their split, as a network takes them."""
+def all_moments(prepared: Path, net: STA | AudioSwitch | None = None) -> Iterator[Moments]:
+    """Open all moments, whatever their split, as a network takes them; None: their times alone."""
     counts = read_complete(prepared).moments
-    assert net.sound_encoder is not None
-    size, windows = net.input_size, net.sound_encoder.windows
+    taken: dict[str, Any] = {}
+    if net is not None:
+        assert net.sound_encoder is not None
+        taken = {"size": net.input_size, "frames": 3, "windows": net.sound_encoder.windows}
     for split in SPLITS:
         if counts[split]:
-            yield Moments(prepared, split, size=size, frames=3, windows=windows)
+            yield Moments(prepared, split, **taken)
