@@ -29,5 +29,6 @@ def test_every_page_is_made_of_the_one_base_and_escapes_all_that_it_shows() -> N
 
 
 def test_scores_have_three_digits_no_minus_zero_and_a_dash_where_there_is_none() -> None:
-    assert [page.score(of) for of in (0.12345, -0.0001, float("nan"))] == ["0.123", "0.000", page.DASH]
+    values = (0.12345, -0.0001, float("nan"))
+    assert [page.score(value) for value in values] == ["0.123", "0.000", page.DASH]
     assert page.score(0.93, ".1%") == "93.0%"
