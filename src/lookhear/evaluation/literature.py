@@ -1,4 +1,4 @@
-"""Published scores on the six audio-visual eye-tracking databases, for context.
+"""Scores printed in papers on the six audio-visual eye-tracking databases, for context.
 
 Of Wang et al., "Weakly Supervised Visual-Auditory Fixation Prediction with Multigranularity
 Perception" (STANet+, arXiv 2112.13697), which goes on from their "From Semantic Categories to
@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SOURCE = "Wang et al., arXiv 2112.13697"
-PUBLISHED_METRICS = ("AUC-J", "SIM", "s-AUC", "CC", "NSS")
+PRINTED_METRICS = ("AUC-J", "SIM", "s-AUC", "CC", "NSS")
 
 
 @dataclass(frozen=True)
-class Published:
-    """The published scores on a database.
+class Printed:
+    """The scores that a paper prints of a database.
 
     Attributes:
         database: its name in print.
-        rows: model -> metric of `PUBLISHED_METRICS` -> mean.
+        rows: model -> metric of `PRINTED_METRICS` -> mean.
         note: what is odd about them; empty if nothing is.
     """
 
@@ -27,8 +27,8 @@ class Published:
     note: str = ""
 
 
-def published(database: str) -> Published | None:
-    """The published scores on a database; None if there are none.
+def printed(database: str) -> Printed | None:
+    """The scores that a paper prints of a database; None if there are none.
 
     Args:
         database: in print or as STAViS's folders have it: ETMD or ETMD_av, Coutrot1 or
@@ -48,7 +48,7 @@ _NOTES = {
 }
 
 # A line for each database, a column for each metric.
-_PRINTED = {
+_SCORES = {
     "ITTI": """
         .688 .170 .533 .131 .611
         .663 .217 .583 .137 .555
@@ -101,13 +101,13 @@ _PRINTED = {
 
 
 def _row(line: str) -> dict[str, float]:
-    return dict(zip(PUBLISHED_METRICS, map(float, line.split()), strict=True))
+    return dict(zip(PRINTED_METRICS, map(float, line.split()), strict=True))
 
 
 _OF_DATABASE = {
-    database.casefold(): Published(
+    database.casefold(): Printed(
         database,
-        {model: _row(lines.split("\n")[number]) for model, lines in _PRINTED.items()},
+        {model: _row(lines.split("\n")[number]) for model, lines in _SCORES.items()},
         _NOTES.get(database, ""),
     )
     for number, database in enumerate(_DATABASES, 1)  # each text begins with an empty line

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
@@ -16,6 +15,7 @@ from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
 from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
 from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
+from lookhear.evaluation.scores import Kind
 from lookhear.media import Picture, Samples, read_sound
 from lookhear.metrics import density
 
@@ -25,7 +25,7 @@ People: TypeAlias = list[NDArray[np.uint8]]
 """Of each person the number of fixations in each pixel, (H, W)."""
 
 
-class Viewed(Protocol):
+class Stimulus(Protocol):
     """A clip, or a picture, which has one frame, and where people looked in each frame."""
 
     @property
@@ -38,7 +38,7 @@ class Viewed(Protocol):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where maps of it are looked for in a folder, without suffix; no two subjects share one.
+        """Where maps of it are looked for in a folder, without suffix; no two of a set share one.
 
         The full one first, the shortest last.
         """
@@ -74,7 +74,7 @@ class Viewed(Protocol):
         """Where people looked in all frames: (N, 2), x and y, from 0 to 1 each."""
 
 
-class ViewedSet(NamedTuple):
+class StimulusSet(NamedTuple):
     """A set that models are scored on.
 
     Attributes:
@@ -85,12 +85,12 @@ class ViewedSet(NamedTuple):
     """
 
     name: str
-    kind: Literal["clips", "pictures"]
-    subjects: Sequence[Viewed]
+    kind: Kind
+    subjects: Sequence[Stimulus]
     faults: tuple[str, ...] = ()
 
 
-class ViewedClip:
+class ClipStimulus:
     """A clip of a set in STAViS's layout.
 
     Args:
@@ -110,24 +110,24 @@ class ViewedClip:
 
     @property
     def size(self) -> tuple[int, int]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         height, width = self.pixels(0).shape[:2]
         return height, width
 
     def time(self, index: int) -> float:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return index / self.clip.frame_rate
 
     def pixels(self, index: int) -> Picture:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return _frame(self.clip.frame_path(index))
 
     def sound(self) -> Iterator[Samples] | None:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return read_sound(self.clip.sound) if self.clip.sound else None
 
     def annotate(self, indices: Sequence[int]) -> Annotation:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return annotate(self.clip, indices, _ever_fixated(self.clip))
 
     def people(self, index: int) -> People:
@@ -141,13 +141,13 @@ class ViewedClip:
         return people
 
     def places(self) -> NDArray[np.float64]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return np.concatenate(
             [_places(self.clip.fixation_map(index)) for index in range(self.frame_count)]
         )
 
 
-class ViewedPicture:
+class PictureStimulus:
     """A picture of OSIE.
 
     For s-AUC the other fixations are those of all other pictures of the set, at the same place
@@ -174,29 +174,29 @@ class ViewedPicture:
         self._everyone = everyone
 
     def time(self, index: int) -> float:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         return 0.0
 
     def pixels(self, index: int) -> Picture:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         return self.picture.pixels()
 
     def sound(self) -> Iterator[Samples] | None:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return None
 
     def annotate(self, indices: Sequence[int]) -> Annotation:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         height, width = self.picture.height, self.picture.width
-        counts = torch.from_numpy(self.picture.fixation_map())[None].expand(len(indices), -1, -1)
-        others = self._everyone.counts(height, width)[None] - counts
-        blurred = density(counts.double(), DENSITY_SIGMA_PER_WIDTH * width)
+        counts = np.stack([self.picture.fixation_map()] * len(indices))
+        others = self._everyone.counts(height, width) - counts
+        blurred = density(counts.astype(np.float64), DENSITY_SIGMA_PER_WIDTH * width)
         return Annotation(fixations=counts, density=blurred, other_fixations=others)
 
     def people(self, index: int) -> People:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         of, size = self.picture, (self.picture.height, self.picture.width)
         return [
@@ -205,7 +205,7 @@ class ViewedPicture:
         ]
 
     def places(self) -> NDArray[np.float64]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return _places(self.picture.fixation_map())
 
 
@@ -214,20 +214,22 @@ class _Everyone:
 
     def __init__(self, pictures: Sequence[FixatedPicture]) -> None:
         self._pictures = pictures
-        self._of_size: dict[tuple[int, int], torch.Tensor] = {}
+        self._of_size: dict[tuple[int, int], NDArray[np.int64]] = {}
 
-    def counts(self, height: int, width: int) -> torch.Tensor:
+    def counts(self, height: int, width: int) -> NDArray[np.int64]:
         """Number of fixations in each pixel of a grid, (height, width) int64."""
         size = height, width
         if size not in self._of_size:
             total = np.zeros(size, np.int64)
             for picture in self._pictures:
                 total += picture.fixation_map(*size)
-            self._of_size[size] = torch.from_numpy(total)
+            self._of_size[size] = total
         return self._of_size[size]
 
 
-def read_viewed(data: Path, *, names: Path | None = None, database: str | None = None) -> ViewedSet:
+def read_stimuli(
+    data: Path, *, names: Path | None = None, database: str | None = None
+) -> StimulusSet:
     """Read a set of pictures in OSIE's layout, or of clips in STAViS's.
 
     Args:
@@ -255,26 +257,27 @@ def read_viewed(data: Path, *, names: Path | None = None, database: str | None =
         full = f"{clip.database}/{clip.name}"
         if wanted is None or not {full, clip.name}.isdisjoint(wanted):
             name = full if several else clip.name
-            subjects.append(ViewedClip(clip, name, is_alone=namesakes[clip.name] == 1))
+            subjects.append(ClipStimulus(clip, name, is_alone=namesakes[clip.name] == 1))
             missing -= {full, clip.name}
     if missing:
         raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
     if not subjects:
         raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
     faults = tuple(f"{data}: {fault}" for of in databases for fault in of.faults)
-    return ViewedSet(data.absolute().name, "clips", subjects, faults)
+    return StimulusSet(data.absolute().name, "clips", subjects, faults)
 
 
-def _pictures(data: Path, wanted: Sequence[str] | None) -> ViewedSet:
+def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:
     pictures = read_osie(data, names=wanted)
     if len(pictures) < 2:
         raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
     name, everyone = data.absolute().name, _Everyone(pictures)
     namesakes = Counter(picture.path.stem for picture in pictures)
     subjects = [
-        ViewedPicture(of, name, everyone, is_alone=namesakes[of.path.stem] == 1) for of in pictures
+        PictureStimulus(of, name, everyone, is_alone=namesakes[of.path.stem] == 1)
+        for of in pictures
     ]
-    return ViewedSet(name, "pictures", subjects)
+    return StimulusSet(name, "pictures", subjects)
 
 
 def _places(counts: NDArray[np.uint8]) -> NDArray[np.float64]:

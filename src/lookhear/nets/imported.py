@@ -8,15 +8,16 @@ from typing import Any
 from torch import nn
 
 from lookhear.errors import LookhearError
+from lookhear.nets.devices import placed
 
 
-def imported_network(path: str, device: str = "cpu") -> nn.Module:
+def imported_network(path: str, device: str | None = None) -> nn.Module:
     """Import and build a network, ready for inference.
 
     Args:
         path: ``module:factory``, where ``factory()`` gives the network, with its weights; modules
             of the current folder are found, too.
-        device: where to put it.
+        device: where to put it; None for CUDA where there is one, else the CPU.
 
     Raises:
         LookhearError: there is no such module, factory or device, or the factory fails or gives
@@ -38,10 +39,7 @@ def imported_network(path: str, device: str = "cpu") -> nn.Module:
         raise LookhearError(f"{path}: fails with {type(error).__name__}: {error}") from error
     if not isinstance(net, nn.Module):
         raise LookhearError(f"{path}: gives {type(net).__name__}, not a torch.nn.Module")
-    try:
-        return net.to(device).eval()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {device}: cannot be used: {error}") from error
+    return placed(net, device)
 
 
 def is_size(value: Any) -> bool:

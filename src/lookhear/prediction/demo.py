@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lookhear.baselines import centre_prior
 from lookhear.data.observers import OBSERVERS
@@ -17,8 +15,7 @@ from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
-from lookhear.prediction import overlay
-from lookhear.prediction.maps_files import MapsArchive
+from lookhear.prediction import maps_files, overlay
 from lookhear.prediction.results import REPORT, Settings, made_with, predict_clips
 from lookhear.progress import Bars, no_bars
 
@@ -64,10 +61,10 @@ def run_demo(
     )
     say(f"Where {OBSERVERS} simulated observers look in it is in {out / GAZE}.")
 
-    with np.load(out / RESULTS / MapsArchive.name) as kept:
-        maps, times = torch.from_numpy(kept["maps"]), kept["times"].tolist()
-    looks = torch.from_numpy(np.stack([_looks(clip, time) for time in times]))
-    prior = torch.from_numpy(centre_prior(HEIGHT, WIDTH)).expand(len(times), -1, -1)
+    with np.load(out / RESULTS / maps_files.ARCHIVE) as kept:
+        maps, times = kept["maps"], kept["times"].tolist()
+    looks = np.stack([_looks(clip, time) for time in times])
+    prior = np.broadcast_to(centre_prior(HEIGHT, WIDTH), (len(times), HEIGHT, WIDTH))
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
     rows = {model: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
     margin = max(map(len, rows))
@@ -79,7 +76,7 @@ def run_demo(
 
 def _check_replaceable(out: Path) -> None:
     try:
-        held = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise cannot_write(out, error) from error
     if held and not (held == {CLIP, GAZE, RESULTS} and made_with(out / RESULTS)):
@@ -108,7 +105,7 @@ def _looks(clip: WorldClip, time: float) -> NDArray[np.uint8]:
     return count_fixations(x, y, HEIGHT, WIDTH)
 
 
-def _mean_scores(maps: Tensor, looks: Tensor) -> list[float]:
+def _mean_scores(maps: NDArray[np.floating], looks: NDArray[np.uint8]) -> list[float]:
     """Score maps (T, h, w) by looks (T, H, W); return the mean of each of `METRICS`."""
     looked_at = density(looks, DENSITY_SIGMA_PER_WIDTH * looks.shape[-1])
     scores = auc_judd(maps, looks), nss(maps, looks), cc(maps, looked_at), sim(maps, looked_at)

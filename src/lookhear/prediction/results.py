@@ -15,8 +15,9 @@ from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
-from lookhear.nets.saved import card_sections, load_model, model_folder
-from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
+from lookhear.nets.saved import card_sections, load_watcher, model_folder
+from lookhear.nets.watching import Watcher
+from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
 from lookhear.prediction.stream import (
@@ -29,7 +30,6 @@ from lookhear.prediction.stream import (
 from lookhear.prediction.summary import AttentionSummary, Collector
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.show import heat
-from lookhear.stanet.sta import STA
 
 FIXATIONS, REPORT, SHEET, SETTINGS = (
     "fixations.csv",
@@ -37,7 +37,7 @@ FIXATIONS, REPORT, SHEET, SETTINGS = (
     "contact-sheet.jpg",
     "settings.json",
 )
-RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | MAPS_NAMES
+RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | {ARCHIVE, FOLDER}
 PEAKS = 5
 WAITING_BYTES = 256 * 2**20  # of decoded frames that wait for their map; shrinks the batch
 MOST_WAITING_BYTES = 8 * WAITING_BYTES  # even with the smallest batch
@@ -121,7 +121,7 @@ def predict_clips(
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
     model = model_folder(settings.model)
-    net = load_model(model, device or "cpu").folded()
+    watcher = load_watcher(model, device)
     notes = ModelNotes(settings.model, card_sections(model))
     for path, folder in zip(clips, _result_folders(clips, out), strict=True):
         try:
@@ -130,7 +130,7 @@ def predict_clips(
                 continue
             clip = open_clip(path)
             with bars(path.name, clip.frame_count) as progress:
-                yield write_results(clip, folder, net, notes, settings, batch_size, progress)
+                yield write_results(clip, folder, watcher, notes, settings, batch_size, progress)
         except (LookhearError, OSError) as error:
             yield Outcome(path, folder, error=str(error))
 
@@ -186,7 +186,7 @@ def made_with(folder: Path) -> dict[str, Any] | None:
 def write_results(
     clip: Clip,
     folder: Path,
-    net: STA,
+    watcher: Watcher,
     notes: ModelNotes,
     settings: Settings,
     batch_size: int = BATCH_SIZE,
@@ -197,7 +197,7 @@ def write_results(
     Args:
         clip: what to predict.
         folder: appears when everything in it is done.
-        net: the loaded network.
+        watcher: of the loaded network.
         notes: about the network, for the report.
         settings: what to make.
         batch_size: frames that go through the network together, at most.
@@ -213,7 +213,7 @@ def write_results(
     described = json.dumps(settings.describe(clip.path), indent=2)
     with whole_folder(folder) as partial:
         with contextlib.ExitStack() as open_files:
-            maps_file = open_files.enter_context(open_maps_file(partial, settings.maps, clip))
+            keep = open_files.enter_context(open_maps(partial, settings.maps, clip))
             overlay = open_files.enter_context(open_overlay(partial, settings.overlay, clip))
             fixations = open_files.enter_context(
                 (partial / FIXATIONS).open("w", newline="", encoding="utf-8")
@@ -226,7 +226,7 @@ def write_results(
                 found = maps.peaks(glimpse.map, PEAKS)
                 picture = glimpse.picture if collector.wants_picture else None
                 collector.add(glimpse.time, glimpse.map, found, picture)
-                maps_file.add(glimpse)
+                keep(glimpse.map, glimpse.time)
                 overlay.add_map(glimpse)
                 for rank, peak in enumerate(found, 1):
                     x, y = peak.in_pixels(clip.width, clip.height)
@@ -234,7 +234,9 @@ def write_results(
                     table.writerow([f"{glimpse.time:.3f}", rank, *place])
 
             attention = open_files.enter_context(
-                Attention(clip, net, fps=settings.fps, every=settings.every, batch_size=batch_size)
+                Attention(
+                    clip, watcher, fps=settings.fps, every=settings.every, batch_size=batch_size
+                )
             )
             for frame in clip.frames():
                 overlay.add_frame(frame)
@@ -261,7 +263,7 @@ def write_results(
             problems=tuple(clip.problems),
             overlay=overlay.name,
             fixations=FIXATIONS,
-            maps=maps_file.name,
+            maps={"npz": ARCHIVE, "png": FOLDER}.get(settings.maps),
         )
         write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")

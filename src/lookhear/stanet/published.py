@@ -1,32 +1,28 @@
 """Published checkpoints of STANet and VGGSound as saved models of this project."""
 
 import json
-import pickle
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_model
+from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, unknown
 from lookhear.files import is_empty, whole_folder
+from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import CONFIG, WEIGHTS
 from lookhear.nets.sound import VGGSoundEncoder
+from lookhear.nets.state_dicts import counted, read_state
 from lookhear.stanet.sources import ST, S
 from lookhear.stanet.sta import STA
 
 Names = dict[str, str | None]
 """Module of the published network -> module here; None for one that its forward never uses."""
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
-SHOWN_KEYS = 3
 
 _BLOCKS: Names = {
     "extra_conv_fusion": "head.fuse",
@@ -153,8 +149,9 @@ def convert(file: Path, kind: str, folder: Path) -> None:
     that have one (see :func:`lookhear.training.initial_weights.begin_with`).
 
     Args:
-        file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or under one
-            of :data:`WRAPPERS`, from one GPU or several (``module.`` before every name).
+        file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or in a
+            checkpoint (:data:`~lookhear.nets.state_dicts.WRAPPERS`), from one GPU or several
+            (``module.`` before every name).
         kind: Which network it belongs to, of :data:`PUBLISHED`.
         folder: Gets the model; must not be there, or be empty.
 
@@ -163,7 +160,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
             does not fit the network, or the folder cannot be written.
     """
     if kind not in PUBLISHED:
-        raise LookhearError(f"--as {kind}: unknown; there are {', '.join(PUBLISHED)}")
+        raise unknown("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
     state = read_state(file)
@@ -177,7 +174,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
     card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
     with whole_folder(folder) as partial:
         try:
-            if isinstance(network, PyTorchModelHubMixin):
+            if isinstance(network, SavedNetwork):
                 network.save_pretrained(partial)
             else:
                 save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
@@ -185,39 +182,6 @@ def convert(file: Path, kind: str, folder: Path) -> None:
         except SafetensorError as error:  # its way of saying that the disk is full
             raise LookhearError(f"{folder}: cannot be written: {error}") from error
         (partial / "README.md").write_text(card, encoding="utf-8")
-
-
-def read_state(file: Path) -> dict[str, Tensor]:
-    """Read a state dict, out of whatever a checkpoint wraps it in, without running its code.
-
-    Raises:
-        LookhearError: The file holds more than weights, or no weights, or cannot be read.
-    """
-    if not file.is_file():
-        raise LookhearError(f"{file}: no such file")
-    try:
-        if file.suffix == ".safetensors":
-            held: Any = load_file(file)
-        else:
-            held = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's readers raise whatever the bytes lead them to
-        refused = re.search(r"GLOBAL (\S+)", str(error))
-        if refused and isinstance(error, pickle.UnpicklingError):
-            raise LookhearError(
-                f"{file}: holds more than weights ({refused[1]}), such as a whole module, which "
-                "could run any code; save its state_dict() where it was made, and use that"
-            ) from error
-        raise LookhearError(
-            f"{file}: cannot be read as weights; it is broken, or not of torch or safetensors"
-        ) from error
-    for key in WRAPPERS:
-        if isinstance(held, dict) and isinstance(held.get(key), dict):
-            held = held[key]
-    if not (isinstance(held, dict) and held and all(map(torch.is_tensor, held.values()))):
-        raise LookhearError(f"{file}: holds no state dict; use one that state_dict() gave")
-    if all(str(key).startswith("module.") for key in held):
-        return {str(key).removeprefix("module."): value for key, value in held.items()}
-    return {str(key): value for key, value in held.items()}
 
 
 def network_of(state: Mapping[str, Tensor], kind: str) -> nn.Module:
@@ -274,9 +238,3 @@ def _mismatch(state: Mapping[str, Tensor], kind: str) -> str | None:
         ],
     }
     return ", ".join(counted(keys, what) for what, keys in faults.items() if keys) or None
-
-
-def counted(keys: Sequence[str | None], what: str) -> str:
-    """Say how many keys are so, and name the first: 2 missing (fc.weight, fc.bias)."""
-    more = ", ..." if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} {what} ({', '.join(map(str, keys[:SHOWN_KEYS]))}{more})"

@@ -9,11 +9,13 @@ from typing import TypeAlias
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.shards import read_manifest
 from lookhear.metrics import METRIC_NAMES
-from lookhear.nets.saved import load_model
+from lookhear.nets.saved import load_network
 from lookhear.resume import Ledger
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
-from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
+from lookhear.stanet.predicting import all_moments
+from lookhear.stanet.run_folder import PSEUDO_FIXATIONS, MapFolders
+from lookhear.stanet.sta import STA
 from lookhear.training.curves import read_curves
 
 Means: TypeAlias = Mapping[str, Mapping[str, float | None]]
@@ -155,7 +157,7 @@ def _curve(run: Path, training: str) -> Curve:
 
 
 def _sections(made: Made, categories: Sequence[str]) -> Iterator[tuple[str, tuple[Row, ...]]]:
-    sta = load_model(made.model)
+    sta = load_network(STA, made.model)
     if tested := made.tested:
         *_, data = all_moments(tested.moments, sta)
         rows = rows_without_tags(data, tested.gaze, tested.maps, sta, categories, SHOWN_MOMENTS)

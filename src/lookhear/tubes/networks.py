@@ -22,12 +22,12 @@ from torchvision import models
 from lookhear.cam.watched import undisturbed
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, shaped_like
+from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
-from lookhear.nets.saved import load_source
+from lookhear.nets.kinds import NamingNetwork
+from lookhear.nets.saved import load_network
+from lookhear.nets.state_dicts import counted, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
-from lookhear.stanet.classifiers import as_classifier
-from lookhear.stanet.published import counted, read_state
-from lookhear.stanet.sources import ST
 from lookhear.tubes.labels import read_names
 
 _ZOO: Any = models  # whose types do not tell all that it has
@@ -117,7 +117,7 @@ def load_classifier(
             the user's network cannot be fed; one line says which.
     """
     names = None if categories is None else read_names(Path(categories))
-    device = _usable(device)
+    device = usable(device)
     if name in NETWORKS:
         classifier = _of_torchvision(name, weights, device)
     elif ":" in name and not Path(name).exists():
@@ -125,8 +125,9 @@ def load_classifier(
     elif name and Path(name).is_dir():
         classifier = _saved(name, weights, device)
     else:
+        known = sorted(NETWORKS, key=lambda of: -SequenceMatcher(None, name.lower(), of).ratio())
         raise LookhearError(
-            f"network {name}: unknown; there are {', '.join(_by_likeness(name))}, MODULE:FACTORY, "
+            f"network {name}: unknown; there are {', '.join(known)}, MODULE:FACTORY, "
             "and folders of a saved S or SA"
         )
     if names is None:
@@ -311,14 +312,15 @@ def _tried(classifier: Classifier) -> int:
 def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
     if weights is not None:
         raise LookhearError(f"--weights {weights}: {name} has its own; leave --weights out")
-    net = load_source(name, device)
-    if isinstance(net, ST):
+    net = load_network(NamingNetwork, Path(name), device)
+    if net.looks_around:
         raise LookhearError(
-            f"network {name}: is an ST, which needs the frames around each; give an S or SA"
+            f"network {name}: is an {type(net).__name__}, which needs the frames around each; give "
+            "an S or SA"
         )
     return Classifier(
         name,
-        as_classifier(net),
+        net.as_classifier(),
         device,
         classes=len(net.categories),
         categories=tuple(net.categories),
@@ -327,19 +329,3 @@ def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
         frame_rate=MAPS_PER_SECOND,
         input_size=net.input_size,
     )
-
-
-def _by_likeness(name: str) -> list[str]:
-    def likeness(known: str) -> float:
-        return SequenceMatcher(None, name.lower(), known).ratio()
-
-    return sorted(NETWORKS, key=likeness, reverse=True)
-
-
-def _usable(device: str | None) -> str:
-    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {chosen}: cannot be used: {error}") from error
-    return chosen

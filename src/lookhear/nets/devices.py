@@ -1,0 +1,62 @@
+"""Where networks run: CUDA where there is one, else the CPU, or the device that is named."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from lookhear.errors import LookhearError, one_line
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def default_device() -> str:
+    """Return ``"cuda"`` where there is one, else ``"cpu"``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def usable(device: str | torch.device | None) -> str:
+    """Return the name of a device on which networks can run; None gives the default.
+
+    Raises:
+        LookhearError: there is no such device.
+    """
+    chosen = default_device() if device is None else device
+    with _refusing(chosen):
+        torch.empty(1, device=chosen)
+    return str(chosen)
+
+
+def placed(net: N, device: str | torch.device | None) -> N:
+    """Put a network on a device, None for the default, ready for inference.
+
+    Raises:
+        LookhearError: there is no such device, or too little memory on it.
+    """
+    chosen = default_device() if device is None else device
+    with _refusing(chosen):
+        return net.to(chosen).eval()
+
+
+@contextmanager
+def half_the_threads() -> Iterator[None]:
+    """Within, PyTorch takes half of its threads for what this thread computes, at least one.
+
+    A network that wants every core waits at each of its layers for those that decode.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)  # else new threads would have the half
+
+
+@contextmanager
+def _refusing(device: str | torch.device) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise LookhearError(f"device {device}: cannot be used: {one_line(error)}") from error

@@ -1,0 +1,56 @@
+"""State dicts in files, of whatever network, read without running their code."""
+
+import pickle
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from lookhear.errors import LookhearError
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
+SHOWN_KEYS = 3
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """Read a state dict, out of whatever a checkpoint wraps it in, without running its code.
+
+    Raises:
+        LookhearError: The file holds more than weights, or no weights, or cannot be read.
+    """
+    if not file.is_file():
+        raise LookhearError(f"{file}: no such file")
+    try:
+        if file.suffix == ".safetensors":
+            held: Any = load_file(file)
+        else:
+            held = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's readers raise whatever the bytes lead them to
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        if refused and isinstance(error, pickle.UnpicklingError):
+            raise LookhearError(
+                f"{file}: holds more than weights ({refused[1]}), such as a whole module, which "
+                "could run any code; save its state_dict() where it was made, and use that"
+            ) from error
+        raise LookhearError(
+            f"{file}: cannot be read as weights; it is broken, or not of torch or safetensors"
+        ) from error
+    for key in WRAPPERS:
+        if isinstance(held, dict) and isinstance(held.get(key), dict):
+            held = held[key]
+    if not (isinstance(held, dict) and held and all(map(torch.is_tensor, held.values()))):
+        raise LookhearError(f"{file}: holds no state dict; use one that state_dict() gave")
+    if all(str(key).startswith("module.") for key in held):
+        return {str(key).removeprefix("module."): value for key, value in held.items()}
+    return {str(key): value for key, value in held.items()}
+
+
+def counted(keys: Sequence[str | None], what: str) -> str:
+    """Say how many keys are so, and name the first: 2 missing (fc.weight, fc.bias)."""
+    more = ", ..." if len(keys) > SHOWN_KEYS else ""
+    return f"{len(keys)} {what} ({', '.join(map(str, keys[:SHOWN_KEYS]))}{more})"
