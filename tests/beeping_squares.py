@@ -12,7 +12,7 @@ from ave_layout import write_lists
 from clips import make_clip
 from lookhear.data.prepare import prepare
 from lookhear.data.readers.ave import read_ave
-from lookhear.training.loop import Schedule
+from lookhear.training.schedule import Schedule
 
 SIZE = (48, 64)
 SECONDS = 3

@@ -4,6 +4,7 @@ import ast
 import multiprocessing
 import os
 import signal
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,10 @@ from torch.utils.data import Dataset
 
 from lookhear.errors import LookhearError
 from lookhear.stanet.sources import S
-from lookhear.training.loop import Schedule, Training, train
+from lookhear.training.loop import train
 from lookhear.training.processes import Processes
+from lookhear.training.schedule import Schedule
+from lookhear.training.task import Task
 
 SIZE = (32, 48)
 
@@ -55,7 +58,12 @@ class Line(nn.Module):
         save_file(self.state_dict(), folder / "model.safetensors")
 
 
-class LineTraining(Training):
+@dataclass(frozen=True)
+class Recipe:
+    schedule: Schedule
+
+
+class LineTask(Task):
     """Learns the side of points that chance moves, and notes of each step what it saw."""
 
     watched = ("error", "min")
@@ -67,10 +75,13 @@ class LineTraining(Training):
         notes: Path | None = None,
         width: int = 8,
     ) -> None:
-        torch.manual_seed(0)
-        schedule = Schedule(epochs, batch_size=4, average=average)
-        super().__init__(Line(width), schedule, seed=3)
+        super().__init__(Recipe(Schedule(epochs, batch_size=4, average=average)))
         self.notes = notes
+        self.width = width
+        self.begin(seed=3)
+
+    def build(self, _: tuple[str, ...]) -> Line:
+        return Line(self.width)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         moved = batch["point"] + 0.1 * torch.randn_like(batch["point"])
@@ -84,18 +95,18 @@ class LineTraining(Training):
         self.log("error", wrong.float().mean(), batch_size=len(wrong), sync_dist=True)
 
 
-def note(folder: Path, training: Training, batch: dict[str, Tensor], chance: float) -> None:
+def note(folder: Path, task: Task, batch: dict[str, Tensor], chance: float) -> None:
     """Append the step, the samples, their epochs and a number drawn to the rank's notes."""
     folder.mkdir(exist_ok=True)
-    step = f"{training.current_epoch} {training.global_step}"
-    with (folder / str(training.global_rank)).open("a") as notes:
+    step = f"{task.current_epoch} {task.global_step}"
+    with (folder / str(task.global_rank)).open("a") as notes:
         epochs = batch["epoch"].tolist() if "epoch" in batch else []
         notes.write(f"{step} {batch['index'].tolist()} {epochs} {chance}\n")
 
 
-def train_line(out: Path, training: LineTraining | None = None, **options: Any) -> Path:
+def train_line(out: Path, task: LineTask | None = None, **options: Any) -> Path:
     options = {"validation": Points(6)} | options
-    return train(training or LineTraining(), Points(), out, {"line": 1}, **options)
+    return train(task or LineTask(), Points(), out, {"line": 1}, **options)
 
 
 def train_line_alone(out: Path, epochs: int, said: Path) -> None:
@@ -104,7 +115,7 @@ def train_line_alone(out: Path, epochs: int, said: Path) -> None:
     with said.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    train_line(out, LineTraining(epochs))
+    train_line(out, LineTask(epochs))
 
 
 class Squares(Dataset[dict[str, Any]]):
@@ -142,17 +153,19 @@ class DeadlySquares(Squares):
         return {}
 
 
-class SquareTraining(Training):
+class SquareTask(Task):
     """Trains S to tell the colours, and notes of each step what it saw."""
 
     watched = ("accuracy", "max")
 
     def __init__(self, epochs: int, notes: Path) -> None:
-        torch.manual_seed(0)
-        small = {"channels": [8, 8, 16, 16], "stem_width": 4}
-        net = S(("red", "green"), "resnet10t", backbone_args=small, input_size=SIZE)
-        super().__init__(net, Schedule(epochs, batch_size=8, average=0.9), seed=0)
+        super().__init__(Recipe(Schedule(epochs, batch_size=8, average=0.9)))
         self.notes = notes
+        self.begin(0, ("red", "green"))
+
+    def build(self, tags: tuple[str, ...]) -> S:
+        small = {"channels": [8, 8, 16, 16], "stem_width": 4}
+        return S(tags, "resnet10t", backbone_args=small, input_size=SIZE)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         note(self.notes, self, batch, float(torch.rand(())))

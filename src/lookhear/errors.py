@@ -1,8 +1,15 @@
 """The one exception that is meant for the person at the terminal."""
 
+from collections.abc import Iterable
+
 
 class LookhearError(Exception):
     """Something the user can mend, said in one line: what, which file, what to do."""
+
+
+def unknown(option: str, name: str, known: Iterable[str]) -> LookhearError:
+    """Say that an option names nothing, and what it could name."""
+    return LookhearError(f"--{option} {name}: unknown; there are {', '.join(known)}")
 
 
 def one_line(error: BaseException) -> str:

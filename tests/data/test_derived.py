@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lookhear.data.derived import BOXES, FIXATIONS, has_derived, read_derived, write_derived
+from lookhear.data.derived import BOXES, FIXATIONS, read_derived, write_derived
 from lookhear.errors import LookhearError
 
 SHARD = "train-00000"
@@ -18,9 +18,9 @@ ARRAYS = {
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    assert not has_derived(tmp_path, SHARD)
+    assert not (tmp_path / SHARD).is_dir()
     write_derived(tmp_path, SHARD, ARRAYS)
-    assert has_derived(tmp_path, SHARD)
+    assert (tmp_path / SHARD).is_dir()
     for name, array in ARRAYS.items():
         read = read_derived(tmp_path, SHARD, name, 3)
         assert read.dtype == array.dtype
@@ -54,7 +54,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     with pytest.raises(LookhearError, match="No space left on device; make room") as raised:
         write_derived(out, SHARD, {name: array * 2 for name, array in ARRAYS.items()})
     assert "\n" not in str(raised.value)
-    assert has_derived(out, SHARD) == older
+    assert (out / SHARD).is_dir() == older
     if older:
         for name, array in ARRAYS.items():
             np.testing.assert_array_equal(read_derived(out, SHARD, name, 3), array)

@@ -24,10 +24,8 @@ from lookhear.stanet.pseudo_fixations import (
     NAMED,
     SINGLE,
     Looks,
-    MapTask,
     Sources,
     make_maps,
-    tasks_of,
 )
 from lookhear.stanet.sources import SA, ST, S
 
@@ -95,11 +93,11 @@ def sure_of(classes: Sequence[Sequence[int]]) -> NDArray[np.float32]:
 def made(
     sources: Any, prepared: Path, out: Path, crops: Path | None = None, *, knows_tags: bool = True
 ) -> dict[str, NDArray[Any]]:
-    """Map the training moments; return the arrays of all shards."""
-    (task, _) = tasks_of(prepared, GRID, knows_tags=knows_tags)
-    make_maps(sources, task, out, crops)
-    shards = sorted(out.iterdir())
+    """Map the moments; return the arrays of the shards to train on."""
+    make_maps(sources, prepared, out, GRID, crops=crops, knows_tags=knows_tags)
+    *shards, validation = sorted(out.iterdir())
     assert [shard.name for shard in shards] == ["train-00000", "train-00001"]
+    assert validation.name == "val-00000"
     names = {path.stem for path in shards[0].iterdir()}
     return {name: np.concatenate([np.load(s / f"{name}.npy") for s in shards]) for name in names}
 
@@ -246,18 +244,17 @@ def test_maps_that_were_stopped_between_shards_go_on_and_end_the_same(
     probabilities = np.random.default_rng(1).dirichlet(np.ones(CLASSES), (34, 3))
     whole = told(probabilities)
     expected = made(whole, prepared, tmp_path / "whole")
-    assert whole.looked == 2
+    assert whole.looked == 3
 
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
     stopped = told(probabilities)
-    (task, _) = tasks_of(prepared, GRID, knows_tags=True)
     with pytest.raises(KeyboardInterrupt):
-        make_maps(stopped, task, tmp_path / "maps", None, stop)  # type: ignore[arg-type]
+        make_maps(stopped, prepared, tmp_path / "maps", GRID, progress=stop)  # type: ignore[arg-type]
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["train-00000"]
     again = made(stopped, prepared, tmp_path / "maps")
-    assert stopped.looked == 2
+    assert stopped.looked == 3
     for name, array in expected.items():
         np.testing.assert_array_equal(again[name], array)
     for path in (tmp_path / "whole").rglob("*.npy"):
@@ -269,12 +266,17 @@ def test_every_moment_is_counted_once_also_of_shards_that_are_there(
     prepared: Path, tmp_path: Path
 ) -> None:
     sources = told(sure_of(np.zeros((34, 3), int)))
-    first, second = tasks_of(prepared, GRID, knows_tags=False)
-    assert (first.split, first.moments, second.split, second.moments) == ("train", 34, "val", 2)
     for _ in range(2):
         done: list[int] = []
-        make_maps(sources, first, tmp_path, None, done.append)  # type: ignore[arg-type]
-        assert done == [32, 2]
+        make_maps(
+            sources,  # type: ignore[arg-type]
+            prepared,
+            tmp_path,
+            GRID,
+            knows_tags=False,
+            progress=done.append,
+        )
+        assert done == [32, 2, 2]
 
 
 def saved_sources(folder: Path) -> dict[Source, Path]:
@@ -378,7 +380,6 @@ def test_a_tag_is_the_class_of_its_name_whatever_number_the_moments_give_it(
     root = write_little_world(tmp_path / "ave", (2, 0, 0), seconds=2, tags=["Horn"])
     prepare(read_tagged(root), tmp_path / "moments")
     sources = Sources.load(saved_sources(tmp_path / "nets"), "cross-entropy", "cpu")
-    task = MapTask(tmp_path / "moments", "train", 4, GRID, knows_tags=True)
-    make_maps(sources, task, tmp_path / "maps", None)
+    make_maps(sources, tmp_path / "moments", tmp_path / "maps", GRID)
     named = np.load(tmp_path / "maps" / "train-00000" / f"{NAMED}.npy")
     assert named.tolist() == [[*COLOURS].index("Horn")] * 4

@@ -24,7 +24,7 @@ from lookhear.nets.state_dicts import read_state
 from lookhear.stanet.published import PUBLISHED, convert, network_of, renamed
 from lookhear.stanet.sources import SA, ST, S, SHead, STHead
 from lookhear.stanet.sta import STA, STAHead
-from lookhear.training.initial_weights import begin_with, parts_of
+from lookhear.training.initial_weights import initialise, parts_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LISTED_AS = {
@@ -222,7 +222,7 @@ def test_a_converted_sound_encoder_hears_what_the_published_one_hears(
     torch.testing.assert_close(encoder(spectrograms), heard)
     light = {"backbone": "resnet10t", "backbone_args": {"channels": [8, 8, 16, 16]}}
     for net in (SA(("dog", "horn"), width=8, **light), STA(width=8, **light)):
-        begin_with(net, parts_of(folder, "sound_encoder"))
+        initialise(net, parts_of(folder, "sound_encoder"))
         torch.testing.assert_close(net.eval().sound_encoder(spectrograms), heard)
 
 

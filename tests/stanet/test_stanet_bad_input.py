@@ -17,7 +17,7 @@ from lookhear.data.prepare import prepare, read_tagged
 from lookhear.errors import LookhearError
 from lookhear.files import sole_use
 from lookhear.stanet import run as stanet
-from lookhear.stanet.recipes.matching import SwitchTraining
+from lookhear.stanet.recipes.matching import SwitchTask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.curves import read_curves
@@ -212,7 +212,7 @@ def test_a_switch_in_the_place_of_sta_is_one_line(run: Run, tmp_path: Path) -> N
 
 
 def test_a_batch_without_a_sound_has_a_loss_all_the_same() -> None:
-    training = SwitchTraining(PRESETS["tiny"].switch, 2, 0)
+    training = SwitchTask(PRESETS["tiny"].switch).begin(0, ("a", "b"))
     silent = {
         "frames": torch.zeros(4, 1, 1, 3, 64, 96, dtype=torch.uint8),
         "sound": torch.zeros(4, 1, 1, 257, 98),

@@ -17,7 +17,7 @@ from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
-from lookhear.training.initial_weights import Part, begin_with, parts_of
+from lookhear.training.initial_weights import SavedPart, initialise, parts_of
 
 TAGS = ("Bark", "Flute")
 SHALLOW: dict[str, Any] = TINY_BACKBONE | {"stride": 16, "hidden": 0}
@@ -48,13 +48,13 @@ def test_the_parts_named_begin_as_saved_and_others_as_they_are(trained: SA, fold
     torch.manual_seed(2)
     net = SA(TAGS, **SA_NET)
     sound_before = {name: t.clone() for name, t in net.sound_encoder.state_dict().items()}
-    begin_with(net, parts_of(folder, "backbone", "head"))
+    initialise(net, parts_of(folder, "backbone", "head"))
     assert same(net.backbone, trained.backbone)
     assert same(net.head, trained.head)
     for name, tensor in net.sound_encoder.state_dict().items():
         assert torch.equal(tensor, sound_before[name])
     assert not same(net.sound_encoder, trained.sound_encoder)
-    begin_with(net, parts_of(folder, "sound_encoder"))
+    initialise(net, parts_of(folder, "sound_encoder"))
     assert same(net, trained)
 
 
@@ -71,7 +71,7 @@ def test_a_backbone_and_an_encoder_go_into_other_kinds_of_networks(
     )
     for net in nets:
         hears = isinstance(net, (AudioSwitch, STA))
-        begin_with(net, parts_of(folder, "backbone", *(["sound_encoder"] if hears else [])))
+        initialise(net, parts_of(folder, "backbone", *(["sound_encoder"] if hears else [])))
         assert same(net.backbone, trained.backbone)
         if hears:
             assert same(net.sound_encoder, trained.sound_encoder)
@@ -82,8 +82,8 @@ def test_votes_begin_with_what_names_sounds(tmp_path: Path) -> None:
     hearing = SoundClassifier(TAGS, "light")
     hearing.save_pretrained(tmp_path)
     net = SA(TAGS, **SA_NET)
-    named = Part(tmp_path, "classifier")
-    begin_with(net, parts_of(tmp_path, "sound_encoder") | {"head.votes": named})
+    named = SavedPart(tmp_path, "classifier")
+    initialise(net, parts_of(tmp_path, "sound_encoder") | {"head.votes": named})
     assert net.head.votes is not None
     assert same(net.head.votes, hearing.classifier)
     assert same(net.sound_encoder, hearing.sound_encoder)
@@ -95,7 +95,7 @@ def test_votes_begin_with_what_names_sounds(tmp_path: Path) -> None:
 
 def test_nothing_to_begin_with_changes_nothing(trained: SA) -> None:
     before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
-    begin_with(trained, {})
+    initialise(trained, {})
     assert all(torch.equal(t, before[name]) for name, t in trained.state_dict().items())
 
 
@@ -124,14 +124,14 @@ def test_what_does_not_fit_is_one_line(
     build: Callable[[], nn.Module], part: str, complaint: str, folder: Path
 ) -> None:
     with pytest.raises(LookhearError, match=complaint) as raised:
-        begin_with(build(), parts_of(folder, part))
+        initialise(build(), parts_of(folder, part))
     assert "\n" not in str(raised.value)
 
 
 def test_a_network_that_lacks_a_part_is_named(tmp_path: Path) -> None:
     SoundClassifier(TAGS, "light").save_pretrained(tmp_path / "hearing")
     with pytest.raises(LookhearError, match="hearing: its backbone is missing"):
-        begin_with(S(TAGS, **TINY_BACKBONE), parts_of(tmp_path / "hearing", "backbone"))
+        initialise(S(TAGS, **TINY_BACKBONE), parts_of(tmp_path / "hearing", "backbone"))
 
 
 @pytest.mark.parametrize("damage", ["no folder", "no file", "cut off", "a tensor missing"])
@@ -148,16 +148,16 @@ def test_missing_or_damaged_weights_are_named_in_one_line(folder: Path, damage: 
         del tensors["backbone.conv1.0.weight"]
         save_file(tensors, weights)
     with pytest.raises(LookhearError, match=f"{folder}.*(missing or |unknown|lacks)") as raised:
-        begin_with(S(TAGS, **TINY_BACKBONE), parts_of(folder, "backbone"))
+        initialise(S(TAGS, **TINY_BACKBONE), parts_of(folder, "backbone"))
     assert "\n" not in str(raised.value)
 
 
 def test_only_a_backbone_has_weights_known_by_name() -> None:
     net = S(TAGS, **TINY_BACKBONE)
     with pytest.raises(LookhearError, match=r"resnet10t\.no_such_tag: timm has none of this name"):
-        begin_with(net, {"backbone": "resnet10t.no_such_tag"})
+        initialise(net, {"backbone": "resnet10t.no_such_tag"})
     with pytest.raises(LookhearError, match="head: has no pretrained weights"):
-        begin_with(net, {"head": "resnet10t.c3_in1k"})
+        initialise(net, {"head": "resnet10t.c3_in1k"})
 
 
 def test_pretrained_weights_are_put_into_a_backbone(

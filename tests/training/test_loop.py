@@ -26,9 +26,9 @@ from lookhear.training.checkpoints import save_model
 from lookhear.training.curves import read_curves
 from lookhear.training.loop import train
 from loop_parts import (
-    LineTraining,
+    LineTask,
     Squares,
-    SquareTraining,
+    SquareTask,
     fresh_context,
     noted,
     train_line,
@@ -44,12 +44,12 @@ def weights(model: Path) -> bytes:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a training nothing happened to, and beside it its notes."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    train_line(folder / "run", LineTraining(notes=folder / "notes"))
+    train_line(folder / "run", LineTask(notes=folder / "notes"))
     return folder / "run"
 
 
-def stop_in_epoch(number: int, stop: Callable[[], None]) -> Callable[[LineTraining], None]:
-    def hook(self: LineTraining) -> None:
+def stop_in_epoch(number: int, stop: Callable[[], None]) -> Callable[[LineTask], None]:
+    def hook(self: LineTask) -> None:
         if self.current_epoch == number:
             stop()
 
@@ -127,24 +127,22 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(tmp_path: Path) -> None
 def test_killed_before_the_model_is_saved_it_saves_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, average: float | None
 ) -> None:
-    whole = train_line(tmp_path / "whole", LineTraining(average=average))
+    whole = train_line(tmp_path / "whole", LineTask(average=average))
     with monkeypatch.context() as patched:
         patched.setattr(loop, "save_model", killed)
         with pytest.raises(KilledError):
-            train_line(tmp_path / "stopped", LineTraining(average=average))
-    assert weights(train_line(tmp_path / "stopped", LineTraining(average=average))) == weights(
-        whole
-    )
+            train_line(tmp_path / "stopped", LineTask(average=average))
+    assert weights(train_line(tmp_path / "stopped", LineTask(average=average))) == weights(whole)
 
 
 def test_what_loads_ahead_loads_the_right_epoch_of_a_run_that_goes_on(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(LineTraining, "on_train_epoch_start", stop_in_epoch(2, killed))
+        patched.setattr(LineTask, "on_train_epoch_start", stop_in_epoch(2, killed))
         with pytest.raises(KilledError):
-            train_line(tmp_path / "run", LineTraining(notes=tmp_path / "notes"), workers=1)
-    train_line(tmp_path / "run", LineTraining(notes=tmp_path / "notes"), workers=1)
+            train_line(tmp_path / "run", LineTask(notes=tmp_path / "notes"), workers=1)
+    train_line(tmp_path / "run", LineTask(notes=tmp_path / "notes"), workers=1)
     assert noted(tmp_path / "notes" / "0") == noted(undisturbed.parent / "notes" / "0")
 
 
@@ -155,7 +153,7 @@ def test_a_signal_stops_it_and_it_goes_on_later(
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with monkeypatch.context() as patched:
         stop = stop_in_epoch(2, lambda: os.kill(os.getpid(), number))
-        patched.setattr(LineTraining, "on_train_epoch_start", stop)
+        patched.setattr(LineTask, "on_train_epoch_start", stop)
         with pytest.raises(KeyboardInterrupt):
             train_line(tmp_path / "run")
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -168,7 +166,7 @@ def test_a_damaged_checkpoint_is_named(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(LineTraining, "on_train_epoch_start", stop_in_epoch(2, killed))
+        patched.setattr(LineTask, "on_train_epoch_start", stop_in_epoch(2, killed))
         with pytest.raises(KilledError):
             train_line(tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
@@ -185,11 +183,11 @@ def test_a_checkpoint_of_another_version_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(LineTraining, "on_train_epoch_start", stop_in_epoch(2, killed))
+        patched.setattr(LineTask, "on_train_epoch_start", stop_in_epoch(2, killed))
         with pytest.raises(KilledError):
             train_line(tmp_path / "run")
     with pytest.raises(LookhearError, match=r"last\.ckpt: of another version"):
-        train_line(tmp_path / "run", LineTraining(width=9))
+        train_line(tmp_path / "run", LineTask(width=9))
 
 
 def no_room(*_: Any, **__: Any) -> None:
@@ -272,8 +270,8 @@ def test_a_disk_that_is_full_when_the_model_is_saved(
         save_model(net, folder)
 
     def train_s() -> Path:
-        training = SquareTraining(1, small_disk / "notes")
-        return train(training, Squares(16, small_disk / "no"), run, {})
+        task = SquareTask(1, small_disk / "notes")
+        return train(task, Squares(16, small_disk / "no"), run, {})
 
     with monkeypatch.context() as patched:
         patched.setattr(loop, "save_model", fill_and_save)
@@ -292,10 +290,10 @@ def test_it_asks_nothing_of_the_network_and_warns_of_nothing(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    training = SquareTraining(1, tmp_path / "notes")
+    task = SquareTask(1, tmp_path / "notes")
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        model = train(training, Squares(16, tmp_path / "no"), tmp_path / "run", {})
+        model = train(task, Squares(16, tmp_path / "no"), tmp_path / "run", {})
     assert (model / "README.md").exists()
     assert [str(warning.message) for warning in warned] == []
 

@@ -14,12 +14,13 @@ import pytest
 from lookhear.errors import LookhearError
 from lookhear.training import loop
 from lookhear.training.curves import read_curves
-from lookhear.training.loop import Machine, train
+from lookhear.training.loop import train
+from lookhear.training.schedule import Machine
 from loop_parts import (
     DeadlySquares,
     ForkedProcesses,
     Squares,
-    SquareTraining,
+    SquareTask,
     fresh_context,
     noted,
     train_line,
@@ -71,18 +72,18 @@ def test_what_another_process_says_is_said_here(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "clip").touch()
-    training, data = SquareTraining(4, tmp_path / "notes"), Squares(26, tmp_path / "clip")
+    task, data = SquareTask(4, tmp_path / "notes"), Squares(26, tmp_path / "clip")
     with pytest.raises(LookhearError, match=f"^{tmp_path / 'clip'}: is damaged$"):
-        train(training, data, tmp_path / "run", {}, machine=Machine(2))
+        train(task, data, tmp_path / "run", {}, machine=Machine(2))
     assert not (tmp_path / "run" / "model").exists()
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("_forked")
 def test_a_process_that_dies_is_told_in_one_line(tmp_path: Path) -> None:
-    training, data = SquareTraining(4, tmp_path / "notes"), DeadlySquares(26, tmp_path / "no")
+    task, data = SquareTask(4, tmp_path / "notes"), DeadlySquares(26, tmp_path / "no")
     with pytest.raises(LookhearError, match=r"^a training process died \(.*SIGKILL\), maybe"):
-        train(training, data, tmp_path / "run", {}, machine=Machine(2))
+        train(task, data, tmp_path / "run", {}, machine=Machine(2))
 
 
 @pytest.mark.usefixtures("_forked")
@@ -95,9 +96,9 @@ def test_a_signal_stops_other_processes_too(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     Thread(target=press_ctrl_c).start()
-    training, data = SquareTraining(1000, tmp_path / "notes"), Squares(26, tmp_path / "no")
+    task, data = SquareTask(1000, tmp_path / "notes"), Squares(26, tmp_path / "no")
     with pytest.raises(KeyboardInterrupt):
-        train(training, data, tmp_path / "run", {}, machine=Machine(2))
+        train(task, data, tmp_path / "run", {}, machine=Machine(2))
     assert signal.getsignal(signal.SIGINT) == handler
     assert not (tmp_path / "run" / "model").exists()
     for process in multiprocessing.active_children():
@@ -110,10 +111,10 @@ def test_two_processes_learn_what_one_does(
 ) -> None:
     epochs = 6
     for devices in (1, 2):
-        training = SquareTraining(epochs, tmp_path / f"notes on {devices}")
+        task = SquareTask(epochs, tmp_path / f"notes on {devices}")
         data, held_out = Squares(26, tmp_path / "no"), Squares(5, tmp_path / "no")
         out, machine = tmp_path / f"on {devices}", Machine(devices)
-        train(training, data, out, {}, validation=held_out, machine=machine)
+        train(task, data, out, {}, validation=held_out, machine=machine)
     assert capfd.readouterr() == ("", "")
 
     alone = noted(tmp_path / "notes on 1" / "0")

@@ -90,24 +90,24 @@ class KilledError(RuntimeError):
 def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     pictures: list[FixatedPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lookhear.stanet.recipes.stills import FixationTraining
+    from lookhear.stanet.recipes.stills import FixationTask
 
     recipe = lasting(4)
     whole = train_fixations(pictures, tmp_path / "whole", recipe)
 
-    def stop_in_third(self: FixationTraining) -> None:
+    def stop_in_third(self: FixationTask) -> None:
         if self.current_epoch == 2:
             raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(FixationTraining, "on_train_epoch_start", stop_in_third)
+        patched.setattr(FixationTask, "on_train_epoch_start", stop_in_third)
         with pytest.raises(KilledError):
             train_fixations(pictures, tmp_path / "stopped", recipe)
     assert not (tmp_path / "stopped" / "model").exists()
     epochs = []
     with monkeypatch.context() as patched:
         patched.setattr(
-            FixationTraining,
+            FixationTask,
             "on_train_epoch_start",
             lambda self: epochs.append(self.current_epoch),
         )

@@ -59,11 +59,12 @@ def evaluate(
     from lookhear.evaluation.stimuli import read_viewed
     from lookhear.evaluation.tables import terminal_table
     from lookhear.files import check_replaceable
+    from lookhear.nets.devices import usable
 
     if results:
         check_replaceable(results, RESULTS, overwrite=overwrite)
     viewed = read_viewed(data, names=names, database=database)
-    models = find_models(model, viewed, device or "cpu")
+    models = find_models(model, viewed, usable(device))
     choices = Choices.of(viewed, smooth, every)
     frames = {subject.name: choices.frames(subject) for subject in viewed.subjects}
     kept = None

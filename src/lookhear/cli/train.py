@@ -1,26 +1,24 @@
 """The verbs that train: all of STANet, each of its stages, and STA on pictures with fixations."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Callable
+from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
-from lookhear.cli.console import out, progress_bar
-from lookhear.cli.options import Device
+from lookhear.cli.console import bars, out
+from lookhear.cli.options import Device, Seed
 from lookhear.errors import LookhearError
-from lookhear.files import is_empty
 from lookhear.stanet import Source, Stage
 from lookhear.words import count
 
 if TYPE_CHECKING:
-    from lookhear.stanet.recipes.presets import Preset
-    from lookhear.training.initial_weights import Part
-    from lookhear.training.loop import Machine
+    from lookhear.training.task import MomentsTask
+
+P = ParamSpec("P")
 
 app = typer.Typer(help="Train a network.", no_args_is_help=True)
 
@@ -35,12 +33,26 @@ Start = Annotated[
         "network: FOLDER, or FOLDER:PART THERE; or backbone with weights that timm knows.",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything left to chance.")]
+StageName = Annotated[Stage, typer.Option("--stage", help="Of whole frames, or of crops.")]
+Crops = Annotated[Path | None, typer.Option(help="What the coarse maps made, for the fine stage.")]
 Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where there are none.")]
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
 
-@app.command()
+def _verb(work: Callable[P, None]) -> Callable[P, None]:
+    """Add a verb, which says in one line if what training needs is not there."""
+
+    @wraps(work)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> None:
+        for package in ("lightning", "tensorboard"):
+            if find_spec(package) is None:
+                raise LookhearError(f"training needs {package}: pip install 'lookhear[train]'")
+        work(*args, **kwargs)
+
+    return app.command()(checked)
+
+
+@_verb
 def stanet(
     data: Annotated[
         Path, typer.Option(help="A folder in AVE's layout, a clips.csv, or prepared moments.")
@@ -64,10 +76,10 @@ def stanet(
 ) -> None:
     """From tags to fixations: all stages of STANet, and a report of them."""
     from lookhear.evaluation.tally import means_table
+    from lookhear.stanet.run import RunSettings, train_stanet
+    from lookhear.training.schedule import Machine
 
-    room = _training("stanet.run")
-    _preset(preset)
-    settings = room.RunSettings(
+    settings = RunSettings(
         data=data,
         out=folder,
         preset=preset,
@@ -75,21 +87,21 @@ def stanet(
         test=test,
         sound=sound,
         pretrained=pretrained,
-        machine=_machine(devices, precision),
+        machine=Machine(devices, precision),
     )
     begun = time.monotonic()
 
     def say(stage: str) -> None:
         out.print(f"{time.monotonic() - begun:6.0f} s  {stage}")
 
-    made = room.train_stanet(settings, say, _bar)
+    made = train_stanet(settings, say, bars("steps"))
     if made.tested:
         out.print(means_table(f"Mean over the clips of {made.tested.name}", made.tested.means))
     out.print(f"{made.report}: the run, to look at")
     out.print(f"{made.model}: use it with lookhear predict CLIP --model {folder}")
 
 
-@app.command()
+@_verb
 def hearing(
     data: Prepared,
     folder: Run,
@@ -99,24 +111,22 @@ def hearing(
     precision: Precision = "32-true",
 ) -> None:
     """Train a sound encoder to tell tags by ear."""
-    recipe = _preset(preset).hearing
+    from lookhear.stanet import recipes
+
+    recipe = recipes.preset_named(preset).hearing
     if recipe is None:
         raise LookhearError(f"--preset {preset}: takes a sound encoder that is trained already")
-    saved = _training("stanet.recipes.hearing").train_hearing(
-        data, folder, recipe, seed, machine=_machine(devices, precision)
-    )
+    saved = _train(recipes.HearingTask(recipe), data, folder, seed, devices, precision)
     out.print(f"{saved}: hears; begin others with --start sound_encoder={saved}")
 
 
-@app.command()
+@_verb
 def source(
     data: Prepared,
     folder: Run,
     net: Annotated[Source, typer.Option(help="S sees, SA also hears, ST also sees motion.")],
-    stage: Annotated[Stage, typer.Option(help="Of whole frames, or of crops.")] = "coarse",
-    crops: Annotated[
-        Path | None, typer.Option(help="What the coarse maps made, for the fine stage.")
-    ] = None,
+    stage: StageName = "coarse",
+    crops: Crops = None,
     preset: PresetName = "small",
     start: Start = None,
     seed: Seed = 0,
@@ -124,55 +134,49 @@ def source(
     precision: Precision = "32-true",
 ) -> None:
     """Train a source of class maps, S, SA or ST, from tags alone."""
+    from lookhear.stanet import recipes
+
     _check_crops(stage, crops)
-    saved = _training("stanet.recipes.classifying").train_source(
-        data,
-        folder,
-        _preset(preset).sources(stage)[net],
-        seed,
-        start=_beginnings(start),
-        crops=crops,
-        machine=_machine(devices, precision),
-    )
+    recipe = recipes.preset_named(preset).sources(stage)[net]
+    task = recipes.SourceTask(recipe, crops=crops)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: trained {net} on the tags of {data}")
 
 
-@app.command()
+@_verb
 def maps(
     data: Prepared,
     folder: Annotated[Path, typer.Option("--out", help="Gets the maps; goes on where it was.")],
     sources: Annotated[
         Path, typer.Option(help="Folder of the run folders S, SA and ST of that stage.")
     ],
-    stage: Annotated[Stage, typer.Option(help="Of whole frames, or of crops.")] = "coarse",
-    crops: Annotated[
-        Path | None, typer.Option(help="What the coarse maps made, for the fine stage.")
-    ] = None,
+    stage: StageName = "coarse",
+    crops: Crops = None,
     tags: Annotated[bool, typer.Option(help="Whether tags may be used.")] = True,
     preset: PresetName = "small",
-    device: Device = "cpu",
+    device: Device = None,
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
+    from lookhear.stanet import recipes
+    from lookhear.stanet.pseudo_fixations import map_moments
+
     _check_crops(stage, crops)
-    from lookhear.data.identity import identities
-    from lookhear.nets.saved import RUN_MODEL
-    from lookhear.resume import made_from
-
-    room, recipes = _training("stanet.pseudo_fixations"), _preset(preset)
-    saved = {name: sources / name / RUN_MODEL for name in recipes.sources(stage)}
-    nets = room.Sources.load(saved, recipes.sources(stage)["S"].loss, device)
-    read: dict[str, Path | tuple[Path, str] | str | None] = {"moments": data, "crops": crops}
-    read |= {str(name): net for name, net in saved.items()}
-    made_from(folder, {"grid": recipes.grid, "tags": tags, **identities(read)})
-    done = 0
-    for task in room.tasks_of(data, recipes.grid, knows_tags=tags):
-        with _bar(f"{stage} maps, {task.split}", task.moments) as advance:
-            room.make_maps(nets, task, folder, crops, advance)
-        done += task.moments
-    out.print(f"{folder}: maps of {count(done, 'moment')}")
+    chosen = recipes.preset_named(preset)
+    made = map_moments(
+        data,
+        sources,
+        folder,
+        chosen.grid,
+        chosen.loss(stage),
+        crops=crops,
+        knows_tags=tags,
+        device=device,
+        bars=bars("steps"),
+    )
+    out.print(f"{folder}: maps of {count(made, 'moment')}")
 
 
-@app.command()
+@_verb
 def matching(
     data: Prepared,
     folder: Run,
@@ -183,16 +187,16 @@ def matching(
     precision: Precision = "32-true",
 ) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
-    recipe = _preset(preset).matching
+    from lookhear.stanet import recipes
+
+    recipe = recipes.preset_named(preset).matching
     if recipe is None:
         raise LookhearError(f"--preset {preset}: its sources begin with pretrained weights instead")
-    saved = _training("stanet.recipes.matching").train_switch(
-        data, folder, recipe, seed, start=_beginnings(start), machine=_machine(devices, precision)
-    )
+    saved = _train(recipes.SwitchTask(recipe), data, folder, seed, devices, precision, start)
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
 
 
-@app.command()
+@_verb
 def switch(
     data: Prepared,
     folder: Run,
@@ -203,18 +207,14 @@ def switch(
     precision: Precision = "32-true",
 ) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
-    saved = _training("stanet.recipes.matching").train_switch(
-        data,
-        folder,
-        _preset(preset).switch,
-        seed,
-        start=_beginnings(start),
-        machine=_machine(devices, precision),
-    )
+    from lookhear.stanet import recipes
+
+    task = recipes.SwitchTask(recipes.preset_named(preset).switch)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
 
 
-@app.command()
+@_verb
 def sta(
     data: Prepared,
     folder: Run,
@@ -226,32 +226,27 @@ def sta(
     precision: Precision = "32-true",
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
-    saved = _training("stanet.recipes.attending").train_sta(
-        data,
-        fixations,
-        folder,
-        _preset(preset).sta,
-        seed,
-        start=_beginnings(start),
-        machine=_machine(devices, precision),
-    )
+    from lookhear.stanet import recipes
+
+    task = recipes.STATask(recipes.preset_named(preset).sta, fixations)
+    saved = _train(task, data, folder, seed, devices, precision, start)
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
-@app.command()
+@_verb
 def join(
     net: Annotated[Path, typer.Option("--sta", help="Folder of a saved STA.")],
     matching: Annotated[Path, typer.Option("--switch", help="Folder of a saved AudioSwitch.")],
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
 ) -> None:
     """Put an AudioSwitch into STA, to close its sound gate."""
-    if folder.exists() and not is_empty(folder):
-        raise LookhearError(f"{folder}: is there already; choose another --out")
-    _training("stanet.recipes.matching").save_joined(net, matching, folder)
+    from lookhear.stanet import recipes
+
+    recipes.save_joined(net, matching, folder)
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
-@app.command()
+@_verb
 def fixations(
     data: Annotated[Path, typer.Option(help="Pictures with fixations, in OSIE's layout.")],
     folder: Run,
@@ -263,63 +258,31 @@ def fixations(
 ) -> None:
     """Train STA on still pictures with fixations."""
     from lookhear.data.readers.osie import read_names, read_osie
+    from lookhear.stanet import recipes
 
-    training = _training("stanet.recipes.stills")
-    chosen = _known(recipe, "recipe", training.RECIPES)
+    chosen = recipes.recipe_named(recipe)
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
-    saved = training.train_fixations(pictures, folder, chosen, seed)
+    saved = recipes.train_fixations(pictures, folder, chosen, seed)
     out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")
 
 
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    with progress_bar("steps") as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.advance(task, done)
+def _train(
+    task: "MomentsTask",
+    data: Path,
+    folder: Path,
+    seed: int,
+    devices: int,
+    precision: str,
+    start: list[str] | None = None,
+) -> Path:
+    from lookhear.training.initial_weights import read_start
+    from lookhear.training.loop import train_on_moments
+    from lookhear.training.schedule import Machine
+
+    task.start |= read_start(start or ())
+    return train_on_moments(task, data, folder, seed, Machine(devices, precision))
 
 
 def _check_crops(stage: Stage, crops: Path | None) -> None:
     if (stage == "fine") != (crops is not None):
         raise LookhearError("--crops goes with --stage fine, and --stage fine with --crops")
-
-
-def _preset(name: str) -> "Preset":
-    preset: Preset = _known(name, "preset", _training("stanet.recipes.presets").PRESETS)
-    return preset
-
-
-def _machine(devices: int, precision: str) -> "Machine":
-    machine: Machine = _training("training.loop").Machine(devices, precision)
-    return machine
-
-
-def _beginnings(start: list[str] | None) -> "dict[str, Part | str]":
-    """Read PART=FOLDER, PART=FOLDER:PART THERE, or backbone=NAME OF WEIGHTS."""
-    parts = _training("training.initial_weights")
-    beginnings: dict[str, Part | str] = {}
-    for given in start or ():
-        part, equals, source = given.partition("=")
-        if not (part and equals and source):
-            raise LookhearError(f"--start {given}: give PART=FOLDER, as backbone=run/S/model")
-        folder, colon, there = source.rpartition(":")
-        if not colon:
-            folder, there = source, part
-        is_name = part == "backbone" and not Path(folder).exists() and "/" not in source
-        beginnings[part] = source if is_name else parts.Part(Path(folder), there)
-    return beginnings
-
-
-def _known(name: str, option: str, choices: dict[str, Any]) -> Any:
-    if name not in choices:
-        raise LookhearError(f"--{option} {name}: unknown; there are {', '.join(choices)}")
-    return choices[name]
-
-
-def _training(room: str) -> ModuleType:
-    """Import a room of training, which needs Lightning."""
-    try:
-        return import_module(f"lookhear.{room}")
-    except ModuleNotFoundError as error:
-        raise LookhearError(
-            f"training needs {error.name}: pip install 'lookhear[train]'"
-        ) from error

@@ -40,11 +40,6 @@ def write_derived(folder: Path, shard: str, arrays: Mapping[str, NDArray[Any]]) 
             np.save(partial / f"{name}.npy", array, allow_pickle=False)
 
 
-def has_derived(folder: Path, shard: str) -> bool:
-    """Say whether the arrays of a shard are there."""
-    return (folder / shard).is_dir()
-
-
 def read_derived(folder: Path, shard: str, name: str, moments: int) -> NDArray[Any]:
     """Open an array of a shard; its rows are read when they are asked for.
 

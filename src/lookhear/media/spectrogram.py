@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from lookhear.media.sound import SAMPLE_RATE
@@ -50,6 +49,8 @@ def log_spectrogram(
         raise ValueError(
             f"waveform must be (samples,) of at least {window} samples, not {waveform.shape}"
         )
+    import scipy.signal  # takes a second, and most of what predicts does not hear
+
     # In float64: in float32 the logarithms of quiet bins are good to 1e-5 only.
     _, _, power = scipy.signal.spectrogram(
         np.clip(waveform, -1, 1).astype(np.float64), SAMPLE_RATE, nperseg=window, noverlap=overlap

@@ -15,6 +15,7 @@ from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
+from lookhear.nets.devices import usable
 from lookhear.nets.saved import card_sections, load_model, model_folder
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
@@ -121,7 +122,7 @@ def predict_clips(
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
     model = model_folder(settings.model)
-    net = load_model(model, device or "cpu").folded()
+    net = load_model(model, usable(device)).folded()
     notes = ModelNotes(settings.model, card_sections(model))
     for path, folder in zip(clips, _result_folders(clips, out), strict=True):
         try:

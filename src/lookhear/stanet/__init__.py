@@ -7,3 +7,7 @@ Source: TypeAlias = Literal["S", "SA", "ST"]
 
 Stage: TypeAlias = Literal["coarse", "fine"]
 """What sources see: whole frames, or crops of them."""
+
+Loss: TypeAlias = Literal["soft margin", "cross-entropy"]
+"""By which sources learn: over the categories each by itself (the paper's), or all together (the
+report's)."""

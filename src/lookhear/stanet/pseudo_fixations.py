@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -21,14 +21,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from lookhear.data.derived import BOXES, FIXATIONS, has_derived, write_derived
+from lookhear.data.derived import BOXES, FIXATIONS, write_derived
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
-from lookhear.nets.saved import load_network
-from lookhear.stanet import Source, scam
-from lookhear.stanet.recipes.classifying import Loss, as_probabilities
+from lookhear.nets.saved import RUN_MODEL, load_network
+from lookhear.progress import Bars, Progress, unseen
+from lookhear.resume import left, made_from
+from lookhear.stanet import Loss, Source, scam
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import at_size
 
@@ -42,6 +44,8 @@ SINGLE = "single"
 """What each source maps, in the frame: (N, 3, h, w) float16, from 0 to 1. Where tags are known it
 is the tag's map, else that of the class which the source itself finds most probable."""
 BATCH_SIZE = 16
+Grid: TypeAlias = tuple[int, int]
+"""Height and width of maps."""
 Tags: TypeAlias = NDArray[np.int64]
 """Of moments, as the sources number them: (N,); -1 for one that they have never met."""
 
@@ -73,6 +77,11 @@ class Looks(NamedTuple):
         return np.stack(maps, axis=1)
 
 
+def as_probabilities(scores: Tensor, loss: Loss) -> Tensor:
+    """What scores (..., categories) say of each category, by the loss they were trained with."""
+    return torch.softmax(scores, -1) if loss == "cross-entropy" else torch.sigmoid(scores)
+
+
 @dataclass(frozen=True)
 class Sources:
     """The trained S, SA and ST of a stage.
@@ -88,12 +97,13 @@ class Sources:
     loss: Loss
 
     @classmethod
-    def load(cls, folders: Mapping[Source, Path], loss: Loss, device: str) -> "Sources":
-        """Load three saved networks.
+    def load(cls, folders: Mapping[str, Path], loss: Loss, device: str | None) -> "Sources":
+        """Load three saved networks; without a device where there is CUDA on it.
 
         Raises:
             LookhearError: one is not there, or is another network.
         """
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             load_network(S, folders["S"], device),
             load_network(SA, folders["SA"], device),
@@ -148,69 +158,86 @@ class Sources:
         return [m.plain for m in maps], [m.fused for m in maps], [m.scores()[1] for m in maps]
 
 
-@dataclass(frozen=True)
-class MapTask:
-    """Which moments are mapped, and how.
-
-    Attributes:
-        prepared: what :func:`~lookhear.data.prepare.prepare` made.
-        split: which of them.
-        moments: how many it has.
-        grid: height and width of the maps.
-        knows_tags: whether the tags may be used.
-    """
-
-    prepared: Path
-    split: Split
-    moments: int
-    grid: tuple[int, int]
-    knows_tags: bool
-
-
-def tasks_of(prepared: Path, grid: tuple[int, int], *, knows_tags: bool) -> list[MapTask]:
-    """A task for every split of prepared moments."""
-    counts = read_complete(prepared).moments
-    return [
-        MapTask(prepared, split, counts[split], grid, knows_tags)
-        for split in SPLITS
-        if counts[split]
-    ]
-
-
 def make_maps(
     sources: Sources,
-    task: MapTask,
+    prepared: Path,
     out: Path,
-    crops: Path | None,
-    advance: Callable[[int], None] = lambda _: None,
+    grid: Grid,
+    crops: Path | None = None,
+    knows_tags: bool = True,
+    progress: Progress = unseen,
 ) -> None:
     """Map moments, going on where a run stopped: coarse without crops, and fine with them.
 
     Args:
         sources: trained on whole frames, or on crops.
-        task: of what.
+        prepared: what :func:`~lookhear.data.prepare.prepare` made.
         out: gets the arrays of each shard: `BOXES`, `FUSED`, `SINGLE`, `NAMED` and `CONFIDENCES`
             of coarse maps, `FIXATIONS`, `FUSED`, `NAMED` and `CONFIDENCES` of fine ones.
+        grid: height and width of the maps.
         crops: what this function made of the same moments before; None for whole frames.
-        advance: called with the number of moments that are done.
+        knows_tags: whether the tags may be used.
+        progress: is told the number of moments that are done.
 
     Raises:
         LookhearError: something cannot be read or written.
     """
-    data = sources.moments(task.prepared, task.split, crops)
-    for shard, indices in data.shards.items():
-        if not has_derived(out, shard):
+    counts = read_complete(prepared).moments
+    for split in filter(counts.get, SPLITS):
+        data = sources.moments(prepared, split, crops)
+        shards = {out / shard: indices for shard, indices in data.shards.items()}
+        for folder, indices in left(shards, progress, len).items():
             looks = sources.look(data, indices)
-            tags = sources.tags(data, indices) if task.knows_tags else None
-            selected = _select(looks, tags)
+            selected = _select(looks, sources.tags(data, indices) if knows_tags else None)
             clips = np.array([data.clip(index) for index in indices])
             if crops is None:
-                made = _coarse(looks, selected, clips, task)
+                made = _coarse(looks, selected, clips, grid, knows_tags)
             else:
                 boxes = np.stack([data.derived(crops, BOXES, index) for index in indices])
-                made = _fine(looks, selected, clips, boxes, task)
-            write_derived(out, shard, made)
-        advance(len(indices))
+                made = _fine(looks, selected, clips, boxes, grid)
+            write_derived(out, folder.name, made)
+            progress(len(indices))
+
+
+def map_moments(
+    prepared: Path,
+    runs: Path,
+    out: Path,
+    grid: Grid,
+    loss: Loss,
+    *,
+    crops: Path | None,
+    knows_tags: bool,
+    device: str | None,
+    bars: Bars,
+) -> int:
+    """Map moments by trained sources into a folder of its own; see :func:`make_maps`.
+
+    Args:
+        prepared: what :func:`~lookhear.data.prepare.prepare` made.
+        runs: folder of the run folders S, SA and ST.
+        out: gets the maps, and a note from what they are made.
+        grid: height and width of the maps.
+        loss: by which the sources were trained.
+        crops: what this function made of the same moments before; None for whole frames.
+        knows_tags: whether the tags may be used.
+        device: where the sources run; None for CUDA where there is one.
+        bars: show how far it is.
+
+    Returns:
+        How many moments there are.
+
+    Raises:
+        LookhearError: something cannot be read or written, or ``out`` holds other maps.
+    """
+    nets = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
+    sources = Sources.load(nets, loss, device)
+    read = identities({"moments": prepared, "crops": crops, **nets})
+    made_from(out, {"grid": grid, "tags": knows_tags, **read})
+    count = sum(read_complete(prepared).moments.values())
+    with bars("fine maps" if crops else "coarse maps", count) as progress:
+        make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
+    return count
 
 
 class _Selected(NamedTuple):
@@ -230,15 +257,15 @@ def _select(looks: Looks, tags: Tags | None) -> _Selected:
 
 
 def _coarse(
-    looks: Looks, selected: _Selected, clips: NDArray[np.int64], task: MapTask
+    looks: Looks, selected: _Selected, clips: NDArray[np.int64], grid: Grid, knows_tags: bool
 ) -> dict[str, NDArray[Any]]:
     """SCAM, steps 1 to 3."""
-    maps = looks.maps(selected.named, task.grid)
+    maps = looks.maps(selected.named, grid)
     fused = scam.fuse(maps, selected.confidences)
     boxes = _each_clip(_boxes, fused, clips)
-    single = maps if task.knows_tags else looks.maps(looks.probabilities.argmax(-1), task.grid)
+    single = maps if knows_tags else looks.maps(looks.probabilities.argmax(-1), grid)
     return {
-        BOXES: (boxes / _corners(task.grid)).astype(np.float32),
+        BOXES: (boxes / _corners(grid)).astype(np.float32),
         FUSED: fused.astype(np.float16),
         SINGLE: normalise(single).astype(np.float16),
         NAMED: selected.named,
@@ -251,12 +278,12 @@ def _fine(
     selected: _Selected,
     clips: NDArray[np.int64],
     relative_boxes: NDArray[np.float32],
-    task: MapTask,
+    grid: Grid,
 ) -> dict[str, NDArray[Any]]:
     """SCAM, steps 4 and 5."""
-    in_boxes = scam.fuse(looks.maps(selected.named, task.grid), selected.confidences)
-    boxes = np.rint(relative_boxes * _corners(task.grid)).astype(np.int64)
-    fused = scam.paste(in_boxes, boxes, task.grid)
+    in_boxes = scam.fuse(looks.maps(selected.named, grid), selected.confidences)
+    boxes = np.rint(relative_boxes * _corners(grid)).astype(np.int64)
+    fused = scam.paste(in_boxes, boxes, grid)
     fixations = _each_clip(scam.pseudo_fixations, fused, clips)
     return {
         FIXATIONS: fixations.astype(np.float16),
@@ -271,7 +298,7 @@ def _boxes(fused: Maps) -> scam.Boxes:
     return scam.smooth_boxes(boxes)
 
 
-def _corners(grid: tuple[int, int]) -> NDArray[np.int64]:
+def _corners(grid: Grid) -> NDArray[np.int64]:
     height, width = grid
     return np.array([width, height, width, height])
 

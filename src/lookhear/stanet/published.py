@@ -12,7 +12,7 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, unknown
 from lookhear.files import is_empty, whole_folder
 from lookhear.nets.saved import CONFIG, WEIGHTS
 from lookhear.nets.sound import VGGSoundEncoder
@@ -160,7 +160,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
             does not fit the network, or the folder cannot be written.
     """
     if kind not in PUBLISHED:
-        raise LookhearError(f"--as {kind}: unknown; there are {', '.join(PUBLISHED)}")
+        raise unknown("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
     state = read_state(file)

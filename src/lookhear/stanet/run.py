@@ -19,10 +19,9 @@ Each is a stage of the run's ledger, so none is done twice, and a run that was s
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
@@ -35,29 +34,27 @@ from lookhear.files import sole_use, whole_folder, write_whole
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
+from lookhear.progress import Bars
 from lookhear.resume import Ledger
-from lookhear.stanet import Source
 from lookhear.stanet.page import render
-from lookhear.stanet.pseudo_fixations import Sources, make_maps, tasks_of
-from lookhear.stanet.recipes.attending import STARecipe, train_sta
-from lookhear.stanet.recipes.classifying import ClassRecipe, train_source
-from lookhear.stanet.recipes.hearing import HearingRecipe, train_hearing
-from lookhear.stanet.recipes.matching import EAR, SwitchRecipe, save_joined, train_switch
-from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.pseudo_fixations import Sources, make_maps
+from lookhear.stanet.recipes.attending import STATask
+from lookhear.stanet.recipes.classifying import SourceTask
+from lookhear.stanet.recipes.hearing import HearingTask
+from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
+from lookhear.stanet.recipes.presets import preset_named
 from lookhear.stanet.report import Made, Tested, model_card, run_page
 from lookhear.stanet.scores import MapFolders, gaze_of, score
 from lookhear.stanet.sta import STA
-from lookhear.training.initial_weights import Beginnings, Part, begin_with, parts_of
-from lookhear.training.loop import ONE_DEVICE, Machine, check_machine
+from lookhear.training.initial_weights import InitialWeights, SavedPart, initialise, parts_of
+from lookhear.training.loop import train_on_moments
+from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
+from lookhear.training.task import MomentsTask
 
 REPORT = "report.html"
 SCORES = "scores.json"
 TEST_MOMENTS, TEST_COARSE, TEST_FINE = "test/moments", "test/coarse", "test/fine"
 TEST_FINE_TAGGED = "test/fine-tags"
-
-Recipe: TypeAlias = HearingRecipe | ClassRecipe | SwitchRecipe | STARecipe
-Bar: TypeAlias = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows what is at work and how many steps that has, and is told of steps that are done."""
 
 
 @dataclass(frozen=True)
@@ -85,32 +82,32 @@ class RunSettings:
     machine: Machine = ONE_DEVICE
 
 
-def train_stanet(settings: RunSettings, say: Callable[[str], None], bar: Bar) -> Made:
+def train_stanet(settings: RunSettings, say: Callable[[str], None], bars: Bars) -> Made:
     """Do all stages of a run that are not done.
 
     Args:
         settings: of the run.
         say: is told of each stage as it begins.
-        bar: shows how far a stage is.
+        bars: show how far a stage is.
 
     Raises:
         LookhearError: the data cannot be used, or the folder not be written or it holds something
             else; one line says what.
     """
     with sole_use(settings.out):
-        return _Run(settings, say, bar).make()
+        return _Run(settings, say, bars).make()
 
 
 class _Run:
     """The stages of a run; each method does some and returns the folders that later ones read."""
 
-    def __init__(self, settings: RunSettings, say: Callable[[str], None], bar: Bar) -> None:
+    def __init__(self, settings: RunSettings, say: Callable[[str], None], bars: Bars) -> None:
         self._settings = settings
-        self._preset = PRESETS[settings.preset]
+        self._preset = preset_named(settings.preset)
         known = {"preset": settings.preset, "seed": settings.seed}
         self._ledger = Ledger.open(settings.out, known)
         self._say = say
-        self._bar = bar
+        self._bars = bars
         self._sound = model_folder(settings.sound) if settings.sound else None
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -118,14 +115,18 @@ class _Run:
         """Do everything."""
         self._check()
         moments = self._moments("moments", self._settings.data)
-        sound = self._sound or self._hearing(moments)
+        sound = self._sound or self._train("hearing", HearingTask(self._preset.hearing), moments)
         coarse = self._coarse_sources(moments, sound)
         boxes = self._maps("coarse/maps", moments, coarse)
         fine = self._fine_sources(moments, coarse, boxes)
         fixations = self._maps("fine/maps", moments, fine, boxes)
         switch = self._switch(moments, sound, coarse)
         sta = self._sta(moments, coarse, switch, fixations)
-        model = self._model(sta, switch)
+        model = self._do(
+            RUN_MODEL,
+            identities({"sta": sta, "switch": switch}),
+            lambda folder: save_joined(sta, switch, folder, replaces=True),
+        )
         test = self._settings.test
         tested = self._test(test, coarse, fine, model) if test else None
         made = Made(moments, boxes, fixations, model, self._settings.out / REPORT, tested)
@@ -145,12 +146,13 @@ class _Run:
                 read_tagged(data)
         if settings.test:
             gaze_of(settings.test)
-        recipes: list[Recipe] = [*preset.coarse.values(), *preset.fine.values()]
-        for recipe in (*recipes, preset.switch, preset.sta):
-            check_machine(settings.machine, recipe.schedule)
+        sources = (*preset.coarse.values(), *preset.fine.values())
+        schedules = (preset.switch.schedule, preset.sta.schedule, *(s.schedule for s in sources))
+        for schedule in schedules:
+            check_machine(settings.machine, schedule)
         if self._sound:
             encoder = preset.coarse["SA"].net.get("sound_encoder", "vggsound")
-            begin_with(SoundClassifier(("", ""), encoder), parts_of(self._sound, "sound_encoder"))
+            initialise(SoundClassifier(("", ""), encoder), parts_of(self._sound, "sound_encoder"))
         elif preset.hearing is None:
             raise LookhearError(
                 f"--preset {settings.preset}: begins with a trained sound encoder; convert "
@@ -164,163 +166,112 @@ class _Run:
         clips = read_tagged(data)
 
         def work(folder: Path) -> None:
-            with self._bar(stage, len(clips.clips)) as advance:
+            with self._bars(stage, len(clips.clips)) as advance:
                 prepare(clips, folder, workers=cores(), advance=advance)
 
         inputs = {"clips": [_described(clip, clips.root) for clip in clips.clips]}
         # Of the clips to learn from, those that are the same stay prepared.
         return self._do(stage, inputs, work, replaces=data == self._settings.test)
 
-    def _coarse_sources(self, moments: Path, sound: Path) -> dict[Source, Path]:
-        matching = self._matching(moments, sound)
-        trained: dict[Source, Path] = {}
+    def _coarse_sources(self, moments: Path, sound: Path) -> dict[str, Path]:
+        matching = None
+        if self._preset.matching:  # sight learns from hearing, which knows the tags already
+            task = SwitchTask(self._preset.matching, self._ear(sound))
+            matching = self._train("matching", task, moments)
+        trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
             start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
             if source == "SA":
                 start |= parts_of(sound, "sound_encoder")
                 if recipe.net.get("sound_votes") and not self._sound:
-                    start["head.votes"] = Part(sound, "classifier")
+                    start["head.votes"] = SavedPart(sound, "classifier")
             if matching:
                 start |= parts_of(matching, "backbone")
                 classifier = "head.classifier" if source == "S" else "head.classifier.0"
-                start[classifier] = Part(matching, "head.gate.picture")
+                start[classifier] = SavedPart(matching, "head.gate.picture")
                 if source == "SA":
-                    start["head.sound_gate"] = Part(matching, "head.gate")
-            trained[source] = self._source(f"coarse/{source}", moments, recipe, start)
+                    start["head.sound_gate"] = SavedPart(matching, "head.gate")
+            trained[source] = self._source(f"coarse/{source}", moments, SourceTask(recipe, start))
         return trained
 
     def _fine_sources(
-        self, moments: Path, coarse: Mapping[Source, Path], boxes: Path
-    ) -> dict[Source, Path]:
-        trained: dict[Source, Path] = {}
+        self, moments: Path, coarse: Mapping[str, Path], boxes: Path
+    ) -> dict[str, Path]:
+        trained: dict[str, Path] = {}
         for source, recipe in self._preset.fine.items():
             before = coarse[source]
             start = self._pretrained() or parts_of(before, "backbone", "head")
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
-            trained[source] = self._source(f"fine/{source}", moments, recipe, start, boxes)
+            task = SourceTask(recipe, start, boxes)
+            trained[source] = self._source(f"fine/{source}", moments, task)
         return trained
 
-    def _pretrained(self) -> dict[str, Part | str]:
-        weights = self._preset.pretrained
-        return {"backbone": weights} if weights and self._settings.pretrained else {}
+    def _source(self, stage: str, moments: Path, task: SourceTask) -> Path:
+        return self._train(stage, task, moments, boxes=task.reads["crops"])
 
-    def _hearing(self, moments: Path) -> Path:
-        recipe = self._preset.hearing
-        assert recipe is not None  # or there is a trained one
-        seed, machine = self._settings.seed, self._settings.machine
-        return self._train(
-            "hearing",
-            recipe,
-            {"moments": moments},
-            lambda folder: train_hearing(moments, folder, recipe, seed, machine=machine),
-        )
-
-    def _matching(self, moments: Path, sound: Path) -> Path | None:
-        """Let sight learn from hearing, which knows the tags already."""
-        recipe = self._preset.matching
-        return self._audio_switch("matching", moments, recipe, self._ear(sound)) if recipe else None
-
-    def _switch(self, moments: Path, sound: Path, coarse: Mapping[Source, Path]) -> Path:
-        recipe = self._preset.switch
-        start = parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+    def _switch(self, moments: Path, sound: Path, coarse: Mapping[str, Path]) -> Path:
+        recipe, start = self._preset.switch, self._like_sa(coarse)
         if recipe.matches:
-            start["head.gate"] = Part(coarse["SA"], "head.sound_gate")
+            start["head.gate"] = SavedPart(coarse["SA"], "head.sound_gate")
             if not self._sound:  # SA's ear has learnt more of its own clips by heart
                 start |= self._ear(sound)
-        return self._audio_switch("switch", moments, recipe, start)
-
-    def _ear(self, sound: Path) -> dict[str, Part | str]:
-        start = parts_of(sound, "sound_encoder")
-        return start if self._sound else start | {EAR: Part(sound, "classifier")}
-
-    def _audio_switch(
-        self, stage: str, moments: Path, recipe: SwitchRecipe, start: Beginnings
-    ) -> Path:
-        seed, machine = self._settings.seed, self._settings.machine
-        return self._train(
-            stage,
-            recipe,
-            {"moments": moments, **start},
-            lambda folder: train_switch(
-                moments, folder, recipe, seed, start=start, machine=machine
-            ),
-        )
-
-    def _source(
-        self,
-        stage: str,
-        moments: Path,
-        recipe: ClassRecipe,
-        start: Beginnings,
-        boxes: Path | None = None,
-    ) -> Path:
-        seed, machine = self._settings.seed, self._settings.machine
-        return self._train(
-            stage,
-            recipe,
-            {"moments": moments, "boxes": boxes, **start},
-            lambda folder: train_source(
-                moments, folder, recipe, seed, start=start, crops=boxes, machine=machine
-            ),
-        )
+        return self._train("switch", SwitchTask(recipe, start), moments)
 
     def _sta(
-        self, moments: Path, coarse: Mapping[Source, Path], switch: Path, fixations: Path
+        self, moments: Path, coarse: Mapping[str, Path], switch: Path, fixations: Path
     ) -> Path:
-        recipe, seed = self._preset.sta, self._settings.seed
-        start = parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+        recipe, start = self._preset.sta, self._like_sa(coarse)
         if recipe.net.get("sound_gate") == "matching" and self._preset.switch.matches:
             # Its gate opens at one place or none, while SA's may be open nearly everywhere.
             start |= parts_of(switch, "backbone", "sound_encoder")
-            start["head.sound_gate"] = Part(switch, "head.gate")
-        return self._train(
-            "sta",
-            recipe,
-            {"moments": moments, "fixations": fixations, **start},
-            lambda folder: train_sta(
-                moments,
-                fixations,
-                folder,
-                recipe,
-                seed,
-                start=start,
-                machine=self._settings.machine,
-            ),
+            start["head.sound_gate"] = SavedPart(switch, "head.gate")
+        task = STATask(recipe, fixations, start)
+        return self._train("sta", task, moments, fixations=fixations)
+
+    def _pretrained(self) -> InitialWeights:
+        weights = self._preset.pretrained
+        return {"backbone": weights} if weights and self._settings.pretrained else {}
+
+    def _ear(self, sound: Path) -> InitialWeights:
+        start = parts_of(sound, "sound_encoder")
+        return start if self._sound else start | {EAR: SavedPart(sound, "classifier")}
+
+    def _like_sa(self, coarse: Mapping[str, Path]) -> InitialWeights:
+        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+
+    def _train(self, stage: str, task: MomentsTask, moments: Path, **reads: Path | None) -> Path:
+        """Train a network; return the folder in which it is saved."""
+        seed, machine = self._settings.seed, self._settings.machine
+        read = identities({"moments": moments, **reads, **task.start})
+        inputs = {"recipe": asdict(task.recipe), "seed": seed, **read}
+        return (
+            self._do(stage, inputs, lambda run: train_on_moments(task, moments, run, seed, machine))
+            / RUN_MODEL
         )
 
     def _maps(
         self,
         stage: str,
         moments: Path,
-        nets: Mapping[Source, Path],
+        nets: Mapping[str, Path],
         boxes: Path | None = None,
         knows_tags: bool = True,
     ) -> Path:
         """Map moments: coarse without boxes, fine with them."""
         preset = self._preset
-        loss = preset.sources("coarse" if boxes is None else "fine")["S"].loss
-        tasks = tasks_of(moments, preset.grid, knows_tags=knows_tags)
+        loss = preset.loss("coarse" if boxes is None else "fine")
 
         def work(folder: Path) -> None:
             sources = Sources.load(nets, loss, self._device)
-            with self._bar(stage, sum(task.moments for task in tasks)) as advance:
-                for task in tasks:
-                    make_maps(sources, task, folder, boxes, advance)
+            with self._bars(stage, sum(read_complete(moments).moments.values())) as progress:
+                make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
 
-        read = identities({"moments": moments, "boxes": boxes, **_by_name(nets)})
+        read = identities({"moments": moments, "boxes": boxes, **nets})
         return self._do(stage, {"grid": preset.grid, "tags": knows_tags, **read}, work)
 
-    def _model(self, sta: Path, switch: Path) -> Path:
-        """Put STA and the switch into one network."""
-        return self._do(
-            RUN_MODEL,
-            identities({"sta": sta, "switch": switch}),
-            lambda folder: save_joined(sta, switch, folder),
-        )
-
     def _test(
-        self, data: Path, coarse: Mapping[Source, Path], fine: Mapping[Source, Path], model: Path
+        self, data: Path, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path
     ) -> Tested:
         """Map the test's moments without tags and with them, and score all."""
         gaze = gaze_of(data)
@@ -334,7 +285,7 @@ class _Run:
         def work(folder: Path) -> None:
             sta = load_network(STA, model, self._device)
             count = sum(read_manifest(moments).moments.values())
-            with self._bar("test/scores", count) as advance:
+            with self._bars("test/scores", count) as advance:
                 tally = score(moments, gaze, maps, sta, self._preset.grid, advance)
             with whole_folder(folder) as partial:
                 (partial / SCORES).write_text(json.dumps(tally.as_json(), indent=1) + "\n")
@@ -343,17 +294,6 @@ class _Run:
         scores = self._do("test/scores", read, work) / SCORES
         means = json.loads(scores.read_text("utf-8"))["means"]
         return Tested(data.resolve().name, moments, gaze, maps, means)
-
-    def _train(
-        self,
-        stage: str,
-        recipe: Recipe,
-        reads: Mapping[str, Path | Part | str | None],
-        train: Callable[[Path], object],
-    ) -> Path:
-        """Train a network; return the folder in which it is saved."""
-        inputs = {"recipe": asdict(recipe), "seed": self._settings.seed, **identities(reads)}
-        return self._do(stage, inputs, train) / RUN_MODEL
 
     def _do(
         self,
@@ -373,7 +313,3 @@ class _Run:
 def _described(clip: TaggedClip, root: Path) -> list[Any]:
     path = os.path.relpath(clip.path, root)
     return [path, clip.tag, clip.start, clip.end, clip.split, size_of(clip.path)]
-
-
-def _by_name(nets: Mapping[Source, Path]) -> dict[str, Path]:
-    return {str(source): net for source, net in nets.items()}

@@ -76,7 +76,7 @@ def score(
     maps: MapFolders,
     sta: STA,
     grid: tuple[int, int],
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> Tally:
     """Score every step on all moments of which there is gaze.
 

@@ -1,6 +1,6 @@
 """Where the parts of a network begin: at the weights of one that is trained already."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +13,7 @@ from lookhear.nets.backbones import load_pretrained
 from lookhear.nets.saved import WEIGHTS, model_folder
 
 
-class Part(NamedTuple):
+class SavedPart(NamedTuple):
     """A part of a saved network.
 
     Attributes:
@@ -25,29 +25,48 @@ class Part(NamedTuple):
     name: str
 
 
-Beginnings: TypeAlias = Mapping[str, Part | str]
+InitialWeights: TypeAlias = dict[str, SavedPart | str]
 """Part of a network -> the part of a saved one whose weights it begins with; or, of ``backbone``,
 the name of pretrained weights that timm knows."""
 
 
-def parts_of(folder: Path, *names: str) -> dict[str, Part | str]:
+def parts_of(folder: Path, *names: str) -> InitialWeights:
     """Parts of a saved network, each for a part of the same name."""
-    return {name: Part(folder, name) for name in names}
+    return {name: SavedPart(folder, name) for name in names}
 
 
-def begin_with(net: nn.Module, beginnings: Beginnings) -> None:
+def read_start(given: Iterable[str]) -> InitialWeights:
+    """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, or backbone=NAME OF WEIGHTS.
+
+    Raises:
+        LookhearError: one is none of these.
+    """
+    start: InitialWeights = {}
+    for line in given:
+        part, _, source = line.partition("=")
+        if not (part and source):
+            raise LookhearError(f"--start {line}: give PART=FOLDER, as backbone=run/S/model")
+        folder, colon, there = source.rpartition(":")
+        if not colon:
+            folder, there = source, part
+        is_name = part == "backbone" and not Path(folder).exists() and "/" not in source
+        start[part] = source if is_name else SavedPart(Path(folder), there)
+    return start
+
+
+def initialise(net: nn.Module, weights: InitialWeights) -> None:
     """Give parts of a network the weights that they have in saved networks.
 
     Raises:
         LookhearError: saved weights are missing or damaged, or a part is not there or of another
             shape.
     """
-    for part, source in beginnings.items():
+    for part, source in weights.items():
         try:
             module = net.get_submodule(part)
         except AttributeError as error:
             raise LookhearError(f"{part}: {type(net).__name__} has no such part") from error
-        if isinstance(source, Part):
+        if isinstance(source, SavedPart):
             _take_over(module, source)
         elif part == "backbone":
             load_pretrained(module, source)
@@ -55,7 +74,7 @@ def begin_with(net: nn.Module, beginnings: Beginnings) -> None:
             raise LookhearError(f"{part}: has no pretrained weights; give the folder of a network")
 
 
-def _take_over(module: nn.Module, part: Part) -> None:
+def _take_over(module: nn.Module, part: SavedPart) -> None:
     folder, name = part
     try:
         saved = load_file(model_folder(folder) / WEIGHTS)

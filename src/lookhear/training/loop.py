@@ -4,12 +4,11 @@ A training that was stopped goes on to the same end: the state is kept after eve
 step's chances are its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import (
     Callback,
@@ -19,147 +18,18 @@ from lightning.pytorch.callbacks import (
 )
 from rich.console import Console
 from rich.progress import TextColumn
-from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from lookhear.data.identity import identities
+from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import RUN_MODEL
 from lookhear.resume import made_from
-from lookhear.training.checkpoints import Checkpoints, save_model
-from lookhear.training.curves import CurveWriter
+from lookhear.training.checkpoints import Checkpoints, CurveWriter, save_model
 from lookhear.training.loaders import Loaders
 from lookhear.training.processes import Processes, fit, quiet
-
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What a training runs on: no part of its recipe, and another one may go on with it.
-
-    Attributes:
-        devices: how many GPUs, or processes where there is none, share each step's samples. Each
-            has chances of its own, and batch norms see its share alone.
-        precision: one of :data:`PRECISIONS`, Lightning's names: all in 32 bits; or what bears it
-            in 16, as bfloat16 or, for GPUs without it, float16. Weights are 32 bits in any case.
-    """
-
-    devices: int = 1
-    precision: str = "32-true"
-
-
-ONE_DEVICE = Machine()
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How weights are learnt, whatever the network.
-
-    Attributes:
-        epochs: passes over the data.
-        batch_size: samples a step, of all processes together.
-        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``, the paper's: momentum 0.9
-            (Nesterov), twice the rate for biases, ten times for what is not the backbone, a
-            tenth of it from each of the epochs 5 and 10 on.
-        learning_rate: the highest; for ``"sgd"`` that of the backbone's weights.
-        weight_decay: for ``"adamw"`` of weights only; biases and norms have none.
-        average: decay per step of the moving average of the weights, which is what is kept then;
-            None keeps the last.
-    """
-
-    epochs: int
-    batch_size: int = 16
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    average: float | None = 0.995
-
-
-class Training(L.LightningModule):
-    """One training: a network, how it learns, and its steps' own random numbers.
-
-    Args:
-        net: what learns, with its ``backbone``.
-        schedule: how.
-        seed: of everything left to chance.
-
-    Attributes:
-        watched: what is logged in validation that says which epoch was the best, and whether less
-            or more of it is better; None where nothing does.
-    """
-
-    watched: tuple[str, Literal["min", "max"]] | None = None
-
-    def __init__(self, net: nn.Module, schedule: Schedule, seed: int) -> None:
-        super().__init__()
-        self.net = net
-        self.schedule = schedule
-        self.seed = seed
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Make a step's chances its own, so that a resumed training goes on to the same end."""
-        step = 1_000_003 * self.seed + self.global_step
-        # Torch takes 32 bits of a seed; in the golden ratio of them, processes do not meet.
-        torch.manual_seed(step + 2_654_435_769 * self.global_rank)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint that is not of this network."""
-        mine, other = (
-            {name: tensor.shape for name, tensor in state.items()}
-            for state in (self.state_dict(), checkpoint["state_dict"])
-        )
-        if mine != other:
-            raise LookhearError(
-                f"{self.trainer.ckpt_path}: of another version of the network; choose another --out"
-            )
-
-    def log_loss(self, loss: Tensor) -> Tensor:
-        """Show and keep an epoch's mean of the loss."""
-        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
-        return loss
-
-    def configure_optimizers(self) -> Any:
-        """Set up what the schedule asks for."""
-        return _adamw(self) if self.schedule.optimizer == "adamw" else _sgd(self)
-
-
-def _adamw(training: Training) -> Any:
-    schedule = training.schedule
-    parameters = list(training.net.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": schedule.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate)
-    steps = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        schedule.learning_rate,
-        total_steps=int(training.trainer.estimated_stepping_batches),
-        pct_start=0.1 + 1e-9,  # of ten steps a tenth, exactly, would be a rise of no length
-    )
-    return [optimizer], [{"scheduler": steps, "interval": "step"}]
-
-
-def _sgd(training: Training) -> Any:
-    schedule = training.schedule
-    groups = [
-        {
-            "params": [parameter],
-            "lr": schedule.learning_rate
-            * (1 if name.startswith("backbone.") else 10)
-            * (2 if name.endswith("bias") else 1),
-        }
-        for name, parameter in training.net.named_parameters()
-    ]
-    optimizer = torch.optim.SGD(
-        groups,
-        lr=schedule.learning_rate,
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=schedule.weight_decay,
-    )
-    steps = torch.optim.lr_scheduler.MultiStepLR(optimizer, [5, 10], 0.1)
-    return [optimizer], [steps]
+from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
+from lookhear.training.task import MomentsTask, Task
 
 
 class _Average(EMAWeightAveraging):
@@ -184,8 +54,46 @@ class _Bar(RichProgressBar):
         return [TextColumn(self._name, markup=False), *super().configure_columns(trainer)]
 
 
+def train_on_moments(
+    task: MomentsTask, prepared: Path, out: Path, seed: int = 0, machine: Machine = ONE_DEVICE
+) -> Path:
+    """Train on prepared moments, or go on with the training that a folder holds; see :func:`train`.
+
+    Args:
+        task: what is trained, and how.
+        prepared: what :func:`~lookhear.data.prepare.prepare` made.
+        out: run folder.
+        seed: of everything left to chance.
+        machine: what to train on.
+
+    Returns:
+        The folder of the saved network.
+
+    Raises:
+        LookhearError: there are too few moments or such that the network cannot learn from them,
+            what it begins with does not fit, or ``out`` cannot be written or holds another
+            training.
+    """
+    data, batch_size = task.moments(prepared, "train"), task.schedule.batch_size
+    if len(data) < batch_size:
+        raise LookhearError(
+            f"{prepared}: its {len(data)} moments are fewer than a batch of {batch_size}; "
+            "prepare more clips"
+        )
+    task.check(prepared, data, machine)
+    samples, held_out = task.usable(data), None
+    if read_complete(prepared).moments["val"]:
+        held_out = task.usable(task.moments(prepared, "val"))
+    task.begin(seed, data.tags)
+    described = asdict(task.recipe) | {"seed": seed}
+    if samples is not data:
+        described["moments"] = len(samples)
+    described |= identities({"data": prepared, **task.reads, **task.start})
+    return train(task, samples, out, described, validation=held_out, machine=machine)
+
+
 def train(
-    training: Training,
+    task: Task,
     data: Dataset[Any],
     out: Path,
     described: dict[str, Any],
@@ -201,13 +109,13 @@ def train(
     the choice among epochs by few held-out samples would go by.
 
     Args:
-        training: what and how; its network has ``save_pretrained``.
+        task: what and how; begun.
         data: to train on; at least a batch.
         out: run folder; gets ``model/``, ``logs/`` (see
             :func:`~lookhear.training.curves.read_curves`) and ``checkpoints/``: ``last.ckpt`` and,
             if there is ``validation`` and something is watched, ``best.ckpt``.
         described: all that decides the training, to tell it from another.
-        validation: samples for the training's validation step after each epoch; with several
+        validation: samples for the task's validation step after each epoch; with several
             processes a few come twice, where they do not divide.
         workers: processes that load the data, for each that trains.
         machine: what to train on. More than one device takes as many new processes, each of which
@@ -221,7 +129,7 @@ def train(
             or there is no such machine.
         KeyboardInterrupt: the training was stopped, by Ctrl-C or SIGTERM; the next call goes on.
     """
-    trainer = _trainer(training, out, machine, validates=validation is not None)
+    trainer = _trainer(task, out, machine, validates=validation is not None)
     goes_on = made_from(out, described)
     model = out / RUN_MODEL
     if model.exists():
@@ -231,48 +139,28 @@ def train(
     loaders = Loaders(
         data,
         validation,
-        batch_size=training.schedule.batch_size // machine.devices,
-        seed=training.seed,
+        batch_size=task.schedule.batch_size // machine.devices,
+        seed=task.seed,
         workers=workers,
     )
     last = out / "checkpoints" / "last.ckpt"
-    fit(trainer, training, loaders, last)
+    fit(trainer, task, loaders, last)
     # The average, if one is kept, is there even if a run was stopped right after its last epoch.
-    training.load_state_dict(Checkpoints().load_checkpoint(last, weights_only=True)["state_dict"])
-    save_model(training.net.cpu().eval(), model)
+    task.load_state_dict(Checkpoints().load_checkpoint(last, weights_only=True)["state_dict"])
+    save_model(task.net.cpu().eval(), model)
     return model
 
 
-def check_machine(machine: Machine, schedule: Schedule) -> None:
-    """Refuse what no machine can do.
-
-    Raises:
-        LookhearError: the devices or the precision are not to be had, or do not fit the batches.
-    """
-    devices = machine.devices
-    if devices < 1:
-        raise LookhearError(f"--devices {devices}: too few; give 1 or more")
-    if schedule.batch_size % devices:
-        raise LookhearError(
-            f"--devices {devices}: a batch of {schedule.batch_size} cannot be shared evenly; "
-            "give a number that divides it"
-        )
-    if machine.precision not in PRECISIONS:
-        raise LookhearError(
-            f"--precision {machine.precision}: unknown; there are {', '.join(PRECISIONS)}"
-        )
-
-
-def _trainer(training: Training, out: Path, machine: Machine, *, validates: bool) -> L.Trainer:
+def _trainer(task: Task, out: Path, machine: Machine, *, validates: bool) -> L.Trainer:
     """Set up Lightning for a machine, or say why it cannot train there."""
     devices = machine.devices
     precision: Any = machine.precision
-    schedule = training.schedule
+    schedule = task.schedule
     check_machine(machine, schedule)
     callbacks: list[Callback] = [CurveWriter(out)]
     folder = out / "checkpoints"
-    if validates and training.watched is not None:
-        name, mode = training.watched
+    if validates and task.watched is not None:
+        name, mode = task.watched
         callbacks.append(
             ModelCheckpoint(folder, "best", name, mode=mode, enable_version_counter=False)
         )

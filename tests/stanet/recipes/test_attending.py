@@ -16,10 +16,11 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_model
-from lookhear.stanet.recipes.attending import STARecipe, STATraining, train_sta
+from lookhear.stanet.recipes.attending import STARecipe, STATask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.training.augment import Augmentation
 from lookhear.training.curves import read_curves
+from lookhear.training.loop import train_on_moments
 
 TINY = PRESETS["tiny"].sta
 GRID = (24, 32)
@@ -60,7 +61,7 @@ def maps(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_learns_to_look_where_the_maps_say(prepared: Path, maps: Path, tmp_path: Path) -> None:
-    folder = train_sta(prepared, maps, tmp_path / "run", lasting(TINY, 10))
+    folder = train_on_moments(STATask(lasting(TINY, 10), maps), prepared, tmp_path / "run")
     curves = read_curves(tmp_path / "run")
     assert curves["validation loss"][-1] < 0.8 * curves["validation loss"][0]
     net = load_model(folder)
@@ -79,14 +80,12 @@ def test_moments_with_empty_maps_are_left_out(prepared: Path, tmp_path: Path) ->
     recipe = lasting(TINY, 1)
     seen = []
 
-    class Counting(STATraining):
+    class Counting(STATask):
         def training_step(self, batch: Any, number: int) -> Any:
             seen.append(batch["fixations"].flatten(1).amax(1))
             return super().training_step(batch, number)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lookhear.stanet.recipes.attending.STATraining", Counting)
-        train_sta(prepared, maps, tmp_path / "run", recipe)
+    train_on_moments(Counting(recipe, maps), prepared, tmp_path / "run")
     assert len(seen) == 1  # whole batches of 4 out of 7
     assert torch.cat(seen).min() > 0
     assert json.loads((tmp_path / "run" / "made.json").read_text())["moments"] == 7
@@ -95,7 +94,7 @@ def test_moments_with_empty_maps_are_left_out(prepared: Path, tmp_path: Path) ->
 def test_too_few_moments_with_maps_are_one_line(prepared: Path, tmp_path: Path) -> None:
     maps = made_maps(prepared, tmp_path / "maps", empty=slice(0, 21))
     with pytest.raises(LookhearError, match="only 3 of 24 moments have pseudo-fixations") as raised:
-        train_sta(prepared, maps, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(STATask(lasting(TINY, 1), maps), prepared, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run").exists()
 
@@ -105,7 +104,7 @@ def test_a_validation_of_empty_maps_is_none(prepared: Path, maps: Path, tmp_path
         shard = f"{split}-00000"
         kept = np.load(maps / shard / "fixations.npy") * (split == "train")
         write_derived(tmp_path / "maps", shard, {FIXATIONS: kept})
-    train_sta(prepared, tmp_path / "maps", tmp_path / "run", lasting(TINY, 1))
+    train_on_moments(STATask(lasting(TINY, 1), tmp_path / "maps"), prepared, tmp_path / "run")
     assert "validation loss" not in read_curves(tmp_path / "run")
 
 
@@ -114,25 +113,27 @@ def test_maps_of_another_prepared_set_are_refused(
 ) -> None:
     other = silent_set(tmp_path / "other")
     with pytest.raises(LookhearError, match=r"train-00000.* belongs to other moments"):
-        train_sta(other, maps, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(STATask(lasting(TINY, 1), maps), other, tmp_path / "run")
     with pytest.raises(LookhearError, match=r"nowhere.*missing or damaged"):
-        train_sta(prepared, tmp_path / "nowhere", tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(
+            STATask(lasting(TINY, 1), tmp_path / "nowhere"), prepared, tmp_path / "run"
+        )
     assert not (tmp_path / "run").exists()
 
 
 def test_a_set_without_sound_is_learnt_from_with_a_closed_gate(tmp_path: Path) -> None:
     silent = silent_set(tmp_path / "silent")
     maps = made_maps(silent, tmp_path / "maps")
-    folder = train_sta(silent, maps, tmp_path / "run", lasting(TINY, 1))
+    folder = train_on_moments(STATask(lasting(TINY, 1), maps), silent, tmp_path / "run")
     assert load_model(folder).sound_encoder is not None
     assert np.isfinite(read_curves(tmp_path / "run")["loss"]).all()
 
 
-def training_of(recipe: STARecipe) -> STATraining:
+def training_of(recipe: STARecipe) -> STATask:
     """A training outside of a run, without any chance but that of its shares."""
     plain = Augmentation(SIZE, 1, (0.0, 0.0, 0.0, 0.0))
     net = recipe.net | {"input_size": list(SIZE)}
-    training = STATraining(replace(recipe, augmentation=plain, net=net), 2, seed=0)
+    training = STATask(replace(recipe, augmentation=plain, net=net), Path()).begin(0, ("a", "b"))
     training.log = lambda *_, **__: None  # type: ignore[method-assign]
     with torch.no_grad():  # so that neighbours and sounds matter, as after a training
         training.net.head.time_gate.over_time.weight *= 20
@@ -152,7 +153,7 @@ def chance_batch() -> dict[str, Any]:
     }
 
 
-def loss_of(training: STATraining, **changed: Any) -> torch.Tensor:
+def loss_of(training: STATask, **changed: Any) -> torch.Tensor:
     torch.manual_seed(0)
     return training.training_step(chance_batch() | changed, 0)
 

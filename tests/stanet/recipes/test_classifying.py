@@ -15,11 +15,13 @@ from lookhear.data.derived import BOXES, write_derived
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
 from lookhear.stanet import Source
-from lookhear.stanet.recipes.classifying import ClassTraining, as_probabilities, train_source
+from lookhear.stanet.pseudo_fixations import as_probabilities
+from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
+from lookhear.training.loop import train_on_moments
 
 TINY = dict(PRESETS["tiny"].coarse)
 # Of the recipe, S begins at what an AudioSwitch has learnt; here it begins at nothing.
@@ -33,7 +35,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_learns_the_tags(prepared: Path, tmp_path: Path) -> None:
-    folder = train_source(prepared, tmp_path / "run", lasting(TINY["S"], 8))
+    folder = train_on_moments(SourceTask(lasting(TINY["S"], 8)), prepared, tmp_path / "run")
     curves = read_curves(tmp_path / "run")
     assert curves["loss"][-1] < 0.8 * curves["loss"][0]
     assert curves["accuracy"][-1] == 1
@@ -44,27 +46,24 @@ def test_it_learns_the_tags(prepared: Path, tmp_path: Path) -> None:
 def test_every_source_trains(
     prepared: Path, tmp_path: Path, source: Source, kind: type[SA] | type[ST]
 ) -> None:
-    folder = train_source(prepared, tmp_path / "run", lasting(TINY[source], 1))
+    folder = train_on_moments(SourceTask(lasting(TINY[source], 1)), prepared, tmp_path / "run")
     assert kind.from_pretrained(folder).input_size == SIZE
 
 
 def test_a_training_begins_with_what_another_has_learnt(prepared: Path, tmp_path: Path) -> None:
-    s = train_source(prepared, tmp_path / "S", lasting(TINY["S"], 8))
+    s = train_on_moments(SourceTask(lasting(TINY["S"], 8)), prepared, tmp_path / "S")
     recipe = lasting(TINY["S"], 1)
-    train_source(prepared, tmp_path / "more", recipe, start=parts_of(s, "backbone", "head"))
-    train_source(prepared, tmp_path / "anew", recipe)
+    start = parts_of(s, "backbone", "head")
+    train_on_moments(SourceTask(recipe, start), prepared, tmp_path / "more")
+    train_on_moments(SourceTask(recipe), prepared, tmp_path / "anew")
     begun, anew = (read_curves(tmp_path / run)["loss"][0] for run in ("more", "anew"))
     assert begun < 0.8 * anew
 
 
 def test_what_it_cannot_begin_with_is_refused(prepared: Path, tmp_path: Path) -> None:
+    task = SourceTask(lasting(TINY["S"], 1), parts_of(tmp_path / "nowhere", "backbone"))
     with pytest.raises(LookhearError, match="nowhere"):
-        train_source(
-            prepared,
-            tmp_path / "run",
-            lasting(TINY["S"], 1),
-            start=parts_of(tmp_path / "nowhere", "backbone"),
-        )
+        train_on_moments(task, prepared, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -76,12 +75,12 @@ def test_the_fine_stage_sees_crops_only(prepared: Path, tmp_path: Path) -> None:
             boxes = np.tile(np.array([60 / 64, 0, 1, 1], np.float32), (len(indices), 1))
             write_derived(crops, shard, {BOXES: boxes})
     recipe = lasting(TINY["S"], 8)
-    train_source(prepared, tmp_path / "blind", recipe, crops=crops)
-    train_source(prepared, tmp_path / "seeing", recipe)
+    train_on_moments(SourceTask(recipe, crops=crops), prepared, tmp_path / "blind")
+    train_on_moments(SourceTask(recipe), prepared, tmp_path / "seeing")
     blind, seeing = (read_curves(tmp_path / run)["loss"][-1] for run in ("blind", "seeing"))
     assert blind > 1.2 * seeing
     with pytest.raises(LookhearError, match="nowhere"):
-        train_source(prepared, tmp_path / "run", recipe, crops=tmp_path / "nowhere")
+        train_on_moments(SourceTask(recipe, crops=tmp_path / "nowhere"), prepared, tmp_path / "run")
 
 
 class KilledError(RuntimeError):
@@ -92,17 +91,17 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = lasting(TINY["SA"], 3)
-    whole = train_source(prepared, tmp_path / "whole", recipe)
+    whole = train_on_moments(SourceTask(recipe), prepared, tmp_path / "whole")
 
-    def stop_in_second(self: ClassTraining) -> None:
+    def stop_in_second(self: SourceTask) -> None:
         if self.current_epoch == 1:
             raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(ClassTraining, "on_train_epoch_start", stop_in_second)
+        patched.setattr(SourceTask, "on_train_epoch_start", stop_in_second)
         with pytest.raises(KilledError):
-            train_source(prepared, tmp_path / "stopped", recipe)
-    resumed = train_source(prepared, tmp_path / "stopped", recipe)
+            train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
+    resumed = train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
     expected = load_file(whole / "model.safetensors")
     for name, tensor in load_file(resumed / "model.safetensors").items():
         assert torch.equal(tensor, expected[name]), name
@@ -122,7 +121,7 @@ def test_the_papers_loss_weighs_plain_and_fused_scores(preset: str, stage: str) 
 
 def test_the_papers_rates_are_by_role() -> None:
     recipe = replace(lasting(TINY["S"], 1), schedule=PRESETS["paper"].coarse["S"].schedule)
-    training = ClassTraining(recipe, ("a", "b"), 0)
+    training = SourceTask(recipe).begin(0, ("a", "b"))
     (optimizer,), _ = training.configure_optimizers()
     rates = {
         id(group["params"][0]): round(group["initial_lr"] / 1e-3, 6)
@@ -156,5 +155,5 @@ def test_what_cannot_be_learnt_from_is_refused(run: Run, prepared: Path, tmp_pat
         assert words in err
         assert err.count("\n") == 1
     with pytest.raises(LookhearError, match="24 moments are fewer than a batch of 32"):
-        train_source(prepared, tmp_path / "run", PRESETS["small"].coarse["S"])
+        train_on_moments(SourceTask(PRESETS["small"].coarse["S"]), prepared, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -12,9 +12,10 @@ from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_network
 from lookhear.nets.sound import SoundClassifier
-from lookhear.stanet.recipes.hearing import HearingTraining, train_hearing
+from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.training.curves import read_curves
+from lookhear.training.loop import train_on_moments
 
 TINY = PRESETS["tiny"].hearing
 
@@ -25,7 +26,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_pitches_are_told_apart_by_ear(prepared: Path, tmp_path: Path) -> None:
-    folder = train_hearing(prepared, tmp_path / "run", lasting(TINY, 3))
+    folder = train_on_moments(HearingTask(lasting(TINY, 3)), prepared, tmp_path / "run")
     curves = read_curves(tmp_path / "run")
     assert len(curves["loss"]) == len(curves["accuracy"]) == 3
     assert curves["accuracy"][-1] == 1
@@ -49,11 +50,11 @@ def batch_of(tags: list[int], has_sound: list[bool]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def training(monkeypatch: pytest.MonkeyPatch) -> HearingTraining:
+def training(monkeypatch: pytest.MonkeyPatch) -> HearingTask:
     """A training that keeps what it logs, by name, in `logged`."""
     assert TINY is not None
     recipe = replace(TINY, augmentation=replace(TINY.augmentation, sound_noise=0))
-    training = HearingTraining(recipe, ("Bark", "Flute"), seed=0)
+    training = HearingTask(recipe).begin(0, ("Bark", "Flute"))
     training.logged = {}  # type: ignore[assignment]
     monkeypatch.setattr(
         training, "log", lambda name, value, **_: training.logged.update({name: value.item()})
@@ -92,7 +93,7 @@ def test_a_batch_without_any_sound_teaches_nothing(training: Any) -> None:
 def test_one_category_only_is_refused(tmp_path: Path) -> None:
     one = silent_set(tmp_path / "one", ("Bark", "Bark"))
     with pytest.raises(LookhearError, match="one category only") as raised:
-        train_hearing(one, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(HearingTask(lasting(TINY, 1)), one, tmp_path / "run")
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "run").exists()
 
@@ -101,10 +102,10 @@ def test_too_few_moments_are_refused(prepared: Path, tmp_path: Path) -> None:
     recipe = PRESETS["small"].hearing
     assert recipe is not None
     with pytest.raises(LookhearError, match="24 moments are fewer than a batch of 32"):
-        train_hearing(prepared, tmp_path / "run", recipe)
+        train_on_moments(HearingTask(recipe), prepared, tmp_path / "run")
 
 
 def test_a_set_without_any_sound_is_refused(tmp_path: Path) -> None:
     silent = silent_set(tmp_path / "silent")
     with pytest.raises(LookhearError, match="sound"):
-        train_hearing(silent, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(HearingTask(lasting(TINY, 1)), silent, tmp_path / "run")

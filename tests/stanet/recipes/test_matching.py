@@ -12,12 +12,13 @@ from beeping_squares import TINY_BACKBONE, lasting, prepared_squares, silent_set
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_model, load_network
-from lookhear.stanet.recipes.matching import SwitchTraining, save_joined, train_switch
+from lookhear.stanet.recipes.matching import SwitchTask, save_joined
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 from lookhear.training.curves import read_curves
+from lookhear.training.loop import train_on_moments
 
 TINY = PRESETS["tiny"].switch
 HEARING: dict[str, Any] = {"sound_encoder": "light"}
@@ -38,11 +39,12 @@ class Pairs(nn.Module):
         return torch.stack([-own, own, seen.expand_as(own), heard.expand_as(own)], -1)
 
 
-class Knowing(SwitchTraining):
+class Knowing(SwitchTask):
     """A training whose network sees and hears the numbers of moments."""
 
     def __init__(self) -> None:
-        super().__init__(TINY, 3, seed=0)
+        super().__init__(TINY)
+        self.begin(0, ("a", "b", "c"))
         net: Any = self.net
         net.features = lambda frames: (frames,)
         net.sound_encoder = nn.Identity()
@@ -92,7 +94,7 @@ def test_a_batch_of_one_tag_has_no_sounds_of_others() -> None:
 
 
 def test_a_batch_without_any_sound_teaches_nothing() -> None:
-    training = SwitchTraining(TINY, 2, seed=0)
+    training = SwitchTask(TINY).begin(0, ("a", "b"))
     training.log = lambda *_, **__: None  # type: ignore[method-assign]
     loss = training.training_step(numbered([0, 1, 0, 1], [False] * 4), 0)
     assert loss == 0
@@ -101,7 +103,7 @@ def test_a_batch_without_any_sound_teaches_nothing() -> None:
 def test_it_learns_which_sound_belongs_to_which_picture(prepared: Path, tmp_path: Path) -> None:
     # The head that looks for things begins with what a classifier knows of them.
     published = replace(lasting(TINY, 8), matches=False)
-    folder = train_switch(prepared, tmp_path / "run", published)
+    folder = train_on_moments(SwitchTask(published), prepared, tmp_path / "run")
     curves = read_curves(tmp_path / "run")
     assert curves["accuracy"][-1] == 1
     net = load_network(AudioSwitch, folder)
@@ -118,14 +120,14 @@ def test_it_learns_which_sound_belongs_to_which_picture(prepared: Path, tmp_path
 def test_one_category_only_is_refused(tmp_path: Path) -> None:
     one = silent_set(tmp_path / "one", ("Bark", "Bark"))
     with pytest.raises(LookhearError, match="one category only"):
-        train_switch(one, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(SwitchTask(lasting(TINY, 1)), one, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_set_without_any_sound_is_refused(tmp_path: Path) -> None:
     silent = silent_set(tmp_path / "silent")
     with pytest.raises(LookhearError, match="sound"):
-        train_switch(silent, tmp_path / "run", lasting(TINY, 1))
+        train_on_moments(SwitchTask(lasting(TINY, 1)), silent, tmp_path / "run")
 
 
 @pytest.fixture

@@ -1,25 +1,22 @@
 """Train STA on the pseudo-fixations of moments (STANet, section 3.4)."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
-from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
-from lookhear.training.initial_weights import Beginnings, begin_with
-from lookhear.training.loop import ONE_DEVICE, Machine, Schedule, Training, train
+from lookhear.training.initial_weights import InitialWeights
 from lookhear.training.losses import fixation_losses
-from lookhear.training.moments import train_and_val, windows_of
+from lookhear.training.schedule import Schedule
+from lookhear.training.task import MomentsTask, windows_of
 
 
 @dataclass(frozen=True)
@@ -45,16 +42,54 @@ class STARecipe:
     still: float = 0.0
 
 
-class STATraining(Training):
-    """One training step of STA on batches of `Moments`."""
+class STATask(MomentsTask):
+    """Trains STA.
 
+    Args:
+        recipe: how.
+        fixations: the fine maps, see :func:`~lookhear.stanet.pseudo_fixations.make_maps`.
+        start: where parts of the network begin.
+    """
+
+    recipe: STARecipe
     net: STA
     watched = ("validation loss", "min")
 
-    def __init__(self, recipe: STARecipe, categories: int, seed: int) -> None:
-        L.seed_everything(seed, verbose=False)
-        super().__init__(STA(**recipe.net, sound_kinds=categories), recipe.schedule, seed)
-        self.recipe = recipe
+    def __init__(
+        self, recipe: STARecipe, fixations: Path, start: InitialWeights | None = None
+    ) -> None:
+        super().__init__(recipe, start, fixations=fixations)
+
+    def moments(self, prepared: Path, split: Split) -> Moments:
+        """Open triplets to see and hear, with where to look."""
+        return Moments(
+            prepared,
+            split,
+            size=self.recipe.augmentation.prepared_size,
+            frames=3,
+            windows=windows_of(self.recipe.net),
+            fixations=self.reads["fixations"],
+        )
+
+    def usable(self, data: Moments) -> Subset[dict[str, Any]]:
+        """Leave out moments with an empty map: no source knew their tag, so it says nothing.
+
+        Raises:
+            LookhearError: too few are left to train on.
+        """
+        known = [index for index in range(len(data)) if data.fixations(index).any()]
+        batch_size = self.schedule.batch_size
+        if data.split == "train" and len(known) < batch_size:
+            raise LookhearError(
+                f"{self.reads['fixations']}: only {len(known)} of {len(data)} moments have "
+                f"pseudo-fixations, fewer than a batch of {batch_size}; train the sources longer "
+                "or on more clips"
+            )
+        return Subset(data, known)
+
+    def build(self, tags: tuple[str, ...]) -> STA:
+        """Build STA, with a kind of sound for each tag."""
+        return STA(**self.recipe.net, sound_kinds=len(tags))
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch."""
@@ -68,9 +103,7 @@ class STATraining(Training):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Log the loss of moments that are heard and move."""
         loss = self._loss(plain_batch(batch, self.net.input_size), stills=0)
-        self.log(
-            "validation loss", loss, prog_bar=True, sync_dist=True, batch_size=len(batch["tag"])
-        )
+        self.log_watched(loss, len(batch["tag"]))
 
     def _loss(self, batch: Batch, stills: int) -> Tensor:
         """The loss of a batch, of which the last moments are taken for stills."""
@@ -86,57 +119,3 @@ class STATraining(Training):
             terms = fixation_losses(logits[:, 0], batch["fixations"])
             total = total + sum(weight * terms[name] for name, weight in self.recipe.loss.items())
         return total
-
-
-def train_sta(
-    prepared: Path,
-    fixations: Path,
-    out: Path,
-    recipe: STARecipe,
-    seed: int = 0,
-    *,
-    start: Beginnings = MappingProxyType({}),
-    machine: Machine = ONE_DEVICE,
-) -> Path:
-    """Train STA on prepared moments, or go on with the training there.
-
-    Args:
-        prepared: what :func:`~lookhear.data.prepare.prepare` made.
-        fixations: the fine maps of them, see :func:`~lookhear.stanet.pseudo_fixations.make_maps`.
-        out: run folder, see :func:`~lookhear.training.loop.train`.
-        recipe: how.
-        seed: of everything left to chance.
-        start: where parts of the network begin.
-        machine: what to train on.
-
-    Returns:
-        The folder of the saved network, for :func:`lookhear.load_model`.
-
-    Raises:
-        LookhearError: there are too few moments with fixations, ``fixations`` or ``start`` does
-            not fit, or ``out`` cannot be written or holds another training.
-    """
-
-    def moments(split: Split) -> Moments:
-        size, windows = recipe.augmentation.prepared_size, windows_of(recipe.net)
-        return Moments(prepared, split, size=size, frames=3, windows=windows, fixations=fixations)
-
-    data, held_out = train_and_val(prepared, moments, recipe.schedule.batch_size)
-    known = _known(data)
-    if len(known) < recipe.schedule.batch_size:
-        raise LookhearError(
-            f"{fixations}: only {len(known)} of {len(data)} moments have pseudo-fixations, fewer "
-            f"than a batch of {recipe.schedule.batch_size}; train the sources longer or on more "
-            "clips"
-        )
-    training = STATraining(recipe, len(data.tags), seed)
-    begin_with(training.net, start)
-    read = identities({"data": prepared, "fixations": fixations, **start})
-    described = asdict(recipe) | {"seed": seed, "moments": len(known)} | read
-    validation = _known(held_out) if held_out else None
-    return train(training, known, out, described, validation=validation, machine=machine)
-
-
-def _known(data: Moments) -> Subset[dict[str, Any]]:
-    """Leave out moments with an empty map: no source knew their tag, so it says nothing."""
-    return Subset(data, [index for index in range(len(data)) if data.fixations(index).any()])

@@ -21,13 +21,14 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
-from lookhear.stanet import Source, Stage
+from lookhear.errors import unknown
+from lookhear.stanet import Loss, Source, Stage
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
 from lookhear.stanet.recipes.matching import SwitchRecipe
 from lookhear.training.augment import Augmentation
-from lookhear.training.loop import Schedule
+from lookhear.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Preset:
     def sources(self, stage: Stage) -> dict[Source, ClassRecipe]:
         """The recipes of a stage's sources."""
         return self.coarse if stage == "coarse" else self.fine
+
+    def loss(self, stage: Stage) -> Loss:
+        """By which a stage's sources learn."""
+        return self.sources(stage)["S"].loss
 
 
 def _paper() -> Preset:
@@ -186,6 +191,18 @@ _GATES: dict[Source, dict[str, Any]] = {
     "ST": _SHALLOW,
 }
 
+
+def _epochs(
+    coarse: tuple[int, int, int], fine: tuple[int, int, int], **others: int
+) -> dict[str, int]:
+    """Epochs of each training; of sources in the order S, SA, ST."""
+    stages = {"coarse": coarse, "fine": fine}
+    sources = {
+        f"{s} {source}": n for s in stages for source, n in zip(_GATES, stages[s], strict=True)
+    }
+    return others | sources
+
+
 PRESETS: dict[str, Preset] = {
     "paper": _paper(),
     "small": _Light(
@@ -193,35 +210,24 @@ PRESETS: dict[str, Preset] = {
         frame=(128, 224),
         crop=(112, 112),
         batch_size=32,
-        epochs={
-            "hearing": 4,
-            "matching": 9,
-            "coarse S": 2,
-            "coarse SA": 5,
-            "coarse ST": 1,
-            "fine S": 3,
-            "fine SA": 3,
-            "fine ST": 1,
-            "switch": 5,
-            "sta": 6,
-        },
+        epochs=_epochs(hearing=4, matching=9, coarse=(2, 5, 1), fine=(3, 3, 1), switch=5, sta=6),
     ).preset(),
     "tiny": _Light(
         backbone_args={"channels": [8, 8, 16, 16], "stem_width": 4},
         frame=(64, 96),
         crop=(64, 64),
         batch_size=4,
-        epochs={
-            "hearing": 2,
-            "matching": 1,
-            "coarse S": 2,
-            "coarse SA": 1,
-            "coarse ST": 1,
-            "fine S": 1,
-            "fine SA": 1,
-            "fine ST": 1,
-            "switch": 1,
-            "sta": 2,
-        },
+        epochs=_epochs(hearing=2, matching=1, coarse=(2, 1, 1), fine=(1, 1, 1), switch=1, sta=2),
     ).preset(),
 }
+
+
+def preset_named(name: str) -> Preset:
+    """Choose a preset.
+
+    Raises:
+        LookhearError: there is none of this name.
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +13,14 @@ from torch.utils.data import TensorDataset
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.readers.osie import FixatedPicture
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, unknown
 from lookhear.metrics import density
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
-from lookhear.training.loop import Schedule, Training, train
+from lookhear.training.loop import train
 from lookhear.training.losses import fixation_losses
+from lookhear.training.schedule import Schedule
+from lookhear.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,26 @@ RECIPES = {
 }
 
 
-class FixationTraining(Training):
-    """One training step of STA on batches of (pictures, densities)."""
+def recipe_named(name: str) -> FixationRecipe:
+    """Choose a recipe.
 
+    Raises:
+        LookhearError: there is none of this name.
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name]
+
+
+class FixationTask(Task):
+    """Trains STA on batches of (pictures, densities)."""
+
+    recipe: FixationRecipe
     net: STA
 
-    def __init__(self, recipe: FixationRecipe, seed: int) -> None:
-        L.seed_everything(seed, verbose=False)
-        super().__init__(STA(**recipe.net), recipe.schedule, seed)
-        self.recipe = recipe
+    def build(self, _: tuple[str, ...]) -> STA:
+        """Build STA."""
+        return STA(**self.recipe.net)
 
     def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
         """Return the loss of pictures (B, 3, H, W) uint8 and densities (B, H, W)."""
@@ -131,9 +143,9 @@ def train_fixations(
         raise LookhearError(
             f"{len(pictures)} pictures are fewer than a batch of {batch_size}; give more"
         )
-    training = FixationTraining(recipe, seed)
+    task = FixationTask(recipe).begin(seed)
     described = {"recipe": asdict(recipe), "seed": seed, "pictures": [p.name for p in pictures]}
-    return train(training, _in_memory(pictures, training.net.input_size), out, described)
+    return train(task, _in_memory(pictures, task.net.input_size), out, described)
 
 
 def _in_memory(pictures: Sequence[FixatedPicture], size: tuple[int, int]) -> TensorDataset:

@@ -1,0 +1,68 @@
+"""How weights are learnt and on what machine, told without what learns them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lookhear.errors import LookhearError, unknown
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training runs on: no part of its recipe, and another one may go on with it.
+
+    Attributes:
+        devices: how many GPUs, or processes where there is none, share each step's samples. Each
+            has chances of its own, and batch norms see its share alone.
+        precision: one of :data:`PRECISIONS`, Lightning's names: all in 32 bits; or what bears it
+            in 16, as bfloat16 or, for GPUs without it, float16. Weights are 32 bits in any case.
+    """
+
+    devices: int = 1
+    precision: str = "32-true"
+
+
+ONE_DEVICE = Machine()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How weights are learnt, whatever the network.
+
+    Attributes:
+        epochs: passes over the data.
+        batch_size: samples a step, of all processes together.
+        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``, the paper's: momentum 0.9
+            (Nesterov), twice the rate for biases, ten times for what is not the backbone, a
+            tenth of it from each of the epochs 5 and 10 on.
+        learning_rate: the highest; for ``"sgd"`` that of the backbone's weights.
+        weight_decay: for ``"adamw"`` of weights only; biases and norms have none.
+        average: decay per step of the moving average of the weights, which is what is kept then;
+            None keeps the last.
+    """
+
+    epochs: int
+    batch_size: int = 16
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    average: float | None = 0.995
+
+
+def check_machine(machine: Machine, schedule: Schedule) -> None:
+    """Refuse what no machine can do.
+
+    Raises:
+        LookhearError: the devices or the precision are not to be had, or do not fit the batches.
+    """
+    devices = machine.devices
+    if devices < 1:
+        raise LookhearError(f"--devices {devices}: too few; give 1 or more")
+    if schedule.batch_size % devices:
+        raise LookhearError(
+            f"--devices {devices}: a batch of {schedule.batch_size} cannot be shared evenly; "
+            "give a number that divides it"
+        )
+    if machine.precision not in PRECISIONS:
+        raise unknown("precision", machine.precision, PRECISIONS)

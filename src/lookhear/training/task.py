@@ -1,0 +1,198 @@
+"""What a training is: a network, how a batch becomes a loss, what is watched, and what it reads.
+
+A new training is a class of :class:`MomentsTask`, or of :class:`Task` where it does not read
+prepared moments, and a recipe; :func:`~lookhear.training.loop.train_on_moments` does the rest.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Subset
+
+from lookhear.data.loader import Moments
+from lookhear.data.readers.tagged import Split
+from lookhear.errors import LookhearError
+from lookhear.media.spectrogram import Stft
+from lookhear.nets.sound import SOUND_ENCODERS
+from lookhear.training.initial_weights import InitialWeights, initialise
+from lookhear.training.schedule import Machine, Schedule
+
+
+class Task(L.LightningModule):
+    """A training: a network, how it learns, and its steps' own random numbers.
+
+    Of it a training has ``build`` and Lightning's ``training_step`` and ``validation_step``.
+
+    Args:
+        recipe: all that decides it but for the seed and the data; a dataclass with a ``schedule``.
+        start: where parts of the network begin.
+
+    Attributes:
+        watched: what is logged in validation that says which epoch was the best, and whether less
+            or more of it is better; None where nothing does.
+        net: what learns, with its ``backbone`` and ``save_pretrained``; built by :meth:`begin`.
+        seed: of everything left to chance.
+    """
+
+    watched: ClassVar[tuple[str, Literal["min", "max"]] | None] = None
+    recipe: Any
+    net: nn.Module
+    seed: int
+
+    def __init__(self, recipe: Any, start: InitialWeights | None = None) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.start = dict(start or {})
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the weights are learnt."""
+        schedule: Schedule = self.recipe.schedule
+        return schedule
+
+    def build(self, tags: tuple[str, ...]) -> nn.Module:
+        """Build the network; of some, ``tags`` are the classes."""
+        raise NotImplementedError
+
+    def begin(self, seed: int, tags: tuple[str, ...] = ()) -> Self:
+        """Build the network by a seed, and give its parts the weights that they begin with.
+
+        Raises:
+            LookhearError: the weights are missing or damaged, or do not fit.
+        """
+        L.seed_everything(seed, verbose=False)
+        self.seed = seed
+        self.net = self.build(tags)
+        initialise(self.net, self.start)
+        return self
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Make a step's chances its own, so that a resumed training goes on to the same end."""
+        step = 1_000_003 * self.seed + self.global_step
+        # Torch takes 32 bits of a seed; in the golden ratio of them, processes do not meet.
+        torch.manual_seed(step + 2_654_435_769 * self.global_rank)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint that is not of this network."""
+        mine, other = (
+            {name: tensor.shape for name, tensor in state.items()}
+            for state in (self.state_dict(), checkpoint["state_dict"])
+        )
+        if mine != other:
+            raise LookhearError(
+                f"{self.trainer.ckpt_path}: of another version of the network; choose another --out"
+            )
+
+    def log_loss(self, loss: Tensor) -> Tensor:
+        """Show and keep an epoch's mean of the loss."""
+        self.log("loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
+        return loss
+
+    def log_watched(self, value: Tensor, count: int) -> None:
+        """Show and keep an epoch's mean of what is watched, of which a batch counts so much."""
+        assert self.watched is not None
+        self.log(self.watched[0], value, prog_bar=True, sync_dist=True, batch_size=count)
+
+    def configure_optimizers(self) -> Any:
+        """Set up what the schedule asks for."""
+        return self._adamw() if self.schedule.optimizer == "adamw" else self._sgd()
+
+    def _adamw(self) -> Any:
+        schedule, parameters = self.schedule, list(self.net.parameters())
+        weights = [p for p in parameters if p.ndim > 1]
+        groups = [
+            {"params": weights, "weight_decay": schedule.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate)
+        steps = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            schedule.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=0.1 + 1e-9,  # of ten steps a tenth, exactly, would be a rise of no length
+        )
+        return [optimizer], [{"scheduler": steps, "interval": "step"}]
+
+    def _sgd(self) -> Any:
+        schedule = self.schedule
+        groups = [
+            {
+                "params": [parameter],
+                "lr": schedule.learning_rate
+                * (1 if name.startswith("backbone.") else 10)
+                * (2 if name.endswith("bias") else 1),
+            }
+            for name, parameter in self.net.named_parameters()
+        ]
+        optimizer = torch.optim.SGD(
+            groups,
+            lr=schedule.learning_rate,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=schedule.weight_decay,
+        )
+        return [optimizer], [torch.optim.lr_scheduler.MultiStepLR(optimizer, [5, 10], 0.1)]
+
+
+class MomentsTask(Task):
+    """A training on prepared moments.
+
+    Args:
+        recipe: see :class:`Task`.
+        start: see :class:`Task`.
+        reads: what is read beside the moments, ``crops`` or ``fixations``; see
+            :class:`~lookhear.data.loader.Moments`.
+    """
+
+    def __init__(
+        self, recipe: Any, start: InitialWeights | None = None, **reads: Path | None
+    ) -> None:
+        super().__init__(recipe, start)
+        self.reads = reads
+
+    def moments(self, prepared: Path, split: Split) -> Moments:
+        """Open the moments of a split as the network takes them."""
+        raise NotImplementedError
+
+    def check(self, prepared: Path, data: Moments, machine: Machine) -> None:
+        """Refuse moments to train on that the network cannot learn from.
+
+        Raises:
+            LookhearError: so it is.
+        """
+
+    def usable(self, data: Moments) -> Moments | Subset[dict[str, Any]]:
+        """Leave out the moments that teach nothing."""
+        return data
+
+
+CLASSIFIERS = "classifiers need two at least"
+
+
+def require_categories(prepared: Path, data: Moments, why: str) -> None:
+    """Refuse moments that are all of one category.
+
+    Raises:
+        LookhearError: so it is.
+    """
+    if len(data.tags) < 2:
+        raise LookhearError(f"{prepared}: has one category only; {why}")
+
+
+def require_sound(prepared: Path, data: Moments) -> None:
+    """Refuse moments of which none has sound.
+
+    Raises:
+        LookhearError: so it is.
+    """
+    if not any(data.has_sound(index) for index in range(len(data))):
+        raise LookhearError(f"{prepared}: none of its clips has sound, which STANet learns from")
+
+
+def windows_of(net: Mapping[str, Any]) -> Stft:
+    """The windows of the spectrograms that a network with these arguments hears."""
+    return SOUND_ENCODERS[net.get("sound_encoder", "vggsound")].windows
