@@ -62,7 +62,8 @@ def explain(
         fps: frames a second in dense windows; None for what the network was trained with.
         faithfulness: whether deletion and insertion are measured, for each label in the window
             where it is most probable.
-        device: where the network runs, unless it is loaded already; None for CUDA if there is.
+        device: where the network runs, unless it is loaded already; None for CUDA where there is
+            one, else the CPU.
         progress: shows what is done, window by window.
 
     Raises:
