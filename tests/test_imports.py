@@ -1,9 +1,24 @@
-"""What is quick stays quick: nobody waits for what is not used."""
+"""Who imports whom: rooms one way only, and nobody waits for what is not used."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import lookhear
+
+HOUSE = Path(lookhear.__file__).parent
+FLOORS = (
+    {"media"},
+    {"data"},
+    {"nets", "cam", "baselines", "show"},
+    {"training", "prediction"},
+    {"stanet", "tubes"},
+    {"evaluation"},
+    {"cli"},
+)
 
 SLOW = {"cv2", "lightning", "scipy.signal", "timm", "torch"}
 
@@ -13,6 +28,32 @@ def imported(code: str) -> set[str]:
     told = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     return SLOW & {*done.stdout.split()}
+
+
+def rooms_imported(file: Path) -> set[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "lookhear":
+            names += [f"lookhear.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    return {name.split(".")[1] for name in names if name.startswith("lookhear.")}
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_rooms_import_one_way_and_systems_not_one_another(floor: int) -> None:
+    others = set[str]().union(*FLOORS[floor:])
+    for room in FLOORS[floor]:
+        for file in (HOUSE / room).rglob("*.py"):
+            wrong = rooms_imported(file) & (others - {room})
+            assert not wrong, f"{file.relative_to(HOUSE)} imports {wrong}"
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.parent.name for path in HOUSE.glob("*/__init__.py")}
+    assert rooms == set[str]().union(*FLOORS)
 
 
 @pytest.mark.parametrize(
