@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 
 from lookhear.data.readers.stavis import write_fold, write_gaze
-from lookhear.prediction.maps_files import MapsArchive
-from lookhear.prediction.stream import Glimpse
+from lookhear.prediction.maps_files import open_archive
 
 HEIGHT, WIDTH, RATE, PEOPLE = 240, 320, 25, 15
 
@@ -32,7 +31,7 @@ def write_clip(root: Path, seconds: int) -> None:
     drawn, packed = root / "drawn/long", root / "packed/long"
     drawn.mkdir(parents=True)
     packed.mkdir(parents=True)
-    with MapsArchive(packed) as archive:
+    with open_archive(packed) as keep:
         for frame in range(seconds * RATE):
             x, y = WIDTH * (0.5 + 0.3 * np.sin(frame / 40)), HEIGHT * 0.5
             spot = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 20**2))
@@ -40,7 +39,7 @@ def write_clip(root: Path, seconds: int) -> None:
             write_gaze(root, "db", "long", frame, picture, chance.normal((x, y), 12, (PEOPLE, 2)))
             values = np.roll(spot, 8, axis=1)
             cv2.imwrite(str(drawn / f"{frame + 1:06d}.png"), (values * 255).astype(np.uint8))
-            archive.add(Glimpse(frame / RATE, values, picture))
+            keep(values, frame / RATE)
     write_fold(root, "db", "test", 1, [("long", seconds * RATE, RATE)])
 
 

@@ -28,8 +28,7 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import FAR, STRETCHED, OfArchive, OfFolder
 from lookhear.evaluation.scoring import BROKEN, FLAT
 from lookhear.evaluation.stimuli import Viewed, ViewedSet, read_viewed
-from lookhear.prediction.maps_files import MapsArchive
-from lookhear.prediction.stream import Glimpse
+from lookhear.prediction.maps_files import open_archive
 from osie_layout import make_osie
 
 
@@ -134,10 +133,9 @@ def test_the_maps_of_an_archive_are_never_all_in_memory(tmp_path: Path) -> None:
 def test_what_lookhear_predicts_is_read_as_it_was_written(clip: ViewedSet, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     maps = np.random.default_rng(0).random((COUNT, 6, 8)).astype(np.float16)
-    picture = np.zeros((2, 2, 3), np.uint8)
-    with MapsArchive(tmp_path / "a") as file:
+    with open_archive(tmp_path / "a") as keep:
         for index, of_frame in enumerate(maps.astype(np.float32)):
-            file.add(Glimpse(index / RATE, of_frame, picture))
+            keep(of_frame, index / RATE)
     read = [*OfFolder(tmp_path).maps(clip.subjects[0], range(COUNT), unheard)]
     np.testing.assert_array_equal(read, maps)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clips import beep, counting_frames, make_clip, onsets, quadrants
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, Matrix, VideoWriter, open_clip
+from lookhear.media.encoding import encoding
 
 FRAMES = counting_frames(50, step=4)
 
@@ -223,3 +224,18 @@ def test_misuse_is_refused(tmp_path: Path) -> None:
         y = np.zeros((32, 32), np.uint8)
         with pytest.raises(ValueError, match="64x48"):
             writer.write_yuv420((y, y[::2, ::2], y[::2, ::2]), 2.0)
+
+
+@pytest.mark.parametrize("frames", [1, 12])
+def test_what_fails_while_encoding_is_told_and_leaves_nothing(tmp_path: Path, frames: int) -> None:
+    small = tuple(np.zeros(size, np.uint8) for size in ((2, 2), (1, 1), (1, 1)))
+    writer = VideoWriter(tmp_path / "a.mp4", 64, 48, frame_rate=25)
+
+    def encode() -> None:
+        with encoding(writer) as write:
+            for index in range(frames):
+                write(small, index / 25, 1 / 25)
+
+    with pytest.raises(ValueError, match="64x48 video"):
+        encode()
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,9 @@ from colour_nets import CATEGORIES
 from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
+from lookhear.tubes.explanation import summary
 from lookhear.tubes.faithfulness import moved_elsewhere
+from lookhear.tubes.results import explain_into
 from red_then_green import COUNT, GREEN_FRAMES, RATE, RED_FRAMES, scene
 
 
@@ -172,6 +174,20 @@ def test_what_is_found_of_a_class_does_not_depend_on_how_it_is_asked_for(clip):
         for one, other in zip(ranked.faithfulness, named.faithfulness, strict=True):
             assert one.span == other.span
             np.testing.assert_array_equal(one.deletion, other.deletion)
+
+
+def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
+    explained = explain_into(
+        tmp_path / "out", clip, network="colour_nets:clips", labels="red", formats=["gif"]
+    )
+    with np.load(tmp_path / "out" / "tube.npz") as saved:
+        np.testing.assert_array_equal(saved["times"], explained.times)
+    assert (tmp_path / "out" / "heat.gif").exists()
+    said, *found = summary(explained)
+    assert said == "colour_nets:clips: tube of layer features, prediction layer head"
+    assert [line.split(":")[0] for line in found] == ["red"]
+    with pytest.raises(LookhearError, match="overwrite"):
+        explain_into(tmp_path / "out", clip, network="colour_nets:clips")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy.ndimage import zoom
 from clips import make_clip
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
-from lookhear.tubes.tube import Tube, blended, saliency_tube, spline
+from lookhear.tubes.tube import Tube, blended, in_time, spline
 from lookhear.tubes.windows import ClipWindows, Selection
 
 GOLDEN = Path(__file__).parents[1] / "golden/saliency_tube.npz"
@@ -30,6 +30,12 @@ def windows_of(
 def frames_in(windows: ClipWindows) -> list[list[int]]:
     """Which frames are in each window, told by their grey."""
     return [np.rint(window.frames.mean((1, 2, 3)) / 5).astype(int).tolist() for window in windows]
+
+
+def saliency_tube(features, weights, size: tuple[int, int, int]) -> np.ndarray:
+    """The tube, (T, H, W), of a window of features (K, t, h, w) and weights (K,) of a class."""
+    maps = in_time(np.tensordot(weights, features, 1), size[0])
+    return np.stack([*Tube(maps, size[1:]).frames()])
 
 
 def test_the_published_tube_comes_out():

@@ -4,7 +4,6 @@ import csv
 import json
 import math
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -21,6 +20,7 @@ from lookhear.show.lettering import lettered
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.strip import ACCENT, Strip, key_moments
 from lookhear.tubes.tube import TubeInTime
+from pages import Page
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -36,35 +36,6 @@ HOSTILE = [
 
 def shown(folder: Path) -> str:
     return (folder / "report.html").read_text(encoding="utf-8")
-
-
-class Page(HTMLParser):
-    """Collects text and attributes, and checks that every tag is closed."""
-
-    VOID = ("meta", "img", "path", "rect", "circle")
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text, self.open = "", list[str]()
-        self.attributes = list[tuple[str, str, str]]()
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.text += data
 
 
 def test_the_archive_has_every_frame_of_every_tube(tmp_path: Path) -> None:
@@ -172,6 +143,7 @@ def test_the_page_tells_what_is_seen_when_and_where_and_links_only_what_is_there
     one = explanation(clip, times, tubes, ["archery", "yoga"], problems=("1 frame was lost",))
     folder = written(tmp_path / "out", one, "gif", "video", "png", command="lookhear <explain>")
     page = Page(shown(folder))
+    assert not page.open
     assert "mean probability of archery, strongest at 0:00.3 in the upper right" in page.text
     assert "yoga, seen everywhere alike" in page.text
     assert "1 frame was lost" in page.text
@@ -198,6 +170,7 @@ def test_names_of_any_kind_do_no_harm(tmp_path: Path) -> None:
     )
     folder = written(tmp_path / "out", one, "video", command="\udcff")
     page = Page(shown(folder))
+    assert not page.open
     assert not [tag for tag, *_ in page.attributes if tag == "script"]
     assert "<script>alert(1)</script>" in page.text
     assert "<b>&amp; é.mp4" in page.text

@@ -17,8 +17,7 @@ from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
-from lookhear.prediction import overlay
-from lookhear.prediction.maps_files import MapsArchive
+from lookhear.prediction import maps_files, overlay
 from lookhear.prediction.results import REPORT, Settings, made_with, predict_clips
 from lookhear.progress import Bars, no_bars
 
@@ -64,7 +63,7 @@ def run_demo(
     )
     say(f"Where {OBSERVERS} simulated observers look in it is in {out / GAZE}.")
 
-    with np.load(out / RESULTS / MapsArchive.name) as kept:
+    with np.load(out / RESULTS / maps_files.ARCHIVE) as kept:
         maps, times = torch.from_numpy(kept["maps"]), kept["times"].tolist()
     looks = torch.from_numpy(np.stack([_looks(clip, time) for time in times]))
     prior = torch.from_numpy(centre_prior(HEIGHT, WIDTH)).expand(len(times), -1, -1)

@@ -2,72 +2,70 @@
 
 import zipfile
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.maps import resize
+from lookhear.maps import Maps, resize
 from lookhear.media import Clip
-from lookhear.prediction.stream import Glimpse
 from lookhear.show import heat
 from lookhear.show.films import PictureFolder
 
 MapsFormat = Literal["npz", "png", "none"]
+ARCHIVE, FOLDER = "maps.npz", "maps"
 PIECE = 2**20  # bytes
 
-
-class MapsFile:
-    """What keeps the maps of a clip; this one keeps nothing."""
-
-    name: str | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        return None
-
-    def add(self, glimpse: Glimpse) -> None:
-        """Take the next map."""
+Keep = Callable[[Maps, float], None]
+"""Takes the next map, (h, w), and its seconds."""
 
 
-class MapsArchive(MapsFile):
-    """``maps.npz`` with ``maps`` (T, H, W) float16, half the bytes, and ``times`` (T,) float64.
+@contextmanager
+def open_maps(folder: Path, kind: MapsFormat, clip: Clip) -> Iterator[Keep]:
+    """Start the file or folder that keeps maps in the way asked for, or none.
+
+    The folder ``maps`` has ``000001.png`` and so on, 8-bit grey at the clip's size, and their
+    ``times.csv``.
+    """
+    if kind == "npz":
+        with open_archive(folder) as keep:
+            yield keep
+    elif kind == "png":
+        size = clip.height, clip.width
+        with closing(PictureFolder(folder / FOLDER)) as pictures:
+            yield lambda attention, time: pictures.add(heat.grey(resize(attention, size)), time)
+    else:
+        yield lambda *_: None
+
+
+@contextmanager
+def open_archive(folder: Path) -> Iterator[Keep]:
+    """Start ``maps.npz`` with ``maps`` (T, H, W) float16, half the bytes, and ``times`` (T,).
 
     An array's size stands before its values and is known only after the last, so the values wait
     in a file of their own.
     """
+    waiting, times, size = folder / ".maps", array("d"), (0, 0)
+    try:
+        with waiting.open("wb") as values:
 
-    name = "maps.npz"
+            def keep(attention: Maps, time: float) -> None:
+                nonlocal size
+                size = attention.shape[0], attention.shape[1]
+                values.write(attention.astype(np.float16).tobytes())
+                times.append(time)
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / self.name
-        self._waiting = folder / ".maps"
-        self._values = self._waiting.open("wb")
-        self._times = array("d")
-        self._size = (0, 0)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self._values.close()
-        if kind is None:
-            self._pack()
-        self._waiting.unlink()
-
-    def add(self, glimpse: Glimpse) -> None:
-        """Take the next map, of the same size as the first."""
-        self._size = (glimpse.map.shape[0], glimpse.map.shape[1])
-        self._values.write(glimpse.map.astype(np.float16).tobytes())
-        self._times.append(glimpse.time)
-
-    def _pack(self) -> None:
-        shape = (len(self._times), *self._size)
-        with self._waiting.open("rb") as values:
-            pieces = iter(partial(values.read, PIECE), b"")
-            write_archive(self._path, "maps", shape, pieces, times=np.array(self._times))
+            yield keep
+        with waiting.open("rb") as kept:
+            pieces = iter(partial(kept.read, PIECE), b"")
+            shape = len(times), *size
+            write_archive(folder / ARCHIVE, "maps", shape, pieces, times=np.array(times))
+    finally:
+        waiting.unlink()
 
 
 def write_archive(
@@ -91,30 +89,3 @@ def write_archive(
         for other, values in others.items():
             with archive.open(f"{other}.npy", "w") as entry:
                 np.lib.format.write_array(entry, values, allow_pickle=False)
-
-
-class MapsFolder(MapsFile):
-    """``maps/000001.png`` and so on, 8-bit grey at the clip's size, and their ``times.csv``."""
-
-    name = "maps"
-
-    def __init__(self, folder: Path, clip: Clip) -> None:
-        self._pictures = PictureFolder(folder / self.name)
-        self._size = (clip.height, clip.width)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
-        self._pictures.close()
-
-    def add(self, glimpse: Glimpse) -> None:
-        """Write the next map."""
-        self._pictures.add(heat.grey(resize(glimpse.map, self._size)), glimpse.time)
-
-
-def open_maps_file(folder: Path, kind: MapsFormat, clip: Clip) -> MapsFile:
-    """Start the file or folder that keeps maps in the way asked for."""
-    if kind == "npz":
-        return MapsArchive(folder)
-    return MapsFolder(folder, clip) if kind == "png" else MapsFile()
-
-
-MAPS_NAMES = {MapsArchive.name, MapsFolder.name}

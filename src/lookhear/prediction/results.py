@@ -17,7 +17,7 @@ from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
 from lookhear.nets.saved import card_sections, load_watcher, model_folder
 from lookhear.nets.watching import Watcher
-from lookhear.prediction.maps_files import MAPS_NAMES, MapsFormat, open_maps_file
+from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
 from lookhear.prediction.stream import (
@@ -37,7 +37,7 @@ FIXATIONS, REPORT, SHEET, SETTINGS = (
     "contact-sheet.jpg",
     "settings.json",
 )
-RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | MAPS_NAMES
+RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | {ARCHIVE, FOLDER}
 PEAKS = 5
 WAITING_BYTES = 256 * 2**20  # of decoded frames that wait for their map; shrinks the batch
 MOST_WAITING_BYTES = 8 * WAITING_BYTES  # even with the smallest batch
@@ -213,7 +213,7 @@ def write_results(
     described = json.dumps(settings.describe(clip.path), indent=2)
     with whole_folder(folder) as partial:
         with contextlib.ExitStack() as open_files:
-            maps_file = open_files.enter_context(open_maps_file(partial, settings.maps, clip))
+            keep = open_files.enter_context(open_maps(partial, settings.maps, clip))
             overlay = open_files.enter_context(open_overlay(partial, settings.overlay, clip))
             fixations = open_files.enter_context(
                 (partial / FIXATIONS).open("w", newline="", encoding="utf-8")
@@ -226,7 +226,7 @@ def write_results(
                 found = maps.peaks(glimpse.map, PEAKS)
                 picture = glimpse.picture if collector.wants_picture else None
                 collector.add(glimpse.time, glimpse.map, found, picture)
-                maps_file.add(glimpse)
+                keep(glimpse.map, glimpse.time)
                 overlay.add_map(glimpse)
                 for rank, peak in enumerate(found, 1):
                     x, y = peak.in_pixels(clip.width, clip.height)
@@ -263,7 +263,7 @@ def write_results(
             problems=tuple(clip.problems),
             overlay=overlay.name,
             fixations=FIXATIONS,
-            maps=maps_file.name,
+            maps={"npz": ARCHIVE, "png": FOLDER}.get(settings.maps),
         )
         write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ import numpy as np
 
 from lookhear.maps import Maps
 from lookhear.media import Clip, Frame, VideoWriter
-from lookhear.media.encoding import Encoding
+from lookhear.media.encoding import encoding
 from lookhear.media.gif import GifWriter
 from lookhear.media.ticks import Due
 from lookhear.show import heat
@@ -115,16 +115,16 @@ class _Video:
                 sound=clip,
             )
             blender = heat.Overlay(*self._panel, clip.matrix, look)
-            self._blended.append((blender, opened.enter_context(Encoding(writer))))
+            self._blended.append((blender, opened.enter_context(encoding(writer))))
 
     def add(self, frame: Frame, maps: Sequence[Maps]) -> None:
         y, u, v = frame.yuv420(self._matrix)
         if y.shape != self._panel:
             half = self._panel[0] // 2, self._panel[1] // 2
             y, u, v = shrunk(y, self._panel), shrunk(u, half), shrunk(v, half)
-        for blender, video in self._blended:
+        for blender, write in self._blended:
             panels = [blender.blend(y, u, v, attention) for attention in maps]
-            video.write(self._board.planes(panels), frame.time, frame.duration)
+            write(self._board.planes(panels), frame.time, frame.duration)
 
 
 class _Pictures:

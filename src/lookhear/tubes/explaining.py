@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lookhear.cam import METHODS, find_layer, layer_named
+from lookhear.cam import METHODS
 from lookhear.cam.watched import undisturbed
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, open_clip
@@ -22,7 +22,7 @@ from lookhear.tubes.faithfulness import Faithfulness, measure_faithfulness, pass
 from lookhear.tubes.labels import ask
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube, blended
-from lookhear.tubes.views import TUBE, Grids, MethodView, TubeView, View
+from lookhear.tubes.views import TUBE, Grids, MethodView, TubeView, View, view_of
 from lookhear.tubes.windows import ClipWindows, Selection, Window
 
 FRAMES_AT_ONCE = 32  # through the network
@@ -62,7 +62,8 @@ def explain(
         fps: frames a second in dense windows; None for what the network was trained with.
         faithfulness: whether deletion and insertion are measured, for each label in the window
             where it is most probable.
-        device: where the network runs, unless it is loaded already; None for CUDA if there is.
+        device: where the network runs, unless it is loaded already; None for CUDA where there is
+            one, else the CPU.
         progress: shows what is done, window by window.
 
     Raises:
@@ -85,8 +86,7 @@ def explain(
     with undisturbed(network.net), _one_line_errors(network):
         batches = _batches(network, windows)
         first = next(batches)
-        layer = _layer(network, layer, first.inputs)
-        with _view(network, method, layer, first.inputs) as view:
+        with view_of(network.net, method, layer, first.inputs) as view:
             kept = _Kept(view, [label.index for label in asked.named], faithfulness)
             starts: list[int] = []
             seen: list[Tensor] = []
@@ -121,7 +121,7 @@ def explain(
     return Explanation(
         path=clip.path,
         network=network.name,
-        layer=layer,
+        layer=view.layer,
         head=view.head,
         method=method,
         labels=chosen,
@@ -194,20 +194,6 @@ def _faithfulness(
     return measure_faithfulness(
         network.net, inputs, grey, grid, index, (float(span[0]), float(span[1])), count
     )
-
-
-def _layer(network: Classifier, layer: str | None, inputs: Tensor) -> str:
-    """The layer that was asked for, or that suits the network."""
-    if layer is None:
-        return find_layer(network.net, inputs)
-    layer_named(network.net, layer)
-    return layer
-
-
-def _view(network: Classifier, method: str, layer: str, inputs: Tensor) -> TubeView | MethodView:
-    if method == TUBE:
-        return TubeView(network.net, layer, inputs)
-    return MethodView(network.net, layer, method)
 
 
 @contextmanager

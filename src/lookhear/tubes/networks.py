@@ -125,8 +125,9 @@ def load_classifier(
     elif name and Path(name).is_dir():
         classifier = _saved(name, weights, device)
     else:
+        known = sorted(NETWORKS, key=lambda of: -SequenceMatcher(None, name.lower(), of).ratio())
         raise LookhearError(
-            f"network {name}: unknown; there are {', '.join(_by_likeness(name))}, MODULE:FACTORY, "
+            f"network {name}: unknown; there are {', '.join(known)}, MODULE:FACTORY, "
             "and folders of a saved S or SA"
         )
     if names is None:
@@ -328,10 +329,3 @@ def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
         frame_rate=MAPS_PER_SECOND,
         input_size=net.input_size,
     )
-
-
-def _by_likeness(name: str) -> list[str]:
-    def likeness(known: str) -> float:
-        return SequenceMatcher(None, name.lower(), known).ratio()
-
-    return sorted(NETWORKS, key=likeness, reverse=True)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from fractions import Fraction
 
 import numpy as np
 
@@ -37,7 +36,9 @@ class Strip:
         self._indices = key_moments(len(tubes[0].times), [tube.peak for tube in tubes])
         self._times = [float(tubes[0].times[index]) for index in self._indices]
         self._due = Due(self._times)
-        self._tile = _tile_size(clip.height, clip.width, clip.sample_aspect_ratio)
+        aspect = float(clip.width * clip.sample_aspect_ratio / clip.height)
+        sides = math.sqrt(TILE_AREA / aspect), math.sqrt(TILE_AREA * aspect)
+        self._tile = max(1, round(sides[0])), max(1, round(sides[1]))
         self._pictures: list[Pixels] = []
 
     def add(self, frame: Frame) -> None:
@@ -85,17 +86,14 @@ class Strip:
         _ink(strip, word, top + (height - len(word)) // 2, beside, QUIET)
         for picture, index, left in zip(self._pictures, self._indices, lefts, strict=False):
             if index == tube.peak:
-                _paint(strip, top - OUTLINE, left - OUTLINE, self._tile, 2 * OUTLINE, ACCENT)
+                _paint(strip, top - OUTLINE, left - OUTLINE, self._tile, 2 * OUTLINE)
             strip[top : top + height, left : left + width] = heat.blend_rgb(
                 picture, tube.moment(index), LOOKS[look]
             )
             if index == tube.peak and look == next(iter(LOOKS)):
-                self._tag(strip, top, left)
-
-    def _tag(self, strip: Pixels, top: int, left: int) -> None:
-        text = lettered("peak", TAG_SIZE, self._tile[1])
-        _paint(strip, top, left, text.shape, TAG_SIZE // 2, ACCENT)
-        _ink(strip, text, top + TAG_SIZE // 8, left + TAG_SIZE // 4, WHITE)
+                tag = lettered("peak", TAG_SIZE, width)
+                _paint(strip, top, left, tag.shape, TAG_SIZE // 2)
+                _ink(strip, tag, top + TAG_SIZE // 8, left + TAG_SIZE // 4, WHITE)
 
 
 def key_moments(count: int, peaks: Sequence[int]) -> list[int]:
@@ -112,18 +110,9 @@ def key_moments(count: int, peaks: Sequence[int]) -> list[int]:
     return sorted({*even, *peaks})
 
 
-def _tile_size(height: int, width: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    aspect = float(width * pixel_aspect / height)
-    return max(1, round(math.sqrt(TILE_AREA / aspect))), max(
-        1, round(math.sqrt(TILE_AREA * aspect))
-    )
-
-
-def _paint(
-    strip: Pixels, top: int, left: int, size: tuple[int, ...], more: int, colour: tuple[int, ...]
-) -> None:
-    """Fill a box, ``more`` pixels larger than the size each way."""
-    strip[top : top + size[0] + more, left : left + size[1] + more] = colour
+def _paint(strip: Pixels, top: int, left: int, size: tuple[int, ...], more: int) -> None:
+    """Fill a box, ``more`` pixels larger than the size each way, that marks a peak."""
+    strip[top : top + size[0] + more, left : left + size[1] + more] = ACCENT
 
 
 def _ink(

@@ -100,23 +100,6 @@ class TubeInTime:
         return between(*maps, (time - start) / (end - start))
 
 
-def saliency_tube(
-    features: NDArray[np.floating], weights: NDArray[np.floating], size: tuple[int, int, int]
-) -> Maps:
-    """Make the tube of one window.
-
-    Args:
-        features: (K, t, h, w), activations of the last convolution.
-        weights: (K,), of the class in the prediction layer.
-        size: T, H, W: frames of the window, and their height and width.
-
-    Returns:
-        (T, H, W) float32, from 0 to 1.
-    """
-    maps = in_time(np.tensordot(weights, features, 1), size[0])
-    return np.stack([*Tube(maps, size[1:]).frames()])
-
-
 def blended(
     starts: Sequence[int], maps: Iterable[NDArray[np.float32]], windows: ClipWindows
 ) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lookhear.cam import class_activation, prediction_layer
+from lookhear.cam import class_activation, find_layer, layer_named, prediction_layer
 from lookhear.cam.watched import Watched
 from lookhear.errors import LookhearError
 
@@ -23,10 +23,15 @@ class View(ABC):
     """Looks at windows, and tells where classes are seen in them; use it in a ``with`` statement.
 
     Attributes:
+        layer: dotted name of the layer whose activations are weighed.
         head: the prediction layer whose weights are taken; None if the method takes others.
     """
 
     head: str | None = None
+
+    def __init__(self, net: nn.Module, layer: str) -> None:
+        layer_named(net, layer)
+        self._net, self.layer = net, layer
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +60,7 @@ class TubeView(View):
         Raises:
             LookhearError: there is none that is linear and comes straight after the pooling.
         """
+        super().__init__(net, layer)
         self.head = prediction_layer(net, inputs, layer)
         predicting = net.get_submodule(self.head)
         assert isinstance(predicting.weight, Tensor)
@@ -106,7 +112,8 @@ class MethodView(View):
     """Maps by one of `lookhear.cam.METHODS`, which takes passes of its own for each class."""
 
     def __init__(self, net: nn.Module, layer: str, method: str) -> None:
-        self._net, self._layer, self._method = net, layer, method
+        super().__init__(net, layer)
+        self._method = method
 
     @torch.no_grad()
     def look(self, inputs: Tensor) -> Tensor:
@@ -117,14 +124,26 @@ class MethodView(View):
     def grids(self, inputs: Tensor, classes: Sequence[int]) -> Grids:
         """See `View`."""
         of_classes = [
-            class_activation(
-                self._net,
-                inputs,
-                torch.full((len(inputs),), index),
-                self._method,
-                layer=self._layer,
-            )
-            for index in classes
+            class_activation(self._net, inputs, of_class, self._method, layer=self.layer)
+            for of_class in (torch.full((len(inputs),), index) for index in classes)
         ]
         grids = torch.stack(of_classes, 1).cpu().numpy()
         return grids if inputs.ndim == 5 else grids[:, :, None]
+
+
+def view_of(
+    net: nn.Module, method: str, layer: str | None, inputs: Tensor
+) -> TubeView | MethodView:
+    """Choose how a network's maps are made.
+
+    Args:
+        net: gives logits of windows.
+        method: `TUBE`, or one of `lookhear.cam.METHODS`.
+        layer: dotted name; None for one that suits what the network makes of some windows.
+        inputs: these windows.
+
+    Raises:
+        LookhearError: there is no such layer, or the method does not fit the network.
+    """
+    layer = find_layer(net, inputs) if layer is None else layer
+    return TubeView(net, layer, inputs) if method == TUBE else MethodView(net, layer, method)
