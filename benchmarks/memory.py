@@ -35,13 +35,13 @@ def repeat(path: Path, seconds: float, out: Path) -> Path:
 
 
 def peak_megabytes(path: Path, out: Path) -> float:
-    from lookhear import load_model
     from lookhear.media import open_clip
+    from lookhear.nets.saved import load_watcher
     from lookhear.prediction.page import ModelNotes
     from lookhear.prediction.results import Settings, write_results
 
-    net, notes = load_model("small").folded(), ModelNotes("small", ())
-    write_results(open_clip(path), out, net, notes, Settings())
+    watcher, notes = load_watcher("small", "cpu"), ModelNotes("small", ())
+    write_results(open_clip(path), out, watcher, notes, Settings())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

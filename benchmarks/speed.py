@@ -21,13 +21,13 @@ import torch
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
-from lookhear import load_model
 from lookhear.media import open_clip
 from lookhear.media.soundtrack import AAC_BITS_PER_CHANNEL, COPIED_CODECS
 from lookhear.media.write import X264_B_FRAMES, X264_CRF, X264_PRESET
+from lookhear.nets.saved import load_network
 from lookhear.prediction.page import ModelNotes
 from lookhear.prediction.results import Settings, write_results
-from lookhear.prediction.stream import BATCH_SIZE, MAPS_PER_SECOND, input_size, stream
+from lookhear.prediction.stream import BATCH_SIZE, MAPS_PER_SECOND, stream
 from lookhear.stanet.sta import STA
 
 
@@ -104,10 +104,10 @@ def main() -> None:
     options = arguments.parse_args()
     path: Path = options.clip
 
-    net = load_model("small").folded()
+    net = load_network(STA, "small", "cpu").folded()
     clip = open_clip(path)
     count = sum(1 for _ in stream(path, net))
-    size = input_size(net, clip.height, clip.width)
+    size = net.size_for(clip.height, clip.width)
     pictures = torch.randint(0, 256, (count, *size, 3), dtype=torch.uint8)
     notes, settings = ModelNotes("small", ()), Settings()
 
@@ -120,7 +120,7 @@ def main() -> None:
             "maps only": lambda: [None for _ in stream(path, net)],
             "decode and re-encode": lambda: reencode(path, out / "reencoded.mp4"),
             "predict with overlay": lambda: write_results(
-                open_clip(path), out / "results", net, notes, settings
+                open_clip(path), out / "results", net.watcher(), notes, settings
             ),
         }
         rounds = [

@@ -30,4 +30,5 @@ def test_help_and_the_package_itself_import_nothing_slow(code: str) -> None:
 
 
 def test_predicting_imports_no_training_and_no_scipy_signal() -> None:
-    assert imported("import lookhear.prediction.results") == SLOW - {"lightning", "scipy.signal"}
+    code = "import lookhear.prediction.results\nlookhear.load_model()"
+    assert imported(code) == SLOW - {"lightning", "scipy.signal"}

@@ -32,45 +32,26 @@ class Peak(NamedTuple):
 
 
 def normalise(maps: Maps) -> Maps:
-    """Stretch each map to run from 0 to 1; a flat map becomes all 0.
-
-    Args:
-        maps: (..., h, w), finite.
-
-    Returns:
-        (..., h, w), float32.
-    """
+    """Stretch each of finite maps to run from 0 to 1; a flat map becomes all 0."""
     low = maps.min(axis=(-2, -1), keepdims=True)
     span = maps.max(axis=(-2, -1), keepdims=True) - low
     return np.asarray((maps - low) / np.where(span > 0, span, 1), dtype=np.float32)
 
 
 def between(before: Maps, after: Maps, weight: float) -> Maps:
-    """Attention at a moment between two maps, by linear interpolation.
+    """Attention at a time t between two maps at times a < b, by linear interpolation.
 
-    Args:
-        before: (..., h, w), the map at time a.
-        after: (..., h, w), the map at time b > a.
-        weight: (t - a) / (b - a) for time t; beyond [0, 1] the nearer map is held.
-
-    Returns:
-        (..., h, w), float32.
+    The weight is (t - a) / (b - a); beyond [0, 1] the nearer map is held.
     """
     weight = min(max(weight, 0.0), 1.0)
     return np.asarray(cv2.addWeighted(before, 1 - weight, after, weight, 0), dtype=np.float32)
 
 
 def resize(maps: Maps, size: tuple[int, int]) -> Maps:
-    """Resize maps: area averages along an axis that shrinks, bilinear along one that grows.
+    """Resize maps to a height and width: (..., *size).
 
-    Neither leaves the range of the values given, as bicubic would.
-
-    Args:
-        maps: (..., h, w), float32.
-        size: Height and width wanted.
-
-    Returns:
-        (..., *size), float32.
+    Area averages along an axis that shrinks, bilinear along one that grows: neither leaves the
+    range of the values given, as bicubic would.
     """
     height, width = min(size[0], maps.shape[-2]), min(size[1], maps.shape[-1])
     resized = np.empty((*maps.shape[:-2], *size), dtype=np.float32)
@@ -131,11 +112,8 @@ def half_area(maps: Maps) -> Maps:
     The smallest share of the cells, the last one counted in part, whose values sum to half of
     the map's sum. 0.5 is attention spread evenly; near 0, all of it in one place.
 
-    Args:
-        maps: (..., h, w), not negative.
-
     Returns:
-        (...), float32, in (0, 0.5]; 0.5 where the map is all 0.
+        (...), float32, in (0, 0.5], of maps that are not negative; 0.5 where one is all 0.
     """
     cells = np.sort(maps.reshape(*maps.shape[:-2], -1), axis=-1)[..., ::-1]
     held = np.cumsum(cells, axis=-1, dtype=np.float64)

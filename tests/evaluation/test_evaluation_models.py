@@ -21,13 +21,13 @@ from lookhear.evaluation.models import (
     OfFittedCentre,
     OfOwn,
     OfSource,
-    OfSTA,
+    OfWatcher,
 )
 from lookhear.evaluation.people import inter_observer
 from lookhear.maps import Maps
 from lookhear.media.spectrogram import VGGSOUND, Stft, log_spectrogram
 from lookhear.metrics import METRIC_NAMES
-from lookhear.stanet.classifiers import as_classifier
+from lookhear.nets.saved import load_watcher
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sta import STA, Seen
 
@@ -105,8 +105,12 @@ def attended(net: STA, film: Film, index: int, *, hears: bool = True) -> Maps:
     return net.attend(*seen)[0].numpy()
 
 
+def watching(net: STA) -> OfWatcher:
+    return OfWatcher(load_watcher(net))
+
+
 def assert_attends(net: STA, film: Film, indices: list[int], *, hears: bool = True) -> None:
-    for index, found in zip(indices, maps_of(OfSTA(net), film, indices), strict=True):
+    for index, found in zip(indices, maps_of(watching(net), film, indices), strict=True):
         expected = attended(net, film, index, hears=hears)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=str(index))
 
@@ -144,7 +148,7 @@ def test_sound_is_heard_in_the_order_of_time_however_frames_are_asked_for(sta: S
     assert indices[-1] == count - 1
     assert len(indices) % BATCH_SIZE == 2
     film = Film(count, 60.0, hum(count / 60))
-    maps = maps_of(OfSTA(sta), film, indices)
+    maps = maps_of(watching(sta), film, indices)
     for at in (0, 30, *range(len(indices) - 3, len(indices))):
         np.testing.assert_allclose(maps[at], attended(sta, film, indices[at]), atol=1e-5)
 
@@ -163,7 +167,7 @@ def test_each_frame_goes_through_the_network_once(
 
     monkeypatch.setattr(STA, "see", counted)
     film = Film(20, 25.0, hum(1))
-    maps_of(OfSTA(sta), film, indices)
+    maps_of(watching(sta), film, indices)
     needed = {frame for index in indices for frame in triplet(film, index)}
     assert seen == len(needed)
     assert sorted(film.looked_at) == sorted(needed)
@@ -184,14 +188,14 @@ def test_silence_closes_the_sound_gate(sta: STA) -> None:
 def test_a_deaf_network_does_not_listen(tiny_net: STA) -> None:
     film = Film(3, 8.0, hum(1))
     film.sound = lambda: pytest.fail("listened")  # type: ignore[method-assign]
-    assert maps_of(OfSTA(tiny_net), film, [0, 1, 2]).shape[0] == 3
+    assert maps_of(watching(tiny_net), film, [0, 1, 2]).shape[0] == 3
 
 
 def test_a_picture_is_its_own_neighbour(sta: STA) -> None:
     picture = Film(1, None)
     seen = sta.see(pictures(picture, [0]))
     expected = sta.attend(seen, seen, seen)[0].detach().numpy()
-    np.testing.assert_allclose(maps_of(OfSTA(sta), picture, [0])[0], expected, atol=1e-5)
+    np.testing.assert_allclose(maps_of(watching(sta), picture, [0])[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [8.0, None])
@@ -325,8 +329,7 @@ def test_a_source_is_mapped_where_it_sees_its_most_probable_class(
     beside = torch.stack(
         [pictures(film, [triplet(film, i)[at] for i in indices]) for at in (0, 2)], 1
     )
-    classifier = as_classifier(
-        net,
+    classifier = net.as_classifier(
         spectrograms(film, indices, VGGSOUND) if name == "SA" and has_sound else None,
         beside if name == "ST" else None,
     )

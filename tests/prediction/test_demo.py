@@ -98,7 +98,9 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path, mine: s
 
 def test_an_out_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(LookhearError, match="cannot be written") as error:
-        run_demo(tmp_path / "file" / "demo", lambda _: None, duration=0.4)
-    assert "\n" not in str(error.value)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    for out in (tmp_path / "file", tmp_path / "file" / "demo"):
+        with pytest.raises(LookhearError, match="cannot be written") as error:
+            run_demo(out, lambda _: None, duration=0.4)
+        assert "\n" not in str(error.value)
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "not a folder"

@@ -45,7 +45,6 @@ def test_the_summary_has_the_numbers_of_every_map() -> None:
     assert summary.step == pytest.approx(0.2)
     assert (summary.x[0], summary.y[0]) == pytest.approx((0.8, 0.5), abs=0.01)
     assert (summary.x[10], summary.y[10]) == pytest.approx((0.5, 0.8), abs=0.01)
-    np.testing.assert_allclose(summary.strength, 1, atol=0.05)
     np.testing.assert_allclose(summary.half_area[0], maps.half_area(blob(0.8, 0.5)), rtol=1e-4)
     assert summary.columns.shape == summary.rows.shape == (40, 64)
     assert abs(summary.columns.argmax(axis=1) / 64 - summary.x).max() < 0.03
@@ -78,7 +77,7 @@ def test_stills_are_small_and_keep_their_shape() -> None:
 
 def test_maps_without_a_peak_have_no_place() -> None:
     summary = collected(3, attention=np.zeros((9, 16), np.float32))
-    assert np.isnan([summary.x, summary.y, summary.strength]).all()
+    assert np.isnan([summary.x, summary.y]).all()
     np.testing.assert_array_equal(summary.half_area, 0.5)
     assert stays(summary) == []
 

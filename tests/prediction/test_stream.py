@@ -13,7 +13,6 @@ import lookhear
 from clips import beep, make_clip
 from conftest import TINY, moving_disc
 from lookhear.errors import LookhearError
-from lookhear.prediction.stream import input_size
 from lookhear.stanet.sta import STA
 
 
@@ -80,7 +79,7 @@ def test_a_still_has_one_map(tmp_path: Path, tiny_net: STA) -> None:
     prediction = lookhear.predict(tmp_path / "still.png", tiny_net)
     assert prediction.maps.shape == (1, 12, 20)
     np.testing.assert_array_equal(prediction.times, [0.0])
-    height, width = input_size(tiny_net, *picture.shape[:2])
+    height, width = tiny_net.size_for(*picture.shape[:2])
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     with torch.inference_mode():
         seen = tiny_net.see(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255)
@@ -165,10 +164,10 @@ def test_pictures_keep_their_shape_and_the_network_its_area(height: int, width: 
     net = STA.__new__(STA)
     torch.nn.Module.__init__(net)
     net.input_size, net.keep_aspect = (192, 256), True
-    rows, columns = input_size(net, height, width)
+    rows, columns = net.size_for(height, width)
     assert rows % 32 == columns % 32 == 0
     assert 0.55 < rows * columns / (192 * 256) < 1.6
     aspect = min(max(width / height, 0.25), 4)
     assert 0.7 < columns / rows / aspect < 1.45
     net.keep_aspect = False
-    assert input_size(net, height, width) == (192, 256)
+    assert net.size_for(height, width) == (192, 256)

@@ -12,7 +12,6 @@ from cam_networks import CLASSES, assert_unchanged, everything
 from lookhear.cam import METHODS, class_activation, find_layer
 from lookhear.cam import methods as cam_methods
 from lookhear.errors import LookhearError
-from lookhear.stanet.classifiers import as_classifier
 from lookhear.stanet.sources import SA, ST, S
 from tiny_sources import LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
 
@@ -39,7 +38,7 @@ def test_a_sources_classifier_gives_its_fused_scores(kind: str) -> None:
     net, context, frames = source(kind)
     net.train()
     before = everything(net)
-    classifier = as_classifier(net, **context)
+    classifier = net.as_classifier(**context)
     with torch.inference_mode():
         scores = classifier(frames)
     assert_unchanged(net, before)
@@ -64,11 +63,11 @@ def test_each_method_maps_a_source_moment_by_moment(
     monkeypatch.setattr(cam_methods, "ISCAM_STEPS", 2)
     net, context, frames = source(kind)
     classes = torch.tensor([2, 0, 3])
-    maps = class_activation(as_classifier(net, **context), frames, classes, method)
+    maps = class_activation(net.as_classifier(**context), frames, classes, method)
     assert maps.shape == (3, 6, 8)
     assert maps.isfinite().all()
     alone = class_activation(
-        as_classifier(net, **{name: part[2:] for name, part in context.items()}),
+        net.as_classifier(**{name: part[2:] for name, part in context.items()}),
         frames[2:],
         classes[2:],
         method,
@@ -79,7 +78,7 @@ def test_each_method_maps_a_source_moment_by_moment(
 def test_the_cam_of_a_source_is_its_first_map() -> None:
     net, _, frames = source("S")
     classes = torch.tensor([2, 0, 3])
-    maps = class_activation(as_classifier(net), frames, classes, "CAM")
+    maps = class_activation(net.as_classifier(), frames, classes, "CAM")
     bias = net.head.classifier.bias.detach()[:, None, None]
     plain = (net.eval()(frames).plain.detach() - bias)[torch.arange(3), classes]
     torch.testing.assert_close(maps, plain.clamp(min=0), atol=1e-5, rtol=1e-4)
@@ -88,12 +87,12 @@ def test_the_cam_of_a_source_is_its_first_map() -> None:
 def test_a_source_with_layers_before_its_maps_has_no_cam() -> None:
     net, context, frames = source("deep SA")
     with pytest.raises(LookhearError, match="CAM need"):
-        class_activation(as_classifier(net, **context), frames, torch.tensor([0, 0, 0]), "CAM")
+        class_activation(net.as_classifier(**context), frames, torch.tensor([0, 0, 0]), "CAM")
 
 
 def test_the_backbone_sees_a_frame_once_for_a_batch_of_ablated_channels() -> None:
     net, _, frames = source("S")
-    classifier = as_classifier(net)
+    classifier = net.as_classifier()
     seen: list[int] = []
     classifier.net.backbone.register_forward_hook(
         lambda _module, args, _output: seen.append(len(args[0]))
@@ -108,11 +107,11 @@ def test_the_backbone_sees_a_frame_once_for_a_batch_of_ablated_channels() -> Non
 def test_what_a_source_does_not_take_is_refused() -> None:
     net, context, frames = source("ST")
     with pytest.raises(ValueError, match="ST takes neighbours"):
-        as_classifier(net)
+        net.as_classifier()
     with pytest.raises(ValueError, match="S takes"):
-        as_classifier(source("S")[0], **context)
+        source("S")[0].as_classifier(**context)
     with pytest.raises(ValueError, match="3 frames, but the sound or neighbours of 2"):
-        as_classifier(net, neighbours=context["neighbours"][:2])(frames)
+        net.as_classifier(neighbours=context["neighbours"][:2])(frames)
 
 
 def small_r3d() -> nn.Module:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
+from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch, random_views
+from spots import blob
 
 PAPER_JITTER = (0.3, 0.3, 0.3, 0.1)
 NO_JITTER = (0.0, 0.0, 0.0, 0.0)
@@ -118,3 +119,19 @@ def test_a_batch_of_sound_alone_is_varied_too() -> None:
     for varied in (random_batch(batch, PREPARED, augmentation), plain_batch(batch, PREPARED)):
         assert varied.keys() == batch.keys()
         assert varied["has_sound"].tolist() == [True, False]
+
+
+def test_views_move_picture_and_density_alike() -> None:
+    torch.manual_seed(3)
+    spots = torch.stack([blob(60, 80, y, x, 4) for y, x in ((20, 30), (40, 50), (30, 15))])
+    pictures = spots[:, None].expand(-1, 3, -1, -1)
+    views = random_views(pictures, spots, (48, 64), smallest_crop=0.8, moving=2)
+    assert views.target.shape == (3, 3, 48, 64)
+    assert views.before.shape == views.after.shape == (2, 3, 48, 64)
+    assert views.density.shape == (3, 24, 32)
+    for picture, density in zip(views.target.mean(1), views.density, strict=True):
+        seen = torch.nonzero(picture == picture.max())[0] / torch.tensor([48, 64])
+        looked = torch.nonzero(density == density.max())[0] / torch.tensor([24, 32])
+        torch.testing.assert_close(seen, looked, atol=0.06, rtol=0)
+    assert not torch.allclose(views.before, views.target[:2])
+    assert not torch.allclose(views.before, views.after)

@@ -17,7 +17,7 @@ from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
-from lookhear.training.initial_weights import SavedPart, initialise, parts_of
+from lookhear.training.initial_weights import SavedPart, initialise, parts_of, read_start
 
 TAGS = ("Bark", "Flute")
 SHALLOW: dict[str, Any] = TINY_BACKBONE | {"stride": 16, "hidden": 0}
@@ -194,3 +194,23 @@ def test_weights_that_cannot_be_fetched_are_one_clear_line(
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(LookhearError, match="cannot be fetched"):
         load_pretrained(backbone, "resnet10t.c3_in1k")
+
+
+def test_what_is_begun_with_is_read_part_by_part() -> None:
+    lines = (
+        "sound_encoder=run/SA",
+        "head.gate=run/SA:head.sound_gate",
+        "backbone=resnet10t.c3_in1k",
+    )
+    assert read_start(lines) == {
+        "sound_encoder": SavedPart(Path("run/SA"), "sound_encoder"),
+        "head.gate": SavedPart(Path("run/SA"), "head.sound_gate"),
+        "backbone": "resnet10t.c3_in1k",
+    }
+    assert read_start(["backbone=run/S"]) == parts_of(Path("run/S"), "backbone")
+
+
+@pytest.mark.parametrize("line", ["backbone", "=run/S", "backbone=", ""])
+def test_what_is_no_part_is_refused(line: str) -> None:
+    with pytest.raises(LookhearError, match=f"--start {line}: give PART=FOLDER"):
+        read_start([line])

@@ -369,7 +369,7 @@ def test_saved_networks_that_do_not_serve_are_one_line(tmp_path: Path, tiny_mode
         (tmp_path / "ST", None, "is an ST, .* give an S or SA"),
         (tmp_path / "S", "more.pt", "has its own; leave --weights out"),
         (tmp_path, None, "lacks config.json"),
-        (tiny_model, None, "cannot be loaded"),
+        (tiny_model, None, "its network is STA, not S or SA or ST"),
     ]
     for folder, weights, complaint in cases:
         with pytest.raises(LookhearError, match=rf"^[^\n]*{complaint}[^\n]*\Z"):

@@ -1,7 +1,7 @@
 """Which layer of a network to look at, and which of its layers predicts."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,30 @@ from torch import Tensor, nn
 from lookhear.cam.layout import Layout, layout_of
 from lookhear.cam.watched import Hook, Watched, hooked, undisturbed
 from lookhear.errors import LookhearError
-from lookhear.stanet.classifiers import SourceClassifier
 
 # Their output is a coarser view of the layer before.
 _POOLING = (nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+
+
+class TellingClassifier(nn.Module):
+    """A classifier that tells which of its layers to look at; of others, that is found out.
+
+    It may be of certain inputs, of which it knows more than the pictures.
+
+    Attributes:
+        layer: dotted name of the layer whose features are weighed.
+    """
+
+    layer: str
+
+    @property
+    def head(self) -> str | None:
+        """Dotted name of the linear layer that predicts from the layer; None if there is none."""
+        raise NotImplementedError
+
+    def of(self, items: slice) -> Self:
+        """Return a classifier of some of the inputs."""
+        raise NotImplementedError
 
 
 class _Use(NamedTuple):
@@ -39,8 +59,8 @@ def find_layer(net: nn.Module, inputs: Tensor) -> str:
     Raises:
         LookhearError: there is no such layer, or the scores also come from layers beside it.
     """
-    if isinstance(net, SourceClassifier):
-        return net.LAYER
+    if isinstance(net, TellingClassifier):
+        return net.layer
     with undisturbed(net), torch.inference_mode(mode=False):
         first = inputs[:1].clone()
         useful = _useful(net, net, first)
@@ -78,7 +98,7 @@ def linear_head(net: nn.Module, gradients: Tensor, classes: Tensor) -> str | Non
     Returns:
         Its dotted name, or None if no such layer comes straight after the pooling.
     """
-    if isinstance(net, SourceClassifier):
+    if isinstance(net, TellingClassifier):
         return net.head
     sums = gradients.flatten(2).sum(2)
     name: str

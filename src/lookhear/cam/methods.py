@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchcam import methods as torchcam
 
-from lookhear.cam.layers import find_layer, linear_head
+from lookhear.cam.layers import TellingClassifier, find_layer, linear_head
 from lookhear.cam.watched import Watched, undisturbed
 from lookhear.errors import LookhearError
-from lookhear.stanet.classifiers import SourceClassifier
 
 BATCH_SIZE = 32
 SMOOTH_SAMPLES, SMOOTH_NOISE = 8, 0.1
@@ -248,8 +247,7 @@ def class_activation(
     The network works in its inference mode, and is left as it was, whatever happens.
 
     Args:
-        net: gives logits (B, K) of inputs; for S, SA and ST see
-            :func:`~lookhear.cam.as_classifier`.
+        net: gives logits (B, K) of inputs.
         inputs: (B, C, H, W) or (B, C, T, H, W), on the network's device.
         classes: (B,) int64, which class to look for in each.
         method: one of `METHODS`. SSCAM, ScoreCAM and ISCAM take a pass of the network for each
@@ -279,7 +277,7 @@ def class_activation(
         step = 1 if method in ONE_BY_ONE else batch_size
         for start in range(0, len(inputs), step):
             items = slice(start, start + step)
-            part = net.of(items) if isinstance(net, SourceClassifier) else net
+            part = net.of(items) if isinstance(net, TellingClassifier) else net
             case = _Case(
                 Watched(part, layer),
                 inputs[items].detach().clone(),

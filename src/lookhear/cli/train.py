@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from importlib.util import find_spec
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -16,6 +18,7 @@ from lookhear.stanet import Source, Stage
 from lookhear.words import count
 
 if TYPE_CHECKING:
+    from lookhear.stanet.recipes.presets import Preset
     from lookhear.training.task import MomentsTask
 
 P = ParamSpec("P")
@@ -50,6 +53,51 @@ def _verb(work: Callable[P, None]) -> Callable[P, None]:
         work(*args, **kwargs)
 
     return app.command()(checked)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all that train on prepared moments are told."""
+
+    data: Prepared
+    folder: Run
+    preset: PresetName = "small"
+    seed: Seed = 0
+    devices: Devices = 1
+    precision: Precision = "32-true"
+
+    @property
+    def recipes(self) -> "Preset":
+        """The recipes of the preset."""
+        from lookhear.stanet.recipes import preset_named
+
+        return preset_named(self.preset)
+
+    def train(self, task: "MomentsTask", start: list[str] | None = None) -> Path:
+        """Train; return the folder of the saved network."""
+        from lookhear.training.initial_weights import read_start
+        from lookhear.training.loop import train_on_moments
+        from lookhear.training.schedule import Machine
+
+        task.start |= read_start(start or ())
+        machine = Machine(self.devices, self.precision)
+        return train_on_moments(task, self.data, self.folder, self.seed, machine)
+
+
+def _training_verb(work: Callable[Concatenate[Training, P], None]) -> Callable[..., None]:
+    """Add a verb of `work`'s own options and those of `Training`."""
+    _, *own = signature(work).parameters.values()
+    data, folder, *others = signature(Training).parameters.values()
+
+    def verb(**options: Any) -> None:
+        shared = {option.name: options.pop(option.name) for option in (data, folder, *others)}
+        work(Training(**shared), **options)  # type: ignore[call-arg]
+
+    verb.__name__, verb.__doc__ = work.__name__, work.__doc__
+    named = [o.replace(kind=Parameter.KEYWORD_ONLY) for o in (data, folder, *own, *others)]
+    verb.__signature__ = Signature(named)  # type: ignore[attr-defined]
+    _verb(verb)
+    return work
 
 
 @_verb
@@ -101,46 +149,35 @@ def stanet(
     out.print(f"{made.model}: use it with lookhear predict CLIP --model {folder}")
 
 
-@_verb
-def hearing(
-    data: Prepared,
-    folder: Run,
-    preset: PresetName = "small",
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
-) -> None:
+@_training_verb
+def hearing(training: Training) -> None:
     """Train a sound encoder to tell tags by ear."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes import HearingTask
 
-    recipe = recipes.preset_named(preset).hearing
+    recipe = training.recipes.hearing
     if recipe is None:
-        raise LookhearError(f"--preset {preset}: takes a sound encoder that is trained already")
-    saved = _train(recipes.HearingTask(recipe), data, folder, seed, devices, precision)
+        raise LookhearError(
+            f"--preset {training.preset}: takes a sound encoder that is trained already"
+        )
+    saved = training.train(HearingTask(recipe))
     out.print(f"{saved}: hears; begin others with --start sound_encoder={saved}")
 
 
-@_verb
+@_training_verb
 def source(
-    data: Prepared,
-    folder: Run,
+    training: Training,
     net: Annotated[Source, typer.Option(help="S sees, SA also hears, ST also sees motion.")],
     stage: StageName = "coarse",
     crops: Crops = None,
-    preset: PresetName = "small",
     start: Start = None,
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
 ) -> None:
     """Train a source of class maps, S, SA or ST, from tags alone."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes import SourceTask
 
     _check_crops(stage, crops)
-    recipe = recipes.preset_named(preset).sources(stage)[net]
-    task = recipes.SourceTask(recipe, crops=crops)
-    saved = _train(task, data, folder, seed, devices, precision, start)
-    out.print(f"{saved}: trained {net} on the tags of {data}")
+    task = SourceTask(training.recipes.sources(stage)[net], crops=crops)
+    saved = training.train(task, start)
+    out.print(f"{saved}: trained {net} on the tags of {training.data}")
 
 
 @_verb
@@ -176,60 +213,39 @@ def maps(
     out.print(f"{folder}: maps of {count(made, 'moment')}")
 
 
-@_verb
-def matching(
-    data: Prepared,
-    folder: Run,
-    preset: PresetName = "small",
-    start: Start = None,
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
-) -> None:
+@_training_verb
+def matching(training: Training, start: Start = None) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes import SwitchTask
 
-    recipe = recipes.preset_named(preset).matching
+    recipe = training.recipes.matching
     if recipe is None:
-        raise LookhearError(f"--preset {preset}: its sources begin with pretrained weights instead")
-    saved = _train(recipes.SwitchTask(recipe), data, folder, seed, devices, precision, start)
+        raise LookhearError(
+            f"--preset {training.preset}: its sources begin with pretrained weights instead"
+        )
+    saved = training.train(SwitchTask(recipe), start)
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
 
 
-@_verb
-def switch(
-    data: Prepared,
-    folder: Run,
-    preset: PresetName = "small",
-    start: Start = None,
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
-) -> None:
+@_training_verb
+def switch(training: Training, start: Start = None) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes import SwitchTask
 
-    task = recipes.SwitchTask(recipes.preset_named(preset).switch)
-    saved = _train(task, data, folder, seed, devices, precision, start)
+    saved = training.train(SwitchTask(training.recipes.switch), start)
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
 
 
-@_verb
+@_training_verb
 def sta(
-    data: Prepared,
-    folder: Run,
+    training: Training,
     fixations: Annotated[Path, typer.Option("--maps", help="What the fine maps made.")],
-    preset: PresetName = "small",
     start: Start = None,
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes import STATask
 
-    task = recipes.STATask(recipes.preset_named(preset).sta, fixations)
-    saved = _train(task, data, folder, seed, devices, precision, start)
+    saved = training.train(STATask(training.recipes.sta, fixations), start)
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
@@ -264,23 +280,6 @@ def fixations(
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
     saved = recipes.train_fixations(pictures, folder, chosen, seed)
     out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")
-
-
-def _train(
-    task: "MomentsTask",
-    data: Path,
-    folder: Path,
-    seed: int,
-    devices: int,
-    precision: str,
-    start: list[str] | None = None,
-) -> Path:
-    from lookhear.training.initial_weights import read_start
-    from lookhear.training.loop import train_on_moments
-    from lookhear.training.schedule import Machine
-
-    task.start |= read_start(start or ())
-    return train_on_moments(task, data, folder, seed, Machine(devices, precision))
 
 
 def _check_crops(stage: Stage, crops: Path | None) -> None:

@@ -25,12 +25,9 @@ FIXATIONS = "fixations"
 
 
 def write_derived(folder: Path, shard: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Keep the arrays of a shard, replacing older ones.
+    """Keep the arrays (N, ...) of a shard, by name, in the folder of all shards.
 
-    Args:
-        folder: Of all shards.
-        shard: Its name.
-        arrays: By name, (N, ...) each.
+    Older ones are replaced.
 
     Raises:
         LookhearError: They cannot be written.
@@ -41,13 +38,7 @@ def write_derived(folder: Path, shard: str, arrays: Mapping[str, NDArray[Any]]) 
 
 
 def read_derived(folder: Path, shard: str, name: str, moments: int) -> NDArray[Any]:
-    """Open an array of a shard; its rows are read when they are asked for.
-
-    Args:
-        folder: Of all shards.
-        shard: Its name.
-        name: Of the array.
-        moments: How many rows it must have.
+    """Open an array of a shard of so many moments; its rows are read when they are asked for.
 
     Raises:
         LookhearError: It is not there, damaged, or of other moments.

@@ -179,6 +179,7 @@ class Moments(Dataset[dict[str, Any]]):
         Raises:
             LookhearError: It is not there, damaged, or of other moments.
         """
+        index = range(len(self))[index]
         shard = self._entries[index].shard.stem
         indices = self.shards[shard]
         return np.array(read_derived(folder, shard, name, len(indices))[index - indices.start])

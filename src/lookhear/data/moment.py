@@ -48,11 +48,9 @@ def seconds_of(start: float, end: float) -> range:
 
 
 def second_of(sound: NDArray[np.int16], offset: int) -> NDArray[np.float32]:
-    """The second about one of a moment's frames: `(16000,)` float32 in [-1, 1].
+    """The second about a moment's frame: `(16000,)` float32 in [-1, 1].
 
-    Args:
-        sound: Of the moment.
-        offset: Which frame, counted from the moment's own: `-REACH` to `REACH`.
+    The frame is counted from the moment's own: `-REACH` to `REACH`.
     """
     begin = (offset + REACH) * SAMPLE_RATE // FRAMES_A_SECOND
     return sound[begin : begin + SAMPLE_RATE].astype(np.float32) / FULL_SCALE

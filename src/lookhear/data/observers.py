@@ -31,26 +31,15 @@ CENTRE_SPREAD = 0.04  # of those at the centre, of the picture's width
 
 
 class Sight(NamedTuple):
-    """What there is to look at, at one moment, by the things' numbers.
+    """What there is to look at, at one moment, by the things' numbers."""
 
-    Attributes:
-        seen: the things in the picture.
-        target: which of them true attention is on.
-        mover: which of them moves most.
-    """
-
-    seen: tuple[int, ...]
-    target: int | None
-    mover: int | None
+    seen: tuple[int, ...]  # the things in the picture
+    target: int | None  # which of them true attention is on
+    mover: int | None  # which of them moves most
 
 
 class Observers:
-    """Fifteen people who look at one clip.
-
-    Args:
-        chance: decides how each looks.
-        duration: seconds of the clip.
-    """
+    """Fifteen people who look, each as chance decides, at one clip of so many seconds."""
 
     def __init__(self, chance: Generator, duration: float) -> None:
         count = int(2 * duration / FIXATION_SECONDS) + 2
@@ -69,11 +58,11 @@ class Observers:
         places: Floats,
         size: tuple[int, int],
     ) -> NDArray[np.float32]:
-        """Say where everyone looks at a time.
+        """Say where everyone looks at a time, in seconds.
 
         Args:
-            time: seconds.
-            sight: says what there is to look at, at a time before this one; it may be before 0.
+            time: now.
+            sight: says what there is to look at, at a time before now, even before 0.
             places: (N, 3) where each thing is now: x, y and radius, in pixels.
             size: the picture's width and height.
 

@@ -79,15 +79,12 @@ class _Shard:
         Clips are compared by size. One that has gone since stays prepared.
         """
         known = [PreparedClip(c.path, c.tag, c.start, c.end, c.bytes) for c in record.clips]
-        described = self.described()
-        return (
-            len(described) == len(known)
-            and all(
-                clip in (before, replace(before, bytes=None))
-                for clip, before in zip(described, known, strict=True)
-            )
-            and record.is_of(self.path)
-        )
+        described = [
+            replace(now, bytes=before.bytes) if now.bytes is None else now
+            for now, before in zip(self.described(), known, strict=False)
+        ]
+        are_same = len(self.clips) == len(known) and described == known
+        return are_same and record.is_of(self.path)
 
 
 def read_tagged(path: Path) -> TaggedClips:

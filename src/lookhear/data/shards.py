@@ -35,17 +35,11 @@ SHARD_NAME = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}")
 
 
 class Place(NamedTuple):
-    """Where in its shard a moment is.
+    """Where in its shard a moment is."""
 
-    Attributes:
-        time: Seconds on its clip's clock.
-        offset: Of the header of its first member, bytes.
-        sizes: Of its members, in the order of `MEMBERS`, in older shards of `OLDER_MEMBERS`, bytes.
-    """
-
-    time: float
-    offset: int
-    sizes: tuple[int, ...]
+    time: float  # seconds on its clip's clock
+    offset: int  # of the header of its first member, bytes
+    sizes: tuple[int, ...]  # of its `MEMBERS`, in older shards of its `OLDER_MEMBERS`, bytes
 
     def span(self, member: str) -> tuple[int, int]:
         """Where a member's content begins in the shard, and how many bytes it has."""
@@ -67,45 +61,26 @@ def _in_tar(size: int) -> int:
 
 @dataclass(frozen=True)
 class PreparedClip:
-    """What became of a clip.
+    """What became of a clip."""
 
-    Attributes:
-        path: Of its file, relative to the data set.
-        tag: Its category.
-        start: Seconds, at which what the tag names begins.
-        end: Seconds, at which it ends.
-        bytes: Size of its file; None where there is none.
-        has_sound: Whether there is any.
-        fault: Why it could not be prepared, or None.
-        problems: What of it could not be decoded, a line each.
-        moments: Its moments, in the order of time.
-    """
-
-    path: str
-    tag: str
-    start: float
-    end: float
-    bytes: int | None
-    has_sound: bool = False
-    fault: str | None = None
-    problems: tuple[str, ...] = ()
-    moments: tuple[Place, ...] = ()
+    path: str  # of its file, relative to the data set
+    tag: str  # its category
+    start: float  # seconds, at which what the tag names begins
+    end: float  # seconds, at which it ends
+    bytes: int | None  # size of its file; None where there is none
+    has_sound: bool = False  # whether there is any
+    fault: str | None = None  # why it could not be prepared, or None
+    problems: tuple[str, ...] = ()  # what of it could not be decoded, a line each
+    moments: tuple[Place, ...] = ()  # its moments, in the order of time
 
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """What a shard holds.
+    """What a shard holds; it is not there where none of its clips could be prepared."""
 
-    Attributes:
-        name: Of the shard, without suffix.
-        bytes: Size of the shard; 0 where none of its clips could be prepared, and it is not there.
-        sha256: Checksum of the shard, hexadecimal.
-        clips: What became of its clips.
-    """
-
-    name: str
-    bytes: int
-    sha256: str
+    name: str  # without suffix
+    bytes: int  # its size; 0 where it is not there
+    sha256: str  # its checksum, hexadecimal
     clips: tuple[PreparedClip, ...]
 
     @property
@@ -161,27 +136,18 @@ def _prepared_clip(read: dict[str, Any], shard_bytes: int) -> PreparedClip:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds.
+    """What a prepared folder holds."""
 
-    Attributes:
-        data: Name of the data set it was prepared from.
-        complete: Whether everything is prepared.
-        tags: All categories, sorted; their order numbers them.
-        shards: Names of the shards of each split, without suffix.
-        clips: How many clips of each split were prepared.
-        moments: How many moments they have.
-        faults: What could not be prepared, and why.
-        problems: What was prepared although some of it could not be decoded.
-    """
-
-    data: str
-    complete: bool = False
-    tags: tuple[str, ...] = ()
+    data: str  # name of the data set it was prepared from
+    complete: bool = False  # whether everything is prepared
+    tags: tuple[str, ...] = ()  # all categories, sorted; their order numbers them
+    # Of each split: the names of its shards, without suffix, how many of its clips were prepared,
+    # and how many moments they have.
     shards: dict[str, tuple[str, ...]] = field(default_factory=dict)
     clips: dict[str, int] = field(default_factory=dict)
     moments: dict[str, int] = field(default_factory=dict)
-    faults: tuple[Fault, ...] = ()
-    problems: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()  # what could not be prepared, and why
+    problems: tuple[Fault, ...] = ()  # what was, although some of it could not be decoded
 
     def as_json(self) -> str:
         """Write it for `read_manifest`."""

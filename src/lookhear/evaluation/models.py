@@ -22,10 +22,8 @@ from lookhear.maps import Maps
 from lookhear.media import Picture, SoundWindows
 from lookhear.media.spectrogram import Stft, log_spectrogram
 from lookhear.nets.imported import is_size
-from lookhear.prediction.stream import input_size
-from lookhear.stanet.classifiers import as_classifier
-from lookhear.stanet.sources import SA, ST, S
-from lookhear.stanet.sta import STA, Seen
+from lookhear.nets.kinds import NamingNetwork
+from lookhear.nets.watching import Moment, Watch, Watcher, moment
 
 BATCH_SIZE = 8
 NEIGHBOUR_SECONDS = 1 / 8  # between the frames of a moment, as prepared ones have it
@@ -99,61 +97,40 @@ class OfFittedCentre:
         return self._looks[subject.name]
 
 
-class OfSTA:
+class OfWatcher:
     """A trained network that predicts fixations, with sound where it hears."""
 
-    def __init__(self, net: STA) -> None:
-        self._net = net.folded()
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
 
     def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
-        net, wanted = self._net, frozenset(indices)
-        height, width = subject.size
-        size = input_size(net, height, width)
-        windows = net.sound_encoder.windows if net.sound_encoder else None
-        heard = _Heard(subject, windows)
-        seen: dict[int, Seen] = {}
+        watch, wanted = Watch(self._watcher), frozenset(indices)
+        size = self._watcher.size_for(*subject.size)
+        heard = _Heard(subject, self._watcher.windows)
         for some in _batches(indices):
-            moments = [_moment(subject, index) for index in some]
+            moments = [_moment(subject, index, self._watcher.reach) for index in some]
             needed = {index for moment in moments for index in moment}
             # What comes before a frame that is listened to already cannot be heard any more.
             needed.update(
                 indices[bisect_left(indices, some[0]) : bisect_right(indices, max(needed))]
             )
-            first = min(needed)
-            seen = {index: of for index, of in seen.items() if index >= first}
-            new = [index for index in sorted(needed) if index not in seen]
-            targets = [index for index in new if index in wanted]
-            seen |= self._see(subject, targets, size, heard)
-            seen |= self._see(subject, [i for i in new if i not in wanted], size, None)
-            before, target, after = (
-                Seen.cat([seen[moment[time]] for moment in moments]) for time in range(3)
-            )
-            with torch.inference_mode():
-                yield from net.attend(before, target, after).float().cpu().numpy()
-
-    @torch.inference_mode()
-    def _see(
-        self, subject: Viewed, indices: Sequence[int], size: tuple[int, int], heard: "_Heard | None"
-    ) -> dict[int, Seen]:
-        """Look at frames, and listen to the second around each."""
-        if not indices:
-            return {}
-        device = self._net.mean.device
-        frames = _pictures(subject, indices, size).to(device)
-        sounds = heard.around(indices) if heard else None
-        if sounds is None:
-            seen = self._net.see(frames)
-        else:
-            seen = self._net.see(frames, *(part.to(device) for part in sounds))
-        return {index: seen.at(slice(at, at + 1)) for at, index in enumerate(indices)}
+            watch.forget(before=min(needed))
+            unseen = watch.unseen(needed)
+            targets = [index for index in unseen if index in wanted]
+            if targets:
+                watch.see(targets, _pixels(subject, targets, size), *heard.around(targets))
+            beside = [index for index in unseen if index not in wanted]
+            if beside:
+                watch.see(beside, _pixels(subject, beside, size))
+            yield from watch.attend(moments)
 
 
 class OfSource:
     """Where S, SA or ST sees the class that it finds most probable, by a method of CAM."""
 
-    def __init__(self, net: S | SA | ST, method: str) -> None:
+    def __init__(self, net: NamingNetwork, method: str) -> None:
         self._net = net
         self._method = method
 
@@ -161,18 +138,18 @@ class OfSource:
         """See `Model`."""
         del note
         net = self._net
-        device = net.mean.device
-        heard = _Heard(subject, net.sound_encoder.windows if isinstance(net, SA) else None)
+        device = _device(net)
+        heard = _Heard(subject, net.windows)
         for some in _batches(indices):
             frames = _pictures(subject, some, net.input_size).to(device)
-            sounds, around = heard.around(some), None
-            if isinstance(net, ST):
+            sounds, around = heard.around(some)[0], None
+            if net.looks_around:
                 moments = [_moment(subject, index) for index in some]
                 around = torch.stack(
                     [_pictures(subject, [m[i] for m in moments], net.input_size) for i in (0, 2)], 1
                 ).to(device)
-            spectrograms = None if sounds is None else sounds[0].to(device)
-            classifier = as_classifier(net, spectrograms, around)
+            spectrograms = None if sounds is None else torch.from_numpy(sounds).to(device)
+            classifier = net.as_classifier(spectrograms, around)
             with torch.inference_mode():
                 classes = classifier(frames).argmax(1)
             maps = class_activation(classifier, frames, classes.clone(), self._method)
@@ -202,7 +179,7 @@ class OfOwn:
     def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
-        device = next((of.device for of in self._net.parameters()), torch.device("cpu"))
+        device = _device(self._net)
         for some in _batches(indices):
             frames = _pictures(subject, some, self._size).to(device)
             classes = self._logits(frames).argmax(1)
@@ -234,23 +211,29 @@ class _Heard:
         self._windows = windows
         self._sound = SoundWindows(blocks) if blocks else None
 
-    def around(self, indices: Sequence[int]) -> tuple[Tensor, Tensor] | None:
+    def around(
+        self, indices: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
         """Of frames, in the order of time; None without sound.
 
         Returns:
             (N, frequencies, times), and (N,), 1 where there is anything to hear, else 0.
         """
         if self._sound is None or self._windows is None:
-            return None
+            return None, None
         waves = [self._sound.window(self._subject.time(index)) for index in indices]
         spectrograms = np.stack([log_spectrogram(wave, *self._windows) for wave in waves])
-        return torch.from_numpy(spectrograms), torch.tensor([float(wave.any()) for wave in waves])
+        return spectrograms, np.array([wave.any() for wave in waves], np.float32)
 
 
-def _moment(subject: Viewed, index: int) -> tuple[int, int, int]:
+def _moment(subject: Viewed, index: int, reach: int = 1) -> Moment:
     """A frame between those shortly before and after it, as far as there are any."""
     step = max(round((subject.frame_rate or 1) * NEIGHBOUR_SECONDS), 1)
-    return max(index - step, 0), index, min(index + step, subject.frame_count - 1)
+    return moment(index, subject.frame_count, reach, step)
+
+
+def _device(net: nn.Module) -> torch.device:
+    return next((of.device for of in net.parameters()), torch.device("cpu"))
 
 
 def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -261,7 +244,14 @@ def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 def _pictures(
     subject: Viewed, indices: Sequence[int], size: tuple[int, int] | None = None
 ) -> Tensor:
-    """Frames, resized to a height and width if given: (N, 3, H, W), RGB in [0, 1].
+    """Frames as a network of PyTorch takes them, (N, 3, H, W), RGB in [0, 1]; see `_pixels`."""
+    return torch.from_numpy(_pixels(subject, indices, size)).permute(0, 3, 1, 2).float() / 255
+
+
+def _pixels(
+    subject: Viewed, indices: Sequence[int], size: tuple[int, int] | None
+) -> NDArray[np.uint8]:
+    """Frames, resized to a height and width if given: (N, H, W, 3), RGB.
 
     Raises:
         LookhearError: Without a size, if one is not as large as the subject.
@@ -275,7 +265,7 @@ def _pictures(
                 f"{subject.name}: frame {index + 1} is {_in_words(frame.shape)} pixels, the first "
                 f"{_in_words(subject.size)}; copy its frames again"
             )
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
+    return np.stack(frames)
 
 
 def _in_words(shape: Sequence[int]) -> str:

@@ -29,10 +29,11 @@ from lookhear.cam.methods import NoLinearHeadError
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
-from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfSTA
+from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfWatcher
 from lookhear.evaluation.stimuli import ViewedSet
 from lookhear.nets.imported import imported_network
-from lookhear.nets.saved import CONFIG, RUN_MODEL, load_model, load_source
+from lookhear.nets.kinds import NamingNetwork
+from lookhear.nets.saved import CONFIG, RUN_MODEL, load_network, load_watcher
 
 FITTED_CENTRE, PEOPLE, ALL_METHODS = "centre-fitted", "inter-observer", "CAMs"
 _METHODS = {method.lower(): method for method in METHODS}
@@ -90,7 +91,7 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
         if ":" in after and not Path(after).exists():
             of, called = partial(OfOwn, imported_network(after, device)), after.rpartition(":")[2]
         else:
-            source = load_source(after, device)
+            source = load_network(NamingNetwork, Path(after), device)
             of, called = partial(OfSource, source), type(source).__name__
         every = before == ALL_METHODS
         methods = _fitting(name, of, viewed) if every else [_METHODS[before.lower()]]
@@ -106,7 +107,7 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
     elif name and Path(name).is_dir() and not _is_network(Path(name)):
         yield Path(name).absolute().name, OfFolder(Path(name))
     else:
-        yield Path(name).name, OfSTA(load_model(name, device))
+        yield Path(name).name, OfWatcher(load_watcher(name, device))
 
 
 def _fitting(name: str, of: Callable[[str], OfOwn | OfSource], viewed: ViewedSet) -> Sequence[str]:

@@ -56,45 +56,38 @@ class EvaluationReport:
 def render(data: EvaluationReport) -> str:
     """The HTML text of the page."""
     whole, scores = data.statistics[-1], data.scores
-    metrics = list(whole.estimates[whole.first])
-    ranked = ranking(whole)
-    examples = gallery(data.examples, scores, ranked)
+    metrics, ranked = list(whole.estimates[whole.first]), ranking(whole)
     lines = _foremost(list(scores.values), ranked)
+    examples = gallery(data.examples, scores, ranked)
+    groups = [of for of in data.statistics if of.group is not None]
     return page.render(
         "evaluation",
         title=data.title,
         facts=_facts(data),
-        kind=scores.kind,
+        data=data,
+        scores=scores,
+        whole=whole,
         judge=JUDGE,
-        lower_is_better=LOWER_IS_BETTER,
         metrics=metrics,
+        lower_is_better=LOWER_IS_BETTER,
         findings=_findings(whole, scores.kind),
-        whole=_Table.of(whole, scores.kind),
         reading=_reading(whole, scores.kind),
+        table=_Table.of(whole, scores.kind),
         forests=[*forests(whole)] if whole.comparisons else [],
         has_long_names=max(map(len, whole.estimates)) > LONG_NAME,
-        first=whole.first,
-        subjects=whole.subjects,
         significant=SIGNIFICANT,
         differences=[
             (model, [_difference(metric, of) for metric, of in compared.items()])
             for model, compared in whole.comparisons.items()
         ],
-        databases=[_Table.of(of, scores.kind) for of in data.statistics if of.group is not None]
-        if len(data.statistics) > 1
-        else [],
-        models=ranked,
-        several=len(scores.values) > 1,
+        databases=[_Table.of(of, scores.kind) for of in groups] if whole.group is None else [],
+        ranked=ranked,
         lines=lines,
         courses=over_time(scores, JUDGE, lines) if scores.kind == "clips" else [],
-        clips=len(scores.subjects),
         examples=examples,
         columns=max((len(row.panels) for of in examples for row in of.rows), default=2),
         most_maps=MOST_MAPS_IN_ROW,
-        notes=scores.notes,
-        protocol=data.protocol.items(),
         in_words=[(of, _METRICS_IN_WORDS[of]) for of in metrics if of in _METRICS_IN_WORDS],
-        command=data.command,
     )
 
 

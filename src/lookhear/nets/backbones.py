@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 from lookhear.errors import LookhearError
+from lookhear.nets.kinds import SavedNetwork
 
 STRIDES = (8, 16, 32)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -94,7 +95,7 @@ def load_pretrained(backbone: nn.Module, name: str, **model_args: Any) -> None:
         raise LookhearError(f"pretrained weights {name}: are of another backbone") from error
 
 
-class PictureNet(nn.Module):
+class PictureNet(SavedNetwork):
     """What every network of the method begins with: pictures to the features of a backbone.
 
     Args:
@@ -138,7 +139,7 @@ class PictureNet(nn.Module):
     def folded(self) -> Self:
         """Return a network for inference that says the same, faster on a CPU.
 
-        It shares all weights but the backbone's; see :func:`fold_norms`. A folded network returns
+        It shares all weights but the backbone's; see :func:`fold_norms`. A folded one returns
         itself.
         """
         if not any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):

@@ -1,29 +1,55 @@
-"""Saved models: the one in the package, folders, and names on the hub."""
+"""Saved networks: which there are, and where they lie: in the package, folders, and on the hub.
+
+PyTorch is imported only when a network is loaded.
+"""
 
 import contextlib
 import io
-from importlib import resources
+import json
+from importlib import import_module, resources
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError
-from safetensors import SafetensorError, safe_open
+from lookhear.errors import LookhearError, one_line
+from lookhear.nets.watching import Watcher
 
-from lookhear.errors import LookhearError
-from lookhear.nets.sound import SoundClassifier
-from lookhear.stanet.sources import SA, ST, S
-from lookhear.stanet.sta import STA
-from lookhear.stanet.switch import AudioSwitch
+if TYPE_CHECKING:
+    import torch
 
-SavedNetwork = TypeVar("SavedNetwork", STA, S, SA, ST, AudioSwitch, SoundClassifier)
+    from lookhear.nets.kinds import SavedNetwork, WatchingNetwork
+
+    N = TypeVar("N", bound=SavedNetwork)
+
+NETWORKS: dict[str, str] = {
+    "STA": "lookhear.stanet.sta:STA",
+    "S": "lookhear.stanet.sources:S",
+    "SA": "lookhear.stanet.sources:SA",
+    "ST": "lookhear.stanet.sources:ST",
+    "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
+    "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
+}
+"""What ``config.json`` calls a network -> its class. A new network is one file and one line."""
+
+NETWORK = "network"  # under which config.json has the name
+
+_BEFORE_NAMES: dict[str, set[str]] = {
+    "SA": {"categories", "sound_gate"},
+    "ST": {"categories", "time_mixing"},
+    "S": {"categories", "backbone"},
+    "SoundClassifier": {"categories", "sound_encoder"},
+    "STA": {"time_mixing"},
+    "AudioSwitch": {"backbone", "sound_encoder"},
+}
+"""Network -> arguments that only it and those after it have, for folders from before the names."""
+
 BUNDLED = ("small",)
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 RUN_MODEL = "model"  # where in a run folder the model is
 
 
-def load_model(name: str | Path = "small", device: str | torch.device = "cpu") -> STA:
+def load_model(
+    name: str | Path = "small", device: "str | torch.device | None" = None
+) -> "WatchingNetwork":
     """Load a saved model, ready to predict.
 
     Args:
@@ -31,52 +57,106 @@ def load_model(name: str | Path = "small", device: str | torch.device = "cpu") -
             ``STA.save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a
             name on the Hugging Face hub
             (``owner/name``), which is fetched once and then kept.
-        device: where to put it, such as ``"cpu"`` or ``"cuda:1"``.
+        device: where to put it, such as ``"cpu"`` or ``"cuda:1"``; None for CUDA where there is
+            one, else the CPU.
 
     Raises:
         LookhearError: no such model or device, or its files do not fit this version.
     """
-    return load_network(STA, name, device)
+    from lookhear.nets.kinds import WatchingNetwork
+
+    return load_network(WatchingNetwork, name, device)
+
+
+def load_watcher(
+    model: "str | Path | Watcher | WatchingNetwork" = "small",
+    device: "str | torch.device | None" = None,
+) -> Watcher:
+    """Load what runs a network over a clip.
+
+    Args:
+        model: what :func:`load_model` takes or gives; a watcher is returned as it is.
+        device: where to put it, unless it is loaded already.
+
+    Raises:
+        LookhearError: see :func:`load_model`; or the network is in training mode.
+    """
+    if isinstance(model, str | Path):
+        model = load_model(model, device)
+    return model if isinstance(model, Watcher) else model.folded().watcher()
 
 
 def load_network(
-    network: type[SavedNetwork], name: str | Path, device: str | torch.device = "cpu"
-) -> SavedNetwork:
+    kind: "type[N]", name: str | Path, device: "str | torch.device | None" = None
+) -> "N":
     """Load any saved network of this project, ready for inference; see :func:`load_model`.
 
     Args:
-        network: which one it is.
+        kind: its class; or one of :mod:`lookhear.nets.kinds`, for any that can do that.
         name: a folder, or a name on the hub.
         device: where to put it.
 
     Raises:
         LookhearError: no such folder or device, or it holds another network.
     """
+    from lookhear.nets.devices import placed
+
     folder = model_folder(name)
+    held, _ = saved_as(folder)
+    network = _class_of(held)
+    if not issubclass(network, kind):
+        wanted = " or ".join(other for other in NETWORKS if issubclass(_class_of(other), kind))
+        raise LookhearError(
+            f"model {name}: its network is {held}, not {wanted}; name the folder of another"
+        )
     try:
         # The hub mixin announces local folders on stdout, which belongs to results.
         with contextlib.redirect_stdout(io.StringIO()):
             net = network.from_pretrained(folder, strict=True)
     except Exception as error:  # a stranger's configuration can fail anywhere in timm
-        raise LookhearError(f"model {name}: cannot be loaded: {_one_line(error)}") from error
-    try:
-        return net.to(torch.device(device)).eval()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {device}: cannot be used: {_one_line(error)}") from error
+        raise LookhearError(f"model {name}: cannot be loaded: {one_line(error)}") from error
+    return placed(net, device)
 
 
-def load_source(name: str | Path, device: str | torch.device = "cpu") -> S | SA | ST:
-    """Load a saved S, SA or ST, whichever it is; see :func:`load_network`."""
-    weights = model_folder(Path(name)) / WEIGHTS
+def saved_as(name: str | Path) -> tuple[str, dict[str, Any]]:
+    """Return the name of a saved network in `NETWORKS`, and the arguments it was made with.
+
+    Raises:
+        LookhearError: there is no such model, or this version does not know the network.
+    """
     try:
-        with safe_open(weights, "pt") as file:
-            parts = set(file.keys())
-    except (OSError, SafetensorError) as error:
-        raise LookhearError(f"{weights}: missing or damaged; train it again") from error
-    if any(part.startswith("head.time_gate.") for part in parts):
-        return load_network(ST, Path(name), device)
-    hears = any(part.startswith("sound_encoder.") for part in parts)
-    return load_network(SA, Path(name), device) if hears else load_network(S, Path(name), device)
+        config = json.loads((model_folder(name) / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LookhearError(f"model {name}: {CONFIG}: cannot be read: {one_line(error)}") from error
+    if not isinstance(config, dict):
+        raise LookhearError(f"model {name}: {CONFIG}: names no arguments of a network")
+    older = (known for known, needed in _BEFORE_NAMES.items() if needed <= config.keys())
+    network = config.pop(NETWORK, None) or next(older, None)
+    if network not in NETWORKS:
+        raise LookhearError(
+            f"model {name}: {CONFIG}: its network is {network or 'not told'}, but this version "
+            f"knows {', '.join(NETWORKS)}"
+        )
+    return network, config
+
+
+def name_of(network: type) -> str:
+    """Return the name of a class in `NETWORKS`.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    path = f"{network.__module__}:{network.__qualname__}"
+    for name, known in NETWORKS.items():
+        if known == path:
+            return name
+    raise ValueError(f"{path} is none of lookhear.nets.saved.NETWORKS; give it a line there")
+
+
+def _class_of(name: str) -> "type[SavedNetwork]":
+    module, _, own = NETWORKS[name].partition(":")
+    network: type[SavedNetwork] = getattr(import_module(module), own)
+    return network
 
 
 def card_sections(name: str | Path) -> tuple[tuple[str, str], ...]:
@@ -112,15 +192,15 @@ def model_folder(name: str | Path) -> Path:
     )
     if is_path or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise LookhearError(unknown)
+    import huggingface_hub
+    from huggingface_hub.errors import HFValidationError
+
     try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, "README.md"]))
+        files = [CONFIG, WEIGHTS, "README.md"]
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
     except HFValidationError as error:
         raise LookhearError(unknown) from error
     except Exception as error:  # the hub client raises its own and every HTTP library's errors
         raise LookhearError(
-            f"model {name}: no such folder, and not to be had from the hub: {_one_line(error)}"
+            f"model {name}: no such folder, and not to be had from the hub: {one_line(error)}"
         ) from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()[:25]) or type(error).__name__

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
 from lookhear.media.spectrogram import VGGSOUND, Stft
 from lookhear.nets.backbones import channels_last
+from lookhear.nets.kinds import SavedNetwork
 
 
 class NetVLAD(nn.Module):
@@ -121,13 +121,7 @@ def sound_encoder_named(name: str) -> SoundEncoder:
     return SOUND_ENCODERS[name]()
 
 
-class SoundClassifier(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="lookhear",
-    license="apache-2.0",
-    tags=["audio-classification"],
-):
+class SoundClassifier(SavedNetwork, tags=["audio-classification"]):
     """Names what makes a sound: how an encoder learns to hear before it meets pictures.
 
     The paper's encoder has learnt so from VGGSound's 200,000 clips.

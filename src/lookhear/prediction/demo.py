@@ -78,7 +78,7 @@ def run_demo(
 
 def _check_replaceable(out: Path) -> None:
     try:
-        held = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise cannot_write(out, error) from error
     if held and not (held == {CLIP, GAZE, RESULTS} and made_with(out / RESULTS)):

@@ -1,6 +1,6 @@
 """One self-contained HTML page about where attention went in a clip."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,6 +81,7 @@ def render(data: ReportData) -> str:
     stills = attention.shown_stills()
     pictures = [page.picture(_overlaid(still)) for still in stills]
     richest = max(range(len(stills)), key=lambda index: stills[index].picture.std(), default=0)
+    longest = sorted(stays(attention), key=lambda stay: -stay.length)
     return page.render(
         "prediction",
         title=clip.name,
@@ -89,15 +90,14 @@ def render(data: ReportData) -> str:
         columns=min(len(stills), 4 if clip.width >= clip.height else 6),
         stills=[*zip(stills, pictures, strict=True)],
         in_words=heat.in_words,
-        findings=_findings(attention),
-        ribbons=_ribbons(attention) if moves else {},
-        lone_place=_lone_place(float(attention.x[0]), float(attention.y[0])),
-        stays=_longest(stays(attention)),
         place_name=heat.place_name,
+        findings=_findings(attention, longest),
+        ribbons=_ribbons(attention) if moves else (),
+        lone=longest[0] if longest else None,
+        stays=longest[:MOST_STAYS] if moves else [],
         concentration=_concentration(attention) if moves else None,
         notes=[(head, Markup(_MARKDOWN.render(text))) for head, text in data.model.sections],
         poster=pictures[richest].address if pictures else "",
-        reading=_reading(data),
     )
 
 
@@ -116,29 +116,17 @@ def _facts(clip: ClipFacts, number: int) -> Iterator[str]:
     yield count(number, "attention map")
 
 
-def _findings(attention: AttentionSummary) -> Iterator[tuple[str, str]]:
+def _findings(attention: AttentionSummary, longest: Sequence[Stay]) -> Iterator[tuple[str, str]]:
     moves = len(attention.times) > 1
     mean = f"{attention.half_area.mean():.1%}"
     yield mean, "of the picture holds half of the attention" + (", on average" if moves else "")
-    seen = ~np.isnan(attention.x)
-    if moves and seen.any():
-        longest = max(stays(attention), key=lambda stay: stay.length)
-        place = heat.place_name(longest.x, longest.y)
-        yield f"{longest.length:.1f} s", f"is the longest stay in one place: {place}"
+    if moves and longest:
+        place = heat.place_name(longest[0].x, longest[0].y)
+        yield f"{longest[0].length:.1f} s", f"is the longest stay in one place: {place}"
+        seen = ~np.isnan(attention.x)
         x, y = attention.x[seen], attention.y[seen]
         middle = np.mean((abs(x - 0.5) < 1 / 6) & (abs(y - 0.5) < 1 / 6))
         yield f"{middle:.0%}", "of the time, attention is strongest in the centre ninth"
-
-
-def _lone_place(x: float, y: float) -> str:
-    if np.isnan(x):
-        return "Attention is spread evenly over the picture."
-    return f"It is strongest in the {heat.place_name(x, y)} (x {x:.2f}, y {y:.2f})."
-
-
-def _longest(found: list[Stay]) -> list[Stay]:
-    longest = sorted(found, key=lambda stay: -stay.length)[:MOST_STAYS]
-    return longest if longest and longest[0].length else []
 
 
 class _Course(NamedTuple):
@@ -157,36 +145,23 @@ class _Course(NamedTuple):
         return cls(Scale.of_time(start, end), parts, held.clip(0))
 
 
-def _ribbons(attention: AttentionSummary) -> dict[str, Axes]:
-    course = _Course.of(attention)
-    return {
-        f"From {low} to {high}": _ribbon(course, profiles, places, low, high)
-        for low, high, profiles, places in (
-            ("left", "right", attention.columns, attention.x),
-            ("top", "bottom", attention.rows, attention.y),
-        )
-    }
-
-
-def _ribbon(
-    course: _Course,
-    profiles: NDArray[np.float16],
-    places: NDArray[np.float32],
-    low: str,
-    high: str,
-) -> Axes:
+def _ribbons(attention: AttentionSummary) -> Iterator[tuple[str, Axes]]:
     """Time from left to right, the place in the picture from top to bottom, heat for attention."""
-    shares = profiles[course.held].astype(np.float32).T
-    spread = np.maximum(np.ptp(shares, axis=0), 1e-6)
-    levels = (255 * (shares - shares.min(axis=0)) / spread).astype(np.uint8)
-    said = f"Attention between {low} and {high} of the picture over time"
-    down = Scale(1, 0, {0.05: low, 0.95: high})
-    axes = Axes(course.time, down, said, right=len(course.parts))
-    axes.image(page.data_uri(heat.encode_png(_RIBBON_HEAT[levels]), "image/png"))
-    strongest = [*zip(*course.parts.T, places[course.held], strict=True)]
-    axes.spans(strongest, "casing")
-    axes.spans(strongest, "peak")
-    return axes
+    course = _Course.of(attention)
+    for low, high, profiles, places in (
+        ("left", "right", attention.columns, attention.x),
+        ("top", "bottom", attention.rows, attention.y),
+    ):
+        shares = profiles[course.held].astype(np.float32).T
+        spread = np.maximum(np.ptp(shares, axis=0), 1e-6)
+        levels = (255 * (shares - shares.min(axis=0)) / spread).astype(np.uint8)
+        said = f"Attention between {low} and {high} of the picture over time"
+        down = Scale(1, 0, {0.05: low, 0.95: high})
+        axes = Axes(course.time, down, said, right=len(course.parts))
+        axes.image(page.data_uri(heat.encode_png(_RIBBON_HEAT[levels]), "image/png"))
+        for kind in ("casing", "peak"):
+            axes.spans(zip(*course.parts.T, places[course.held], strict=True), kind)
+        yield f"From {low} to {high}", axes
 
 
 def _concentration(attention: AttentionSummary) -> Axes:
@@ -200,19 +175,3 @@ def _concentration(attention: AttentionSummary) -> Axes:
     axes.line(middles, shares)
     axes.spans([(course.time.low, course.time.high, mean)], "mean")
     return axes
-
-
-def _reading(data: ReportData) -> str:
-    """Python that reads the maps and the peaks."""
-    lines: list[str] = []
-    if data.maps is not None and data.maps.endswith(".npz"):
-        lines += ["import numpy as np", "", f"saved = np.load({data.maps!r})"]
-        lines += ['maps, times = saved["maps"], saved["times"]  # (T, h, w), (T,) seconds']
-    elif data.maps is not None:
-        lines += ["import cv2", "from pathlib import Path", ""]
-        lines += [f"files = sorted(Path({data.maps!r}).glob('*.png'))"]
-        lines += ["maps = [cv2.imread(file, cv2.IMREAD_GRAYSCALE) / 255 for file in files]"]
-    if data.fixations is not None:
-        lines += ["", "import csv", "", f"with open({data.fixations!r}, newline='') as file:"]
-        lines += ["    peaks = list(csv.DictReader(file))"]
-    return "\n".join(lines).strip()

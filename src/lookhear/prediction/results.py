@@ -15,8 +15,8 @@ from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
-from lookhear.nets.devices import usable
-from lookhear.nets.saved import card_sections, load_model, model_folder
+from lookhear.nets.saved import card_sections, load_watcher, model_folder
+from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
 from lookhear.prediction.page import ClipFacts, ModelNotes, ReportData, render
@@ -30,7 +30,6 @@ from lookhear.prediction.stream import (
 from lookhear.prediction.summary import AttentionSummary, Collector
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.show import heat
-from lookhear.stanet.sta import STA
 
 FIXATIONS, REPORT, SHEET, SETTINGS = (
     "fixations.csv",
@@ -122,7 +121,7 @@ def predict_clips(
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
     model = model_folder(settings.model)
-    net = load_model(model, usable(device)).folded()
+    watcher = load_watcher(model, device)
     notes = ModelNotes(settings.model, card_sections(model))
     for path, folder in zip(clips, _result_folders(clips, out), strict=True):
         try:
@@ -131,7 +130,7 @@ def predict_clips(
                 continue
             clip = open_clip(path)
             with bars(path.name, clip.frame_count) as progress:
-                yield write_results(clip, folder, net, notes, settings, batch_size, progress)
+                yield write_results(clip, folder, watcher, notes, settings, batch_size, progress)
         except (LookhearError, OSError) as error:
             yield Outcome(path, folder, error=str(error))
 
@@ -187,7 +186,7 @@ def made_with(folder: Path) -> dict[str, Any] | None:
 def write_results(
     clip: Clip,
     folder: Path,
-    net: STA,
+    watcher: Watcher,
     notes: ModelNotes,
     settings: Settings,
     batch_size: int = BATCH_SIZE,
@@ -198,7 +197,7 @@ def write_results(
     Args:
         clip: what to predict.
         folder: appears when everything in it is done.
-        net: the loaded network.
+        watcher: of the loaded network.
         notes: about the network, for the report.
         settings: what to make.
         batch_size: frames that go through the network together, at most.
@@ -235,7 +234,9 @@ def write_results(
                     table.writerow([f"{glimpse.time:.3f}", rank, *place])
 
             attention = open_files.enter_context(
-                Attention(clip, net, fps=settings.fps, every=settings.every, batch_size=batch_size)
+                Attention(
+                    clip, watcher, fps=settings.fps, every=settings.every, batch_size=batch_size
+                )
             )
             for frame in clip.frames():
                 overlay.add_frame(frame)

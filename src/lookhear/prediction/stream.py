@@ -1,8 +1,8 @@
 """The main job: a clip goes in, attention maps come out, in bounded memory.
 
-Frames are looked at a few times a second. Each becomes features once; three neighbours make a
-moment, and the network says of the middle one where people look. While the network works on one
-batch in a thread of its own, the clip is decoded on.
+Frames are looked at a few times a second. Each becomes features once; neighbours make a moment, and
+the network says of the middle one where people look. While the network works on one batch in a
+thread of its own, the clip is decoded on.
 """
 
 import logging
@@ -12,23 +12,24 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
-from lookhear.media import Clip, Frame, SoundWindows, open_clip, shaped_like
+from lookhear.media import Clip, Frame, SoundWindows, open_clip
 from lookhear.media.spectrogram import log_spectrogram
 from lookhear.media.ticks import Due
-from lookhear.nets.saved import load_model
-from lookhear.stanet.sta import STA, Seen
+from lookhear.nets.saved import load_watcher
+from lookhear.nets.watching import Watch, Watcher, moment
+
+if TYPE_CHECKING:
+    from lookhear.nets.kinds import WatchingNetwork
 
 MAPS_PER_SECOND = 3.0  # people make about three fixations a second: a map for each
 BATCH_SIZE = 4
 BATCHES_UNDER_WAY = 2
-COARSEST_STRIDE = 32
 
 log = logging.getLogger(__name__)
 
@@ -66,40 +67,42 @@ class Prediction:
 
 def predict(
     path: str | Path,
-    model: str | Path | STA = "small",
+    model: "str | Path | WatchingNetwork | Watcher" = "small",
     *,
     fps: float = MAPS_PER_SECOND,
     every: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Prediction:
     """Predict where people look in a clip, and hold all maps in memory.
 
     Args:
         path: a video, picture, animation, or folder of numbered frames.
-        model: a loaded network, or what :func:`lookhear.load_model` takes.
+        model: what :func:`lookhear.load_model` takes or gives, or any
+            :class:`~lookhear.nets.watching.Watcher`.
         fps: maps a second, each of the first frame at or after its tick. The neighbours of a
             moment are the frames looked at just before and after, so they are this far apart.
         every: instead, a map of every so many frames.
-        device: where the network runs, unless it is loaded already.
+        device: where the network runs, unless it is loaded already; None for CUDA where there is
+            one, else the CPU.
         batch_size: frames that go through the network together.
 
     Raises:
         LookhearError: the clip or the model cannot be used; one line says why.
     """
     clip = open_clip(path)
-    glimpses = glance(clip, _loaded(model, device), fps, every, batch_size)
+    glimpses = glance(clip, load_watcher(model, device), fps, every, batch_size)
     maps, times = zip(*((glimpse.map, glimpse.time) for glimpse in glimpses), strict=True)
     return Prediction(np.stack(maps), np.array(times), tuple(clip.problems))
 
 
 def stream(
     path: str | Path,
-    model: str | Path | STA = "small",
+    model: "str | Path | WatchingNetwork | Watcher" = "small",
     *,
     fps: float = MAPS_PER_SECOND,
     every: int | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[Glimpse]:
     """Predict as :func:`predict` does, one map at a time, in memory that does not grow.
@@ -109,14 +112,14 @@ def stream(
     Raises:
         LookhearError: the clip or the model cannot be used; one line says why.
     """
-    return glance(open_clip(path), _loaded(model, device), fps, every, batch_size)
+    return glance(open_clip(path), load_watcher(model, device), fps, every, batch_size)
 
 
 def glance(
-    clip: Clip, net: STA, fps: float, every: int | None, batch_size: int
+    clip: Clip, watcher: Watcher, fps: float, every: int | None, batch_size: int
 ) -> Iterator[Glimpse]:
     """Give the maps of an open clip, in the order of time."""
-    with Attention(clip, net, fps=fps, every=every, batch_size=batch_size) as attention:
+    with Attention(clip, watcher, fps=fps, every=every, batch_size=batch_size) as attention:
         for frame in clip.frames():
             yield from attention.push(frame)
         yield from attention.finish()
@@ -127,14 +130,14 @@ def glance(
 class Attention:
     """Turns the frames of one clip into maps: push every frame, finish once.
 
-    Maps come out late: a moment needs the frame after it, and frames go through the network in
+    Maps come out late: a moment needs the frames after it, and frames go through the network in
     batches. At most ``BATCHES_UNDER_WAY`` batches are under way, so memory stays flat.
     """
 
     def __init__(
         self,
         clip: Clip,
-        net: STA,
+        model: "WatchingNetwork | Watcher",
         *,
         fps: float = MAPS_PER_SECOND,
         every: int | None = None,
@@ -142,29 +145,26 @@ class Attention:
     ) -> None:
         if not 0 < fps < math.inf or (every is not None and every < 1) or batch_size < 1:
             raise LookhearError("fps must be above 0, every and batch_size at least 1")
-        if net.training:
-            raise LookhearError("the network is in training mode; call its eval() first")
-        self._net = net
-        self._size = input_size(net, clip.height, float(clip.width * clip.sample_aspect_ratio))
-        self._sound = SoundWindows(clip.sound()) if net.sound_encoder and clip.has_sound else None
+        self._watcher = load_watcher(model)
+        self._watch = Watch(self._watcher)
+        width = float(clip.width * clip.sample_aspect_ratio)
+        self._size = self._watcher.size_for(clip.height, width)
+        hears = self._watcher.windows is not None and clip.has_sound
+        self._sound = SoundWindows(clip.sound()) if hears else None
         self._every = every
         self._batch_size = batch_size
         self._due = Due(fps)
         self._batch: list[_Frame] = []
         self._under_way: deque[Future[list[Glimpse]]] = deque()
-        self._window: tuple[list[_Look], list[Seen]] = [], []  # the last two looks
-        # A network that wants every core waits at each of its layers for those that decode.
-        self._threads = torch.get_num_threads()
-        self._worker = ThreadPoolExecutor(
-            1, "lookhear-network", torch.set_num_threads, (max(1, self._threads // 2),)
-        )
+        self._seen = 0
+        self._waiting: deque[_Look] = deque()  # the last of those seen
+        self._worker = ThreadPoolExecutor(1, "lookhear-network")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._worker.shutdown(cancel_futures=True)
-        torch.set_num_threads(self._threads)  # else the worker's number stays for new threads
 
     def push(self, frame: Frame) -> list[Glimpse]:
         """Take the next frame; return the maps that have become ready."""
@@ -201,43 +201,34 @@ class Attention:
                 ) from error
         return glimpses
 
-    @torch.inference_mode()
     def _attend(self, batch: list["_Frame"], last: bool) -> list[Glimpse]:
         """See a batch; return the maps of all whose neighbours on both sides have been seen."""
-        looks, window = self._window
-        if batch:
-            new_looks, new_seen = self._see(batch)
-            if not looks:  # the first look stands in for the one before it
-                looks, window = new_looks[:1], [new_seen.at(slice(1))]
-            looks, window = looks + new_looks, [*window, new_seen]
-        if not looks:
-            return []
-        if last:  # and the last for the one after it
-            looks, window = looks + looks[-1:], [*window, window[-1].at(slice(-1, None))]
-        seen = Seen.cat(window)
-        self._window = looks[-2:], [seen.at(slice(-2, None))]
-        if len(looks) < 3:
-            return []
-        maps = self._net.attend(
-            seen.at(slice(None, -2)), seen.at(slice(1, -1)), seen.at(slice(2, None))
-        )
+        with self._watcher.half_the_cores():
+            if batch:
+                self._see(batch)
+            reach, first = self._watcher.reach, self._seen - len(self._waiting)
+            targets = range(first, self._seen - (0 if last else reach))
+            if not targets:
+                return []
+            maps = self._watch.attend(moment(index, self._seen, reach) for index in targets)
+        self._watch.forget(before=targets.stop - reach)
+        looks = [self._waiting.popleft() for _ in targets]
         return [
             Glimpse(look.time, attention, look.picture)
-            for look, attention in zip(looks[1:-1], maps.float().cpu().numpy(), strict=True)
+            for look, attention in zip(looks, maps, strict=True)
         ]
 
-    def _see(self, batch: list["_Frame"]) -> tuple[list["_Look"], Seen]:
-        net, device = self._net, self._net.mean.device
+    def _see(self, batch: list["_Frame"]) -> None:
         looks = [_Look(frame.time, frame.rgb(self._size)) for frame, _ in batch]
-        pictures = torch.from_numpy(np.stack([look.picture for look in looks])).to(device)
-        frames = pictures.permute(0, 3, 1, 2).float().div_(255)
         waves = [wave for _, wave in batch if wave is not None]
-        if not waves or net.sound_encoder is None:
-            return looks, net.see(frames)
-        windows = net.sound_encoder.windows
-        heard = np.stack([log_spectrogram(wave, *windows) for wave in waves])
-        switch = torch.tensor([float(wave.any()) for wave in waves], device=device)
-        return looks, net.see(frames, torch.from_numpy(heard).to(device), switch)
+        heard = audible = None
+        if waves and self._watcher.windows is not None:
+            heard = np.stack([log_spectrogram(wave, *self._watcher.windows) for wave in waves])
+            audible = np.array([wave.any() for wave in waves], np.float32)
+        keys = range(self._seen, self._seen + len(looks))
+        self._watch.see(keys, np.stack([look.picture for look in looks]), heard, audible)
+        self._seen += len(looks)
+        self._waiting += looks
 
 
 class _Frame(NamedTuple):
@@ -252,14 +243,3 @@ class _Look(NamedTuple):
 
     time: float
     picture: NDArray[np.uint8]
-
-
-def input_size(net: STA, height: float, width: float) -> tuple[int, int]:
-    """Choose the size, in pixels, at which a network looks at pictures of this shape."""
-    if not net.keep_aspect:
-        return net.input_size
-    return shaped_like(height, width, net.input_size, COARSEST_STRIDE)
-
-
-def _loaded(model: str | Path | STA, device: str) -> STA:
-    return (model if isinstance(model, STA) else load_model(model, device)).folded()

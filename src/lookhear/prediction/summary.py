@@ -39,7 +39,6 @@ class AttentionSummary:
         times: (T,) float64, seconds.
         x: (T,) float32, strongest peak from the left (0) to the right (1); NaN where none or faint.
         y: (T,) float32, the same from the top (0) to the bottom (1).
-        strength: (T,) float32, value of the map at that peak; NaN where none or faint.
         half_area: (T,) float32, see `lookhear.maps.half_area`.
         columns: (T, 64) float16, mean attention of upright strips, left to right.
         rows: (T, 64) float16, mean attention of level strips, top to bottom.
@@ -49,7 +48,6 @@ class AttentionSummary:
     times: NDArray[np.float64]
     x: NDArray[np.float32]
     y: NDArray[np.float32]
-    strength: NDArray[np.float32]
     half_area: NDArray[np.float32]
     columns: NDArray[np.float16]
     rows: NDArray[np.float16]
@@ -106,7 +104,7 @@ class Collector:
             if len(self._stills) > MOST_STILLS:
                 self._thin_out()
         self._times.append(time)
-        self._peaks.extend(peak or (math.nan, math.nan, math.nan))
+        self._peaks.extend(peak[:2] if peak else (math.nan, math.nan))
         self._half_areas.append(float(maps.half_area(coarse)))
         self._columns += _profile(coarse.mean(axis=0))
         self._rows += _profile(coarse.mean(axis=1))
@@ -117,13 +115,11 @@ class Collector:
 
     def summary(self) -> AttentionSummary:
         """What was gathered so far."""
-        peaks = np.array(self._peaks, dtype=np.float32).reshape(-1, 3)
-        x, y, strength = peaks.T
+        x, y = np.array(self._peaks, dtype=np.float32).reshape(-1, 2).T
         return AttentionSummary(
             times=np.array(self._times),
             x=x,
             y=y,
-            strength=strength,
             half_area=np.array(self._half_areas, dtype=np.float32),
             columns=np.frombuffer(bytes(self._columns), np.float16).reshape(-1, PROFILE_CELLS),
             rows=np.frombuffer(bytes(self._rows), np.float16).reshape(-1, PROFILE_CELLS),

@@ -215,6 +215,18 @@ def _grow(width: int, side: int, grown: int) -> nn.ConvTranspose2d:
     return layer
 
 
+def gated(x: Tensor, gate: Tensor, switch: Tensor | None) -> Tensor:
+    """Add to maps what a sound gate lets through of them.
+
+    Args:
+        x: maps (N, C, H, W).
+        gate: of the sound, (N, 1, H, W), in (0, 1).
+        switch: (N,), how far the gate is open, from 0 (closed, as for a silent frame) to 1. None
+            leaves it open.
+    """
+    return x + x * (gate if switch is None else gate * switch[:, None, None, None])
+
+
 def sound_gate_named(
     name: SoundGating,
     picture_channels: int,

@@ -18,13 +18,9 @@ MOST_COLUMNS = 6
 
 @dataclass(frozen=True)
 class Curve:
-    """How one training went.
+    """How one training, like "coarse/S", went, epoch by epoch; what is not finite leaves a gap.
 
-    Attributes:
-        name: Of the training, like "S, coarse".
-        loss: Of each epoch; what is not finite leaves a gap.
-        accuracy: Of each epoch, 0 to 1; empty where none was measured.
-        accuracy_name: What the accuracy is.
+    Accuracy is from 0 to 1, and empty where none was measured; its name says what it is.
     """
 
     name: str
@@ -52,13 +48,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """One moment, step by step.
-
-    Attributes:
-        title: Which moment: clip, time, tag.
-        note: What came of it.
-        panels: The steps, shown from left to right.
-    """
+    """One moment, step by step: which clip, time and tag, and what came of it."""
 
     title: str
     note: str
@@ -69,11 +59,7 @@ class Row:
 class ScoreTable:
     """Scores, the best of each metric emphasised: the highest, or of KL the lowest.
 
-    Attributes:
-        title: What was scored.
-        caption: What a reader must know to read it.
-        metrics: Names of the columns.
-        rows: Name and a value for each metric; NaN is shown as a dash.
+    A row has a name and a value for each metric; NaN is shown as a dash.
     """
 
     title: str

@@ -28,7 +28,7 @@ from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
 from lookhear.nets.saved import RUN_MODEL, load_network
-from lookhear.progress import Bars, Progress, unseen
+from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
 from lookhear.stanet import Loss, Source, scam
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
@@ -206,10 +206,10 @@ def map_moments(
     grid: Grid,
     loss: Loss,
     *,
-    crops: Path | None,
-    knows_tags: bool,
-    device: str | None,
-    bars: Bars,
+    crops: Path | None = None,
+    knows_tags: bool = True,
+    device: str | None = None,
+    bars: Bars = no_bars,
 ) -> int:
     """Map moments by trained sources into a folder of its own; see :func:`make_maps`.
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from safetensors import SafetensorError
 from safetensors.torch import save_model
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from lookhear.data.readers.ave import CATEGORIES
 from lookhear.errors import LookhearError, unknown
 from lookhear.files import is_empty, whole_folder
+from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import CONFIG, WEIGHTS
 from lookhear.nets.sound import VGGSoundEncoder
 from lookhear.nets.state_dicts import counted, read_state
@@ -174,7 +174,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
     card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
     with whole_folder(folder) as partial:
         try:
-            if isinstance(network, PyTorchModelHubMixin):
+            if isinstance(network, SavedNetwork):
                 network.save_pretrained(partial)
             else:
                 save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))

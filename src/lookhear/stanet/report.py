@@ -9,11 +9,12 @@ from typing import TypeAlias
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.shards import read_manifest
 from lookhear.metrics import METRIC_NAMES
-from lookhear.nets.saved import load_model
+from lookhear.nets.saved import load_network
 from lookhear.resume import Ledger
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
 from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
+from lookhear.stanet.sta import STA
 from lookhear.training.curves import read_curves
 
 Means: TypeAlias = Mapping[str, Mapping[str, float | None]]
@@ -58,15 +59,7 @@ to judge people.
 
 @dataclass(frozen=True)
 class Tested:
-    """What came of a test.
-
-    Attributes:
-        name: of the test's data.
-        moments: the test's prepared moments.
-        gaze: its clips with gaze, by name.
-        maps: its maps.
-        means: the table.
-    """
+    """What came of a test: on which data, its moments, gaze by clip, maps, and the table."""
 
     name: str
     moments: Path
@@ -77,15 +70,9 @@ class Tested:
 
 @dataclass(frozen=True)
 class Made:
-    """What a run has made.
+    """What a run has made: prepared moments, their coarse and fine maps, the model, the page.
 
-    Attributes:
-        moments: prepared.
-        coarse: their coarse maps.
-        fine: their fine maps.
-        model: the folder of the model, for :func:`lookhear.load_model`.
-        report: the page.
-        tested: what came of the test; None if there was none.
+    The model is a folder for :func:`lookhear.load_model`; there may have been no test.
     """
 
     moments: Path
@@ -125,11 +112,10 @@ def model_card(ledger: Ledger, made: Made) -> str:
     scores = "Not measured."
     if made.tested:
         lines = ["| | " + " | ".join(METRICS) + " |", "| --- " * (len(METRICS) + 1) + "|"]
-        for row, of_row in made.tested.means.items():
-            values = (_shown(of_row[metric]) for metric in METRICS)
+        for row, means in made.tested.means.items():
+            values = ("-" if (of := means[name]) is None else f"{of:.3f}" for name in METRICS)
             lines.append(f"| {row} | " + " | ".join(values) + " |")
-        scores = f"On the clips of {made.tested.name}:\n\n"
-        scores += "\n".join(lines)
+        scores = "\n".join([f"On the clips of {made.tested.name}:", "", *lines])
     return CARD.format(
         preset=ledger.settings["preset"],
         seed=ledger.settings["seed"],
@@ -137,10 +123,6 @@ def model_card(ledger: Ledger, made: Made) -> str:
         categories=len(manifest.tags),
         scores=scores,
     )
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _tables(tested: Tested) -> tuple[ScoreTable, ...]:
@@ -174,7 +156,7 @@ def _curve(run: Path, training: str) -> Curve:
 
 
 def _sections(made: Made, categories: Sequence[str]) -> Iterator[tuple[str, tuple[Row, ...]]]:
-    sta = load_model(made.model)
+    sta = load_network(STA, made.model)
     if tested := made.tested:
         *_, data = all_moments(tested.moments, sta)
         rows = rows_without_tags(data, tested.gaze, tested.maps, sta, categories, SHOWN_MOMENTS)

@@ -34,7 +34,7 @@ from lookhear.files import sole_use, whole_folder, write_whole
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
-from lookhear.progress import Bars
+from lookhear.progress import Bars, no_bars
 from lookhear.resume import Ledger
 from lookhear.stanet.page import render
 from lookhear.stanet.pseudo_fixations import Sources, make_maps
@@ -82,7 +82,7 @@ class RunSettings:
     machine: Machine = ONE_DEVICE
 
 
-def train_stanet(settings: RunSettings, say: Callable[[str], None], bars: Bars) -> Made:
+def train_stanet(settings: RunSettings, say: Callable[[str], object], bars: Bars = no_bars) -> Made:
     """Do all stages of a run that are not done.
 
     Args:
@@ -101,7 +101,7 @@ def train_stanet(settings: RunSettings, say: Callable[[str], None], bars: Bars) 
 class _Run:
     """The stages of a run; each method does some and returns the folders that later ones read."""
 
-    def __init__(self, settings: RunSettings, say: Callable[[str], None], bars: Bars) -> None:
+    def __init__(self, settings: RunSettings, say: Callable[[str], object], bars: Bars) -> None:
         self._settings = settings
         self._preset = preset_named(settings.preset)
         known = {"preset": settings.preset, "seed": settings.seed}

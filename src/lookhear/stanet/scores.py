@@ -29,12 +29,13 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated, protocol
 from lookhear.evaluation.tally import Tally
 from lookhear.maps import Maps, resize
+from lookhear.nets.watching import Watch
 from lookhear.parallel import cores
 from lookhear.stanet import Source
 from lookhear.stanet.pseudo_fixations import BATCH_SIZE, FUSED, SINGLE
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
-from lookhear.training.augment import Batch, plain_batch
+from lookhear.training.augment import Batch
 
 PSEUDO_FIXATIONS = "pseudo-fixations (know the tag)"
 STA_DEAF, STA_STILL, STA_WHOLE = "STA without sound", "STA without time", "STA"
@@ -155,7 +156,6 @@ def _predicted(sta: STA, batches: Iterable[Batch], hears: bool = True, moves: bo
     return np.concatenate([attention_of(sta, batch, hears, moves) for batch in batches])
 
 
-@torch.inference_mode()
 def attention_of(sta: STA, batch: Batch, hears: bool = True, moves: bool = True) -> Maps:
     """STA's attention for a batch of triplets, (B, h, w).
 
@@ -165,14 +165,16 @@ def attention_of(sta: STA, batch: Batch, hears: bool = True, moves: bool = True)
         hears: whether the sound gate may open.
         moves: whether the frames around are seen; else the frame itself stands in for them.
     """
-    device = sta.mean.device
-    seen = {name: x.to(device) for name, x in plain_batch(batch, sta.input_size).items()}
-    frames = seen["frames"]
-    heard = seen["sound"][:, 1] if hears else None
-    target = sta.see(frames[:, 1], heard, seen["has_sound"].float())
-    before, after = (sta.see(frames[:, time]) if moves else target for time in (0, 2))
-    attention: Maps = sta.attend(before, target, after).cpu().numpy()
-    return attention
+    pictures = batch["frames"][:, 0].movedim(2, -1).numpy()  # B, 3, H, W, 3
+    count, watch = len(pictures), Watch(sta.watcher())
+    before, target, after = (range(time * count, (time + 1) * count) for time in range(3))
+    heard = batch["sound"][:, 0, 1].numpy() if hears else None
+    watch.see(target, pictures[:, 1], heard, batch["has_sound"][:, 0].float().numpy())
+    if not moves:
+        return watch.attend(zip(target, target, target, strict=True))
+    watch.see(before, pictures[:, 0])
+    watch.see(after, pictures[:, 2])
+    return watch.attend(zip(before, target, after, strict=True))
 
 
 def all_moments(prepared: Path, net: STA | AudioSwitch) -> Iterator[Moments]:

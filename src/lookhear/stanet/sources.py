@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
+from lookhear.cam.layers import TellingClassifier
+from lookhear.cam.watched import undisturbed
+from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import PictureNet
+from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
     ConvGRU,
@@ -20,6 +23,7 @@ from lookhear.stanet.blocks import (
     SoundGating,
     TimeGate,
     TimeMixing,
+    gated,
     sound_gate_named,
 )
 
@@ -101,14 +105,8 @@ class SAHead(nn.Module):
         super().__init__()
         self.classifier = _deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
-        self.sound_gate = sound_gate_named(
-            sound_gate,
-            channels,
-            sound_channels,
-            width=width,
-            gate_width=SOUND_GATE_WIDTH,
-            kinds=categories,
-        )
+        widths = {"width": width, "gate_width": SOUND_GATE_WIDTH, "kinds": categories}
+        self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
         self.fuse = nn.Conv2d(2 * categories, categories, 1)
         self.gru = ConvGRU(categories)
         self.votes = nn.Linear(sound_channels, categories) if sound_votes else None
@@ -121,16 +119,15 @@ class SAHead(nn.Module):
         Args:
             features: (N, C, h, w).
             sound: vectors (N, S). None closes the sound gate of every frame.
-            switch: (N,), how far the sound gate is open, from 0 (closed, as for a silent frame)
-                to 1. None leaves it open.
+            switch: (N,), how far it is open; see :func:`~lookhear.stanet.blocks.gated`.
         """
-        plain = self.classifier(features)
-        heard, votes = plain, None
+        plain = heard = self.classifier(features)
+        votes = None
         if sound is not None:
-            is_open = torch.ones_like(sound[:, 0]) if switch is None else switch
-            heard = plain + plain * self.sound_gate(features, sound) * is_open[:, None, None, None]
+            heard = gated(plain, self.sound_gate(features, sound), switch)
             if self.votes is not None:
-                votes = self.votes(sound) * is_open[:, None]
+                votes = self.votes(sound)
+                votes = votes if switch is None else votes * switch[:, None]
         spatial = plain + self.self_attention(plain)
         fused = self.fuse(torch.relu(torch.cat([spatial, heard], 1)))
         return ClassMaps(plain, self.gru(fused, plain), votes)
@@ -191,14 +188,19 @@ class STHead(nn.Module):
         return ClassMaps(plain, self.gru(fused, plain))
 
 
-class _ClassNet(
-    PictureNet,
-    PyTorchModelHubMixin,
-    library_name="lookhear",
-    license="apache-2.0",
-    tags=["saliency", "class-activation-maps"],
-):
-    """What S, SA and ST share: a backbone's features at one stride, and named categories."""
+class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-maps"]):
+    """What S, SA and ST share: a backbone's features at one stride, and named categories.
+
+    Args:
+        categories: names of the categories, in the order of the maps.
+        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
+        stride: of the features.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone or encoder.
+    """
+
+    head: SHead | SAHead | STHead
 
     def __init__(
         self,
@@ -215,22 +217,81 @@ class _ClassNet(
         super().__init__(backbone, backbone_args, (stride,), input_size)
         self.categories = tuple(categories)
 
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look once, for `maps`, at what is around frames; see `as_classifier`."""
+        del sound, neighbours
+        return ()
 
-class S(_ClassNet):
-    """S: class maps of one frame.
+    def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
+        """Return the class maps of features (N, C, h, w) of frames, and of their `context`."""
+        maps: ClassMaps = self.head(features, *context)
+        return maps
 
-    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
-    beside a JSON of these arguments.
+    @torch.no_grad()
+    def as_classifier(
+        self, sound: Tensor | None = None, neighbours: Tensor | None = None
+    ) -> "SourceClassifier":
+        """See :meth:`~lookhear.nets.kinds.NamingNetwork.as_classifier`.
+
+        Its logits are the scores by map 2. Its layer is the backbone's features, and its CAM, which
+        needs a linear head, is map 1 without its bias. The network is left as it is.
+        """
+        deaf = self.windows is None
+        if (neighbours is not None) != self.looks_around or (sound is not None and deaf):
+            name = type(self).__name__
+            raise ValueError(f"{name} takes neighbours if it is ST, sound if it is SA")
+        with undisturbed(self), torch.inference_mode(mode=False):
+            net = self.eval().folded()
+            return SourceClassifier(net, net.context(sound, neighbours))
+
+
+class SourceClassifier(TellingClassifier):
+    """A source, of which only the frame in question is still open.
 
     Args:
-        categories: names of the categories, in the order of the maps.
-        backbone: name of a timm model with features at stride 16.
-        backbone_args: further arguments of ``timm.create_model``.
-        input_size: height and width, in pixels, of the pictures the network is trained on (256 in
-            the paper's coarse stage, 356 in its fine one), each from 32 to 4096.
+        net: the source.
+        context: what it knows of sounds or neighbours, each (B, ...); or (1, ...), for variants of
+            one frame.
+    """
 
-    Raises:
-        ValueError: an argument is out of its range, or there is no such backbone.
+    layer = "places"
+
+    def __init__(self, net: SourceNet, context: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self.net = net
+        self.places = nn.Identity()
+        self.context = context
+
+    @property
+    def head(self) -> str | None:
+        """Name of the linear layer straight after the features, if there is one."""
+        classifier = self.net.head.classifier
+        if isinstance(classifier, nn.Conv2d):
+            return "net.head.classifier"
+        return "net.head.classifier.0" if len(classifier) == 1 else None
+
+    def of(self, items: slice) -> Self:
+        """Return a classifier of some of the frames."""
+        return type(self)(self.net, tuple(part[items] for part in self.context))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return the logits (N, categories), by map 2, of frames (N, 3, H, W) in [0, 1]."""
+        (features,) = self.net.features(frames)
+        context = (_as_many(part, len(frames)) for part in self.context)
+        return self.net.maps(self.places(features), *context).scores()[1]
+
+
+def _as_many(context: Tensor, count: int) -> Tensor:
+    if len(context) not in (1, count):
+        raise ValueError(f"{count} frames, but the sound or neighbours of {len(context)}")
+    return context.expand(count, *context.shape[1:])
+
+
+class S(SourceNet):
+    """S: class maps of one frame, at stride 16.
+
+    Args: see :class:`SourceNet`. The paper's ``input_size`` is 256 a side in its coarse stage, 356
+        in its fine one.
     """
 
     def __init__(
@@ -245,31 +306,21 @@ class S(_ClassNet):
 
     def forward(self, frames: Tensor) -> ClassMaps:
         """Return the class maps (N, categories, H/16, W/16) of frames (N, 3, H, W) in [0, 1]."""
-        (features,) = self.features(frames)
-        maps: ClassMaps = self.head(features)
-        return maps
+        return self.maps(*self.features(frames))
 
 
-class SA(_ClassNet):
+class SA(SourceNet):
     """SA: class maps of one frame and the second of sound around it.
 
-    Map 1 is of the frame alone; the sound gate has its say in map 2. SA is saved and loaded as
-    :class:`S` is.
+    Map 1 is of the frame alone; the sound gate has its say in map 2.
 
     Args:
-        categories: names of the categories, in the order of the maps.
-        backbone: name of a timm model with features at stride 32.
-        backbone_args: further arguments of ``timm.create_model``.
+        categories, backbone, backbone_args, input_size: see :class:`SourceNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
-        sound_gate: see :class:`SAHead`.
+        sound_gate, sound_votes: see :class:`SAHead`.
         width: channels of the hidden convolutions.
-        input_size: see :class:`S`.
         stride: of the features; 32 in the paper, less for small pictures.
         hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
-        sound_votes: see :class:`SAHead`.
-
-    Raises:
-        ValueError: an argument is out of its range, or there is no such backbone or encoder.
     """
 
     def __init__(
@@ -297,6 +348,16 @@ class SA(_ClassNet):
             sound_votes,
         )
 
+    @property
+    def windows(self) -> Stft:
+        """Of the spectrogram that its sound encoder reads."""
+        return self.sound_encoder.windows
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Hear the sounds; see :class:`SourceNet`."""
+        del neighbours
+        return () if sound is None else (self.sound_encoder(sound.clone()),)
+
     def forward(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
     ) -> ClassMaps:
@@ -307,7 +368,7 @@ class SA(_ClassNet):
             spectrograms: of the second around each frame, (N, frequencies, times). None closes
                 the sound gate, as for a silent clip.
             switch: (N,), how far the sound gate of each frame is open; see
-                :meth:`SAHead.forward`.
+                :func:`~lookhear.stanet.blocks.gated`.
         """
         (features,) = self.features(frames)
         sound = None if spectrograms is None else self.sound_encoder(spectrograms)
@@ -315,24 +376,17 @@ class SA(_ClassNet):
         return maps
 
 
-class ST(_ClassNet):
+class ST(SourceNet):
     """ST: class maps of a frame that know the frames before and after it.
 
-    It is saved and loaded as :class:`S` is.
-
     Args:
-        categories: names of the categories, in the order of the maps.
-        backbone: name of a timm model with features at stride 32.
-        backbone_args: further arguments of ``timm.create_model``.
-        width: channels of the hidden convolutions.
+        categories, backbone, backbone_args, input_size: see :class:`SourceNet`.
+        width, stride, hidden: see :class:`SA`.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
-        input_size: see :class:`S`.
-        stride: of the features; 32 in the paper, less for small pictures.
-        hidden: how many hidden convolutions; 3 in the paper, fewer for few clips.
-
-    Raises:
-        ValueError: an argument is out of its range, or there is no such backbone.
     """
+
+    head: STHead
+    looks_around = True
 
     def __init__(
         self,
@@ -347,6 +401,18 @@ class ST(_ClassNet):
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.head = STHead(self.channels[0], len(self.categories), width, time_mixing, hidden)
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look at the neighbours; see :class:`SourceNet`."""
+        del sound
+        assert neighbours is not None
+        before, after = neighbours.unbind(1)
+        return *self.see(before.clone()), *self.see(after.clone())
+
+    def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
+        """See :class:`SourceNet`."""
+        before, after = SeenMaps(*context[:2]), SeenMaps(*context[2:])
+        return self.attend(before, self.head.see(features), after)
 
     def see(self, frames: Tensor) -> SeenMaps:
         """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""

@@ -5,14 +5,23 @@ A moment is three frames and the sound around each. Everything that belongs to o
 moments the frame is part of; :meth:`STA.attend` then joins three frames to one moment.
 """
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lookhear.errors import LookhearError
+from lookhear.maps import Maps
+from lookhear.media import shaped_like
+from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import STRIDES, PictureNet
+from lookhear.nets.devices import half_the_threads
+from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
     ConvGRU,
@@ -20,9 +29,12 @@ from lookhear.stanet.blocks import (
     SoundGating,
     TimeGate,
     TimeMixing,
+    gated,
     sound_gate_named,
 )
 from lookhear.stanet.switch import AudioSwitch
+
+SIDE_STEP = 32  # pixels; the sides of pictures that keep their shape are multiples of it
 
 
 class Seen(NamedTuple):
@@ -47,7 +59,7 @@ class Seen(NamedTuple):
         return type(self)(*(part[index] for part in self))
 
     @classmethod
-    def cat(cls, parts: list[Self]) -> Self:
+    def cat(cls, parts: Sequence[Self]) -> Self:
         """Join along the frames."""
         return cls(*(torch.cat(group) for group in zip(*parts, strict=True)))
 
@@ -82,14 +94,8 @@ class STAHead(nn.Module):
         self.time_gate = TimeGate(width, time_mixing)
         self.sound_gate: nn.Module | None = None
         if sound_channels is not None:
-            self.sound_gate = sound_gate_named(
-                sound_gate,
-                coarse,
-                sound_channels,
-                width=width,
-                gate_width=width,
-                kinds=sound_kinds,
-            )
+            widths = {"width": width, "gate_width": width, "kinds": sound_kinds}
+            self.sound_gate = sound_gate_named(sound_gate, coarse, sound_channels, **widths)
         self.fuse = nn.Conv2d(3 * width, width, 3, padding=1)
         self.gru = ConvGRU(width)
         self.refine_middle = nn.Conv2d(2 * width, width, 3, padding=1)
@@ -108,17 +114,12 @@ class STAHead(nn.Module):
         Args:
             features: at the three strides, each (N, C, h, w).
             sound: vectors (N, S). None closes the sound gate of every frame.
-            switch: (N,), how far the sound gate is open, from 0 (closed, as for a silent frame)
-                to 1. None leaves it open.
+            switch: (N,), how far it is open; see :func:`~lookhear.stanet.blocks.gated`.
         """
         fine, middle, deep = features
-        coarse = self.reduce_coarse(deep)
-        heard = coarse
+        coarse = heard = self.reduce_coarse(deep)
         if sound is not None and self.sound_gate is not None:
-            gate = self.sound_gate(deep, sound)
-            if switch is not None:
-                gate = gate * switch[:, None, None, None]
-            heard = coarse + coarse * gate
+            heard = gated(coarse, self.sound_gate(deep, sound), switch)
         return Seen(
             fine=self.reduce_fine(fine),
             middle=self.reduce_middle(middle),
@@ -147,27 +148,15 @@ class STAHead(nn.Module):
         return self.out_middle(middle), self.out_fine(fine)
 
 
-class STA(
-    PictureNet,
-    PyTorchModelHubMixin,
-    library_name="lookhear",
-    license="apache-2.0",
-    tags=["saliency", "visual-attention"],
-):
+class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
     """STA with its backbone and, unless it is deaf, its sound encoder.
 
-    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
-    beside a JSON of these arguments.
-
     Args:
-        backbone: name of a timm model.
-        backbone_args: further arguments of ``timm.create_model``.
+        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
             without hearing, whose sound gate is always closed.
         width: channels inside the head.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
-        input_size: height and width, in pixels, of the pictures the network was trained on, each
-            from 32 to 4096.
         keep_aspect: whether pictures keep their shape at the area of ``input_size`` (the small
             model) or are stretched to it (the paper).
         strides: of the backbone's features; the paper's, or smaller ones for small pictures.
@@ -225,8 +214,8 @@ class STA(
             frames: (N, 3, H, W), RGB in [0, 1].
             spectrograms: of the second around each frame, (N, frequencies, times). None closes
                 the sound gate, as for a silent clip.
-            switch: (N,), how far the sound gate of each frame is open; see :meth:`STAHead.see`.
-                The network's own switch may close it further.
+            switch: (N,), how far the sound gate of each frame is open; see
+                :func:`~lookhear.stanet.blocks.gated`. The network's own may close it further.
         """
         sound = None
         if spectrograms is not None and self.sound_encoder is not None:
@@ -261,6 +250,57 @@ class STA(
         if net.switch is not None:
             net.switch = net.switch.folded()
         return net
+
+    def size_for(self, height: float, width: float) -> tuple[int, int]:
+        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
+        if not self.keep_aspect:
+            return self.input_size
+        return shaped_like(height, width, self.input_size, SIDE_STEP)
+
+    def watcher(self) -> "STAWatcher":
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        return STAWatcher(self)
+
+
+class STAWatcher:
+    """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
+
+    reach = 1
+
+    def __init__(self, net: STA) -> None:
+        if net.training:
+            raise LookhearError("the network is in training mode; call its eval() first")
+        self._net = net
+        self.windows: Stft | None = net.sound_encoder.windows if net.sound_encoder else None
+        self.size_for = net.size_for
+
+    @torch.inference_mode()
+    def see(
+        self,
+        pictures: NDArray[np.uint8],
+        spectrograms: NDArray[np.float32] | None = None,
+        audible: NDArray[np.float32] | None = None,
+    ) -> list[Seen]:
+        """See :meth:`~lookhear.nets.watching.Watcher.see`."""
+
+        def moved(array: NDArray[Any] | None) -> Tensor | None:
+            return None if array is None else torch.from_numpy(array).to(self._net.mean.device)
+
+        pixels = torch.from_numpy(pictures).to(self._net.mean.device)
+        frames = pixels.permute(0, 3, 1, 2).float().div_(255)
+        seen = self._net.see(frames, moved(spectrograms), moved(audible))
+        return [seen.at(slice(index, index + 1)) for index in range(len(pictures))]
+
+    @torch.inference_mode()
+    def attend(self, moments: Sequence[tuple[Seen, ...]]) -> Maps:
+        """See :meth:`~lookhear.nets.watching.Watcher.attend`."""
+        before, target, after = (Seen.cat(looks) for looks in zip(*moments, strict=True))
+        attention: Maps = self._net.attend(before, target, after).float().cpu().numpy()
+        return attention
+
+    def half_the_cores(self) -> AbstractContextManager[None]:
+        """See :meth:`~lookhear.nets.watching.Watcher.half_the_cores`."""
+        return half_the_threads()
 
 
 def _upsample(x: Tensor, like: Tensor) -> Tensor:

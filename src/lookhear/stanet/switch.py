@@ -6,7 +6,6 @@ Where it does not, as under music or off-screen speech, the sound gates of SA an
 from typing import Any
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from lookhear.nets.backbones import PictureNet
@@ -73,24 +72,12 @@ class MatchingSwitchHead(nn.Module):
         return torch.stack([torch.zeros_like(best), best], -1)
 
 
-class AudioSwitch(
-    PictureNet,
-    PyTorchModelHubMixin,
-    library_name="lookhear",
-    license="apache-2.0",
-    tags=["audio-visual", "correspondence"],
-):
+class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
     """AudioSwitch with its backbone and its sound encoder.
 
-    ``save_pretrained(folder)`` and ``from_pretrained(folder_or_hub_name)`` keep it as safetensors
-    beside a JSON of these arguments.
-
     Args:
-        backbone: name of a timm model.
-        backbone_args: further arguments of ``timm.create_model``.
+        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
-        input_size: height and width, in pixels, of the pictures the network is trained on, each
-            from 32 to 4096.
         stride: of the features; 32 in the paper, less for small pictures.
         kinds: of things, for a head that looks for them (:class:`MatchingSwitchHead`), 1 to 4096;
             None for the published one (:class:`AudioSwitchHead`).

@@ -68,27 +68,18 @@ def random_views(
         grey = x.mean(1, keepdim=True)
         return ((x - grey) * saturation[: len(x)] + grey).clamp(0, 1)
 
-    def view(
-        x: Tensor, scale: Tensor, shift: Tensor, size: tuple[int, int], outside: str
-    ) -> Tensor:
-        affine = torch.zeros(len(x), 2, 3, device=device)
-        affine[:, 0, 0] = scale[:, 0] * mirror[: len(x)]
-        affine[:, 1, 1] = scale[:, 1]
-        affine[:, :, 2] = shift
-        grid = F.affine_grid(affine, [len(x), 1, *size], align_corners=False)
-        return F.grid_sample(x, grid, padding_mode=outside, align_corners=False)
-
     def moved(direction: int) -> Tensor:
         at = slice(moving)
         scales = scale[at] * zoom[at] ** direction
-        shifts = shift[at] + direction * drift[at]
-        return recolour(view(pictures[at], scales, shifts, size, "reflection"))
+        theta = _affine(scales, shift[at] + direction * drift[at], mirror[at])
+        return recolour(_view(pictures[at], theta, size))
 
+    theta = _affine(scale, shift, mirror)
     return Views(
-        target=recolour(view(pictures, scale, shift, size, "reflection")),
+        target=recolour(_view(pictures, theta, size)),
         before=moved(-1),
         after=moved(1),
-        density=view(density[:, None], scale, shift, (size[0] // 2, size[1] // 2), "zeros")[:, 0],
+        density=_view(density[:, None], theta, (size[0] // 2, size[1] // 2), "zeros")[:, 0],
     )
 
 
@@ -131,8 +122,7 @@ def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation
         side = smallest + (1 - smallest) * torch.rand(count, device=device)
         shift = (torch.rand(count, 2, device=device) * 2 - 1) * (1 - side[:, None])
         mirror = torch.where(torch.rand(count, device=device) < 0.5, -1.0, 1.0)
-        theta = torch.zeros(count, 2, 3, device=device)
-        theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = side * mirror, side, shift
+        theta = _affine(side[:, None].expand(-1, 2), shift, mirror)
         of_moment = varied["frames"].shape[1:3]
         frames = _view(varied["frames"].flatten(1, 2), theta, size)
         frames = frames.view(count, *of_moment, *size)
@@ -173,6 +163,13 @@ def _without_partners(batch: Batch) -> Batch:
     return kept
 
 
-def _view(x: Tensor, theta: Tensor, size: tuple[int, int]) -> Tensor:
+def _affine(scale: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
+    """What `_view` takes: scales and shifts (B, 2), x before y; -1 mirrors, 1 does not, (B,)."""
+    theta = torch.zeros(len(scale), 2, 3, device=scale.device)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale[:, 0] * mirror, scale[:, 1], shift
+    return theta
+
+
+def _view(x: Tensor, theta: Tensor, size: tuple[int, int], outside: str = "reflection") -> Tensor:
     grid = F.affine_grid(theta, [len(x), 1, *size], align_corners=False)
-    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+    return F.grid_sample(x, grid, padding_mode=outside, align_corners=False)

@@ -146,7 +146,14 @@ class MomentsTask(Task):
         start: see :class:`Task`.
         reads: what is read beside the moments, ``crops`` or ``fixations``; see
             :class:`~lookhear.data.loader.Moments`.
+
+    Attributes:
+        needs_categories: why moments of one category teach nothing; None where they do.
+        needs_sound: whether some of the moments must have sound.
     """
+
+    needs_categories: ClassVar[str | None] = None
+    needs_sound: ClassVar[bool] = False
 
     def __init__(
         self, recipe: Any, start: InitialWeights | None = None, **reads: Path | None
@@ -158,39 +165,22 @@ class MomentsTask(Task):
         """Open the moments of a split as the network takes them."""
         raise NotImplementedError
 
-    def check(self, prepared: Path, data: Moments, machine: Machine) -> None:
+    def check(self, prepared: Path, data: Moments, _: Machine) -> None:
         """Refuse moments to train on that the network cannot learn from.
 
         Raises:
             LookhearError: so it is.
         """
+        if self.needs_categories and len(data.tags) < 2:
+            raise LookhearError(f"{prepared}: has one category only; {self.needs_categories}")
+        if self.needs_sound and not any(map(data.has_sound, range(len(data)))):
+            raise LookhearError(
+                f"{prepared}: none of its clips has sound, which STANet learns from"
+            )
 
     def usable(self, data: Moments) -> Moments | Subset[dict[str, Any]]:
         """Leave out the moments that teach nothing."""
         return data
-
-
-CLASSIFIERS = "classifiers need two at least"
-
-
-def require_categories(prepared: Path, data: Moments, why: str) -> None:
-    """Refuse moments that are all of one category.
-
-    Raises:
-        LookhearError: so it is.
-    """
-    if len(data.tags) < 2:
-        raise LookhearError(f"{prepared}: has one category only; {why}")
-
-
-def require_sound(prepared: Path, data: Moments) -> None:
-    """Refuse moments of which none has sound.
-
-    Raises:
-        LookhearError: so it is.
-    """
-    if not any(data.has_sound(index) for index in range(len(data))):
-        raise LookhearError(f"{prepared}: none of its clips has sound, which STANet learns from")
 
 
 def windows_of(net: Mapping[str, Any]) -> Stft:

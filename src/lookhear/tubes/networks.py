@@ -24,11 +24,10 @@ from lookhear.errors import LookhearError
 from lookhear.media import Clip, shaped_like
 from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
-from lookhear.nets.saved import load_source
+from lookhear.nets.kinds import NamingNetwork
+from lookhear.nets.saved import load_network
 from lookhear.nets.state_dicts import counted, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
-from lookhear.stanet.classifiers import as_classifier
-from lookhear.stanet.sources import ST
 from lookhear.tubes.labels import read_names
 
 _ZOO: Any = models  # whose types do not tell all that it has
@@ -313,14 +312,15 @@ def _tried(classifier: Classifier) -> int:
 def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
     if weights is not None:
         raise LookhearError(f"--weights {weights}: {name} has its own; leave --weights out")
-    net = load_source(name, device)
-    if isinstance(net, ST):
+    net = load_network(NamingNetwork, Path(name), device)
+    if net.looks_around:
         raise LookhearError(
-            f"network {name}: is an ST, which needs the frames around each; give an S or SA"
+            f"network {name}: is an {type(net).__name__}, which needs the frames around each; give "
+            "an S or SA"
         )
     return Classifier(
         name,
-        as_classifier(net),
+        net.as_classifier(),
         device,
         classes=len(net.categories),
         categories=tuple(net.categories),

@@ -23,9 +23,8 @@ from lookhear.data.world.canvas import (
     zigzag,
 )
 from lookhear.data.world.categories import CATEGORIES
-from lookhear.data.world.clutter import LYING, strew
 from lookhear.data.world.looks import LOOKS, paint
-from lookhear.data.world.stage import GROUNDS, MARGIN, Stage
+from lookhear.data.world.stage import GROUNDS, LYING, MARGIN, Stage, strew
 
 FRAME_SECONDS = 1 / 25
 WIDTH, HEIGHT = 480, 270

@@ -36,31 +36,10 @@ class FixatedClip(Protocol):
         """Frames a second; frame `i`, from 0, is shown at `i / frame_rate` seconds."""
 
     def fixation_map(self, index: int) -> NDArray[np.uint8]:
-        """Number of fixations in each pixel of a frame, `(H, W)`; over 255 count as 255."""
+        """Number of fixations in each pixel of a frame, `(H, W)`."""
 
     def density(self, index: int) -> NDArray[np.float32]:
         """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1."""
-
-
-@dataclass(frozen=True, eq=False)
-class Fixated:
-    """A picture or clip and where everyone looked who saw it.
-
-    Attributes:
-        path: The file.
-        height: In pixels.
-        width: In pixels.
-        x: `(N,)` float64 columns, in `[0, width)`.
-        y: `(N,)` float64 rows, in `[0, height)`.
-        observer: `(N,)` int64, which person looked there, from 0.
-    """
-
-    path: Path
-    height: int
-    width: int
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    observer: NDArray[np.int64]
 
 
 def is_inside(
@@ -75,12 +54,7 @@ def count_fixations(
 ) -> NDArray[np.uint8]:
     """Number of fixations in each pixel of a picture, `(height, width)`; over 255 count as 255.
 
-    Args:
-        x: `(N,)` columns, 0 to `width`; what rounding has put on the far edge belongs to the
-            last pixel.
-        y: `(N,)` rows, 0 to `height`.
-        height: In pixels.
-        width: In pixels.
+    What rounding has put on the far edge belongs to the last pixel.
     """
     rows = np.minimum(y.astype(np.int64), height - 1)
     columns = np.minimum(x.astype(np.int64), width - 1)
@@ -114,6 +88,27 @@ def _spread(size: int, sigma: float) -> NDArray[np.float32]:
     """
     pixels = np.eye(size, dtype=np.float32)
     return np.asarray(gaussian_filter1d(pixels, sigma, axis=1, mode="mirror"), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Fixated:
+    """A picture or clip and where everyone looked who saw it.
+
+    Attributes:
+        path: The file.
+        height: In pixels.
+        width: In pixels.
+        x: `(N,)` float64 columns, in `[0, width)`.
+        y: `(N,)` float64 rows, in `[0, height)`.
+        observer: `(N,)` int64, which person looked there, from 0.
+    """
+
+    path: Path
+    height: int
+    width: int
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    observer: NDArray[np.int64]
 
 
 def read_mat(path: Path, variable: str, *, simplify: bool) -> Any:

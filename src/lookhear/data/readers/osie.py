@@ -52,12 +52,7 @@ class FixatedPicture(Fixated):
     ) -> NDArray[np.uint8]:
         """Number of fixations in each pixel, of the picture or of a grid laid over it.
 
-        Args:
-            height: Rows of the grid; the picture's if left out.
-            width: Columns of the grid; the picture's if left out.
-
-        Returns:
-            `(height, width)` uint8 counts; more than 255 in one pixel count as 255.
+        `(height, width)`, of which the picture's are taken if left out; over 255 count as 255.
         """
         height, width = height or self.height, width or self.width
         x, y = self.x * width / self.width, self.y * height / self.height

@@ -165,11 +165,8 @@ def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTracke
         )
     if database is not None and database not in lists:
         raise LookhearError(f"{root}: has no database {database}; there is {', '.join(lists)}")
-    return [
-        _read_database(root, name, folds)
-        for name, folds in lists.items()
-        if database in (None, name)
-    ]
+    wanted = lists if database is None else {database: lists[database]}
+    return [_read_database(root, name, folds) for name, folds in wanted.items()]
 
 
 def write_gaze(
@@ -228,14 +225,7 @@ def _write(path: Path, content: bytes) -> None:
 def write_fold(
     root: Path, database: str, part: FoldPart, fold: int, entries: Iterable[tuple[str, int, float]]
 ) -> None:
-    """Write a fold list.
-
-    Args:
-        root: The folder of the layout.
-        database: Which database it is of.
-        part: What its clips are for.
-        fold: Its number, from 1.
-        entries: Name, number of frames and frames a second of each clip.
+    """Write a fold list of each clip's name, number of frames and frames a second.
 
     Raises:
         LookhearError: If it cannot be written.

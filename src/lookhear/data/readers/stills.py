@@ -11,14 +11,7 @@ from lookhear.errors import LookhearError
 
 
 def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
-    """Read a picture file.
-
-    Args:
-        path: of the file.
-        flags: of OpenCV; RGB of 8 bits if left out.
-
-    Returns:
-        (H, W) or (H, W, channels).
+    """Read a picture file, as RGB of 8 bits or by OpenCV's flags: (H, W) or (H, W, channels).
 
     Raises:
         LookhearError: it is missing, damaged, or claims to be too large.

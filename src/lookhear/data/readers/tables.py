@@ -115,21 +115,21 @@ def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideo
     looks_of: dict[str, _Looks] = {}
     faults: list[Fault] = []
     for line, row in _rows(path, FIXATION_COLUMNS, faults):
+        clip, time, x, y, observer = row
         try:
-            name, look = _look(row)
+            person, name = label(observer, "observer"), _inner_path(clip)
+            look = seconds(time, "time"), number(x, "x"), number(y, "y"), person
+            looks_of.setdefault(name, _Looks()).add(*look)
         except BadEntryError as error:
             faults.append(error.fault(path, line))
-        else:
-            looks_of.setdefault(name, _Looks()).add(*look)
-    clips = []
-    outside_picture = outside_time = 0
+    clips, outside_picture, outside_time = [], 0, 0
     for name, looks in looks_of.items():
         try:
-            clip, too_late, too_far = _fixated_video(path.parent, name, looks)
+            video, too_late, too_far = _fixated_video(path.parent, name, looks)
         except LookhearError as error:
             faults.append(Fault(name, str(error).removeprefix(f"{path.parent / name}: ")))
         else:
-            clips.append(clip)
+            clips.append(video)
             outside_time += too_late
             outside_picture += too_far
         advance(1)
@@ -198,27 +198,16 @@ def _inner_path(text: str) -> str:
     return text
 
 
-def _look(row: list[str]) -> tuple[str, tuple[float, float, float, str]]:
-    clip, time, x, y, observer = row
-    person = label(observer, "observer")
-    return _inner_path(clip), (seconds(time, "time"), number(x, "x"), number(y, "y"), person)
-
-
 @dataclass
 class _Looks:
-    """The looks at a clip, as they come."""
+    """The looks at a clip, as they come: time, x, y and observer of each, one after the other."""
 
-    time: "array[float]" = field(default_factory=lambda: array("d"))
-    x: "array[float]" = field(default_factory=lambda: array("d"))
-    y: "array[float]" = field(default_factory=lambda: array("d"))
-    observer: "array[int]" = field(default_factory=lambda: array("q"))
+    numbers: "array[float]" = field(default_factory=lambda: array("d"))
     people: dict[str, int] = field(default_factory=dict)
 
     def add(self, time: float, x: float, y: float, observer: str) -> None:
-        self.time.append(time)
-        self.x.append(x)
-        self.y.append(y)
-        self.observer.append(self.people.setdefault(observer, len(self.people)))
+        person = self.people.setdefault(observer, len(self.people))
+        self.numbers.extend((time, x, y, person))
 
 
 def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, int, int]:
@@ -226,7 +215,7 @@ def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, 
     clip = open_clip(root / name)
     if not clip.frame_count or not clip.frame_rate:
         raise LookhearError(f"{clip.path}: its header does not tell its length; convert it to .mp4")
-    time, x, y = (np.array(column) for column in (looks.time, looks.x, looks.y))
+    time, x, y, observer = np.array(looks.numbers).reshape(-1, 4).T
     frame = np.floor(time * clip.frame_rate + ROUNDING).astype(np.int64)
     in_time = frame < clip.frame_count
     in_picture = is_inside(x, y, clip.height, clip.width)
@@ -238,7 +227,7 @@ def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, 
         clip.width,
         x[kept],
         y[kept],
-        np.array(looks.observer)[kept],
+        observer[kept].astype(np.int64),
         name,
         clip.frame_count,
         clip.frame_rate,

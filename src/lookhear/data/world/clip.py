@@ -27,7 +27,7 @@ from lookhear.data.world.scenarios import (
 )
 from lookhear.data.world.stage import Stage
 from lookhear.data.world.synthesis import SAMPLE_RATE
-from lookhear.data.world.truth import Box, Course, Scenario, Truth
+from lookhear.data.world.truth import Box, Course, Role, Scenario, Truth
 from lookhear.data.world.voices import ambience, sing
 from lookhear.media.picture import Picture
 
@@ -113,14 +113,11 @@ class WorldClip:
 
     def truth(self) -> Truth:
         """Return all that is true of it."""
-        things = [
-            Course(
-                actor.thing.category.name,
-                "target" if number == self._script.target else "other",
-                tuple(actor.box(index) for index in range(self._frame_count)),
-            )
-            for number, actor in enumerate(self._actors)
-        ]
+        things = []
+        for number, actor in enumerate(self._actors):
+            boxes = tuple(actor.box(index) for index in range(self._frame_count))
+            role: Role = "target" if number == self._script.target else "other"
+            things.append(Course(actor.thing.category.name, role, boxes))
         segments = self._script.segments
         return Truth(self._scenario, self.tag, FRAMES_PER_SECOND, segments, tuple(things))
 
@@ -171,14 +168,7 @@ class WorldClip:
 
 
 class _Actor:
-    """A thing of a clip, painted, with its course.
-
-    Attributes:
-        thing: what it does.
-        places: (T, 3) x, y and radius in each frame; from its own place until it is moved there.
-        reach: (4,) left, top, right, bottom of all its boxes, from its own place.
-        speeds: (T,) how far its outline moves on the stage, in its radii a second.
-    """
+    """A thing of a clip, painted, with its course."""
 
     def __init__(self, thing: Thing, times: list[float], chance: Generator) -> None:
         self.thing = thing
@@ -188,13 +178,16 @@ class _Actor:
         self._seen = [thing.is_seen(time) for time in times]
         poses = [thing.pose(time) for time in times]
         self._poses = [p._replace(x=p.x * thing.radius, y=p.y * thing.radius) for p in poses]
+        # (T, 3): x, y and radius in each frame, from its own place until it is moved there.
         self.places = np.array([(p.x, p.y, thing.radius * p.scale) for p in self._poses])
         outline = self._sprite.outline()
         outlines = np.array([placed(outline, pose) for pose in self._poses])  # (T, N, 2)
         self._boxes = np.concatenate([outlines.min(1), outlines.max(1)], axis=1)
         while_seen = self._boxes[self._seen]
+        # (4,): left, top, right, bottom of all its boxes, from its own place.
         self.reach = np.concatenate([while_seen[:, :2].min(0), while_seen[:, 2:].max(0)])
         steps = np.hypot(*np.moveaxis(np.diff(outlines, axis=0, prepend=outlines[:1]), 2, 0))
+        # (T,): how far its outline moves on the stage, in its radii a second.
         self.speeds = steps.mean(1) * FRAMES_PER_SECOND / thing.radius
 
     def move(self, path: Floats) -> None:

@@ -379,10 +379,8 @@ def _low_car(canvas: Canvas, palette: Palette, chance: Generator) -> None:
     canvas.solid(canvas.disc(half - 0.06, 0.2, 0.09, 0.06), (1.0, 0.95, 0.7), 0.06)
 
 
-LOOKS: dict[str, Look] = {
-    look.__name__.strip("_").replace("_", " "): look
-    for look in (
-        *(_ribbed_box, _guitar, _blob, _disc, _eared_head, _long_box, _handled, _bell),
-        *(_face, _cross, _tube, _horned_head, _drop, _low_car),
-    )
-}
+_LOOKS = (
+    _ribbed_box, _guitar, _blob, _disc, _eared_head, _long_box, _handled, _bell, _face, _cross,
+    _tube, _horned_head, _drop, _low_car,
+)  # fmt: skip
+LOOKS: dict[str, Look] = {look.__name__.strip("_").replace("_", " "): look for look in _LOOKS}

@@ -12,9 +12,9 @@ from lookhear.data.world.voices import ENVELOPE_RATE, Envelope, smooth
 
 MOTIONS = ("squeeze", "shake", "tilt", "hop", "dart", "swing", "sway", "spin", "nod")
 ACTIONS = (
-    *("circling", "bouncing", "approaching", "shaking", "swinging", "spinning", "sliding"),
-    *("nodding", "stretching"),
-)
+    "circling", "bouncing", "approaching", "shaking", "swinging", "spinning", "sliding",
+    "nodding", "stretching",
+)  # fmt: skip
 EASE_SECONDS = 0.4
 
 

@@ -34,17 +34,8 @@ LARGEST_RADIUS = {2: 48.0, 3: 40.0, 4: 34.0}  # by the number of things
 MOVING_SECONDS, RESTING_SECONDS = (0.8, 2.0), (0.5, 1.3)  # of what moves silently: 60 % of the time
 
 
-class Use(IntEnum):
-    """What random numbers are for; each use has a stream of its own."""
-
-    TAGS = 0
-    SPLITS = 1
-    SCRIPT = 2
-    LOOKS = 3
-    STAGE = 4
-    PLACES = 5
-    SOUND = 6
-    GAZE = 7
+Use = IntEnum("Use", "TAGS SPLITS SCRIPT LOOKS STAGE PLACES SOUND GAZE", start=0)
+"""What random numbers are for; each use has a stream of its own."""
 
 
 def chance_of(scenario: Scenario, seed: int, number: int, use: Use) -> Generator:

@@ -7,21 +7,25 @@ colours are RGB, 0 to 1.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from lookhear.data.world import clutter
 from lookhear.data.world.canvas import (
+    Canvas,
     Floats,
+    Palette,
+    Pose,
     checks,
     clouds,
     colour,
     dots,
     make_palette,
     mix,
+    shadow_on_wall,
+    stamp,
     stripes,
     zigzag,
 )
@@ -36,6 +40,8 @@ TREMBLE_HERTZ, TREMBLE = 0.8, 0.8  # of a hand that holds the camera; pixels
 LIGHT_HERTZ = 0.06, 0.2
 BRIGHTER, WARMER = 0.09, 0.05  # at most, as a share, and the same the other way
 
+REACH = 1.6  # of a canvas for clutter each way, in radii
+SHADOW = 2.5, 4.0  # of clutter: pixels right and down
 FLOOR = 0.68  # share of the height at which a wall meets the floor
 DAY, EVENING, NIGHT = (1.0, 1.0, 1.0), (1.06, 0.92, 0.76), (0.7, 0.74, 0.92)
 
@@ -54,13 +60,13 @@ class Stage:
         painted *= 1 + 0.08 * clouds(chance, x.shape, 3, 5)[..., np.newaxis]
         picture = np.asarray(255 * painted.clip(0, 1) + 0.5, np.uint8)
         pieces = int(chance.integers(CLUTTER[0], CLUTTER[1] + 1))
-        clutter.strew(picture, ground.clutter, pieces, ground.top * len(y), chance)
+        strew(picture, ground.clutter, pieces, ground.top * len(y), chance)
         self._picture = _muted(picture)
 
         self._reach = np.array(MARGIN) - 2 * TREMBLE
-        self._drift = _Swing(chance, 2, DRIFT_HERTZ)
-        self._tremble = _Swing(chance, 2, (0.7 * TREMBLE_HERTZ, TREMBLE_HERTZ))
-        self._light = _Swing(chance, 2, LIGHT_HERTZ)
+        self._drift = _Swing(chance, DRIFT_HERTZ)
+        self._tremble = _Swing(chance, (0.7 * TREMBLE_HERTZ, TREMBLE_HERTZ))
+        self._light = _Swing(chance, LIGHT_HERTZ)
         self._colour = np.array(ground.lights[chance.integers(len(ground.lights))])
 
     def camera(self, time: float) -> tuple[float, float]:
@@ -94,22 +100,140 @@ def _muted(picture: Picture) -> Picture:
 
 
 class _Swing:
-    """Numbers that go smoothly to and fro between -1 and 1, each at its own pace."""
+    """Two numbers that go smoothly to and fro between -1 and 1, each at its own pace."""
 
-    def __init__(self, chance: Generator, count: int, hertz: tuple[float, float]) -> None:
-        self._paces = 2 * np.pi * chance.uniform(*hertz, (2, count)) * [[1.0], [1.7]]
-        self._phases = chance.uniform(0, 2 * np.pi, (2, count))
+    def __init__(self, chance: Generator, hertz: tuple[float, float]) -> None:
+        self._paces = 2 * np.pi * chance.uniform(*hertz, (2, 2)) * [[1.0], [1.7]]
+        self._phases = chance.uniform(0, 2 * np.pi, (2, 2))
 
     def __call__(self, time: float) -> Floats:
         waves = np.sin(self._paces * time + self._phases)
         return np.asarray(0.65 * waves[0] + 0.35 * waves[1], np.float64)
 
 
+Clutter: TypeAlias = Callable[[Canvas, Palette, Generator], None]
+"""Paints something that lies about: in all colours, but never sounding nor of any look."""
+
+
+def strew(
+    picture: Picture, kinds: tuple[Clutter, ...], count: int, top: float, chance: Generator
+) -> None:
+    """Lay so many pieces of clutter over a picture, in place, the far ones first.
+
+    Nothing lies above the row ``top``; chance decides what lies where, how large and of which hue.
+    """
+    height, width = picture.shape[:2]
+    for y in np.sort(chance.uniform(top, height, count)).tolist():
+        kind = kinds[chance.integers(len(kinds))]
+        canvas = Canvas(8 + 16 * chance.uniform() ** 2, (-REACH, -REACH, REACH, REACH))
+        kind(canvas, make_palette(chance.uniform(), chance), chance)
+        sprite = canvas.sprite()
+        angle = chance.uniform(-np.pi, np.pi) if kind in LYING else chance.uniform(-0.1, 0.1)
+        x = chance.uniform(0, width)
+        stamp(picture, shadow_on_wall(sprite), Pose(x + SHADOW[0], y + SHADOW[1], angle))
+        stamp(picture, sprite, Pose(x, y, angle))
+
+
+def _pebble(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    stone = palette.shade * 0.35 + chance.uniform(0.2, 0.5)
+    specks = dots(canvas.x * 2.3 + chance.uniform(), canvas.y * 2.3 + chance.uniform(), 0.12)
+    outside = canvas.disc(0, 0, 1, chance.uniform(0.55, 0.85))
+    canvas.solid(outside, mix(specks, 0.8 * stone, stone), 0.7, 0.25)
+
+
+def _leaf(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    far = chance.uniform(0.5, 1.1)
+    blade = np.maximum(*(canvas.disc(0, side * far, np.hypot(1, far)) for side in (-1, 1)))
+    canvas.paint(canvas.stroke(-1.35, 0, 0.8, 0, 0.05), palette.shade * 0.7)
+    canvas.solid(blade, palette.main * 0.85, 0.35, 0.2)
+    canvas.paint(canvas.stroke(-0.9, 0, 0.85, 0, 0.035), palette.shade * 0.75)
+    for x in (-0.5, -0.1, 0.3):
+        for side in (-1, 1):
+            canvas.paint(canvas.stroke(x, 0, x + 0.22, side * 0.22, 0.02), palette.shade * 0.75)
+
+
+def _tuft(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    for lean in chance.uniform(-0.9, 0.9, 9).tolist():
+        bend = 0.4 * lean, 0.1 - 0.4 * chance.uniform(0.6, 1)
+        shade = palette.main * chance.uniform(0.6, 1)
+        canvas.solid(canvas.stroke(0.1 * lean, 0.7, *bend, 0.07), shade, 0.07, 0.1)
+        canvas.solid(canvas.stroke(*bend, lean, -1 + 0.6 * abs(lean), 0.045), shade, 0.05, 0.1)
+
+
+def _flower(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    petals = int(chance.integers(5, 8))
+    for turn in (np.arange(petals) * 2 * np.pi / petals + chance.uniform()).tolist():
+        x, y = 0.58 * np.cos(turn), 0.58 * np.sin(turn)
+        canvas.solid(canvas.disc(x, y, 0.42, 0.27, turn), palette.main, 0.3, 0.2)
+    canvas.solid(canvas.disc(0, 0, 0.3), palette.second, 0.3, 0.3)
+
+
+def _mushroom(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    canvas.solid(canvas.stroke(0, 0, 0, 0.8, chance.uniform(0.18, 0.26)), palette.light, 0.2, 0.2)
+    cap = np.maximum(canvas.disc(0, 0.05, 1, 0.9), canvas.y - 0.1)
+    spots = dots(canvas.x * 1.7 + chance.uniform(), canvas.y * 1.7 + chance.uniform(), 0.24)
+    canvas.solid(cap, mix(spots, palette.light, palette.main), 0.45)
+
+
+def _star(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    turn = np.arctan2(canvas.y, canvas.x)
+    edge = 0.64 + 0.32 * np.cos(5 * turn)
+    outside = (np.hypot(canvas.x, canvas.y) - edge) * 0.6
+    spots = dots(canvas.x * 3 + chance.uniform(), canvas.y * 3, 0.2)
+    canvas.solid(outside, mix(spots, palette.light, palette.main), 0.25, 0.2)
+
+
+def _parcel(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    wide, high = chance.uniform(0.7, 1.05, 2).tolist()
+    canvas.solid(canvas.box(0, 0, wide, high, 0.06), palette.main * 0.85, 0.1, 0.1)
+    x, y = chance.uniform(-0.3, 0.3, 2).tolist()
+    tape = np.minimum(canvas.box(x, 0, 0.1, high), canvas.box(0, y, wide, 0.1))
+    canvas.solid(tape, palette.second, 0.05, 0.2)
+
+
+def _book(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    canvas.solid(canvas.box(0.06, 0.06, 0.72, 0.98, 0.03), palette.light, 0.08, 0.1)
+    canvas.solid(canvas.box(0, 0, 0.72, 0.98, 0.05), palette.main, 0.1, 0.1)
+    canvas.paint(canvas.box(-0.58, 0, 0.04, 0.98), palette.shade)
+    canvas.paint(canvas.box(0.08, -0.45, 0.4, chance.uniform(0.08, 0.22), 0.03), palette.light)
+    canvas.paint(canvas.box(0.08, 0.6, 0.25, 0.05), palette.second)
+
+
+def _pot(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    for lean in chance.uniform(-1, 1, 7).tolist():
+        x, y = 0.8 * lean, -1.1 + 0.5 * abs(lean)
+        green = np.array([0.3, 0.6, 0.25]) * chance.uniform(0.6, 1.2)
+        canvas.solid(canvas.disc(0.6 * x, y + 0.4, 0.52, 0.17, np.arctan2(y, x)), green, 0.15, 0.2)
+    sides = canvas.polygon((-0.62, 0.1), (0.62, 0.1), (0.44, 1.05), (-0.44, 1.05))
+    bands = stripes(canvas.y * chance.uniform(1, 2.5))
+    canvas.solid(sides, mix(bands, palette.main, palette.shade), 0.2, 0.3)
+    canvas.solid(canvas.box(0, 0.1, 0.72, 0.13, 0.05), palette.main, 0.1, 0.3)
+
+
+def _bottle(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    neck = chance.uniform(0.13, 0.2)
+    canvas.solid(canvas.box(0, -0.7, neck, 0.5, 0.06), palette.shade, 0.12)
+    canvas.solid(canvas.box(0, 0.4, 0.42, 0.75, 0.2), palette.main, 0.25, 0.7)
+    canvas.solid(canvas.box(0, 0.5, 0.42, 0.28), palette.light, 0.2, 0.1)
+    canvas.paint(canvas.box(0, 0.5, 0.25, 0.08), palette.second)
+    canvas.solid(canvas.box(0, -1.15, neck + 0.04, 0.1, 0.03), palette.second, 0.06)
+
+
+def _cone(canvas: Canvas, palette: Palette, chance: Generator) -> None:
+    canvas.solid(canvas.box(0, 0.9, 0.85, 0.13, 0.05), palette.shade, 0.08)
+    sides = canvas.polygon((-0.1, -1.0), (0.1, -1.0), (0.58, 0.85), (-0.58, 0.85))
+    bands = stripes(canvas.y * chance.uniform(0.8, 1.3) + chance.uniform())
+    canvas.solid(sides, mix(bands, palette.light, palette.main), 0.3)
+
+
+LYING = (_pebble, _leaf, _flower, _star, _parcel, _book)
+
+
 class Ground(NamedTuple):
     """A kind of background, lit by one of its lights: factors of red, green and blue."""
 
     paint: Callable[[Floats, Floats, Generator], Floats]  # (h, w, 3) of x and y, (h, w)
-    clutter: tuple[clutter.Clutter, ...]  # what lies about on it
+    clutter: tuple[Clutter, ...]  # what lies about on it
     top: float = 0.0  # the share of its height above which nothing lies
     lights: tuple[tuple[float, float, float], ...] = (DAY, DAY, EVENING)
 
@@ -302,22 +426,14 @@ def _town(x: Floats, y: Floats, chance: Generator) -> Floats:
 
 
 GROUNDS: dict[str, Ground] = {
-    "meadow": Ground(
-        _meadow, (clutter.tuft, clutter.flower, clutter.mushroom, clutter.pebble, clutter.leaf)
-    ),
-    "undergrowth": Ground(
-        _undergrowth, (clutter.leaf, clutter.leaf, clutter.mushroom, clutter.tuft, clutter.pebble)
-    ),
-    "sand": Ground(_sand, (clutter.star, clutter.pebble, clutter.bottle, clutter.leaf)),
-    "water": Ground(_water, (clutter.leaf, clutter.flower, clutter.bottle, clutter.star)),
-    "brick": Ground(_brick, (clutter.leaf, clutter.pot, clutter.flower), lights=(DAY, EVENING)),
-    "boards": Ground(_boards, (clutter.book, clutter.parcel, clutter.bottle, clutter.pot)),
-    "tiles": Ground(_tiles, (clutter.pot, clutter.bottle, clutter.cone, clutter.parcel)),
-    "quilt": Ground(_quilt, (clutter.book, clutter.star, clutter.flower, clutter.parcel)),
-    "room": Ground(
-        _room, (clutter.book, clutter.pot, clutter.parcel, clutter.bottle), FLOOR - 0.02
-    ),
-    "town": Ground(
-        _town, (clutter.cone, clutter.parcel, clutter.bottle, clutter.leaf), FLOOR, (NIGHT,)
-    ),
+    "meadow": Ground(_meadow, (_tuft, _flower, _mushroom, _pebble, _leaf)),
+    "undergrowth": Ground(_undergrowth, (_leaf, _leaf, _mushroom, _tuft, _pebble)),
+    "sand": Ground(_sand, (_star, _pebble, _bottle, _leaf)),
+    "water": Ground(_water, (_leaf, _flower, _bottle, _star)),
+    "brick": Ground(_brick, (_leaf, _pot, _flower), lights=(DAY, EVENING)),
+    "boards": Ground(_boards, (_book, _parcel, _bottle, _pot)),
+    "tiles": Ground(_tiles, (_pot, _bottle, _cone, _parcel)),
+    "quilt": Ground(_quilt, (_book, _star, _flower, _parcel)),
+    "room": Ground(_room, (_book, _pot, _parcel, _bottle), FLOOR - 0.02),
+    "town": Ground(_town, (_cone, _parcel, _bottle, _leaf), FLOOR, (NIGHT,)),
 }

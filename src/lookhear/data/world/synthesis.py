@@ -7,7 +7,6 @@ No partial lies above `HIGHEST`, far enough below half the rate that none is ali
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -52,152 +51,141 @@ Timbre: TypeAlias = Callable[[Line, Generator], Floats]
 """How a voice sounds, whatever it sings: makes (N,) samples, of any level."""
 
 
-@dataclass(frozen=True)
-class Harmonic:
+def harmonic(
+    line: Line,
+    chance: Generator,
+    *,
+    tilt: float,  # the k-th partial's amplitude is k to the power of minus this
+    evens: float = 1.0,  # amplitude of the even partials over that of the odd
+    chord: tuple[float, ...] = (0.0,),  # semitones of the notes that sound together
+    breath: float = 0.02,  # amplitude of the noise over that of the partials
+) -> Floats:
     """Reeds, bows and squeaks: partials at whole multiples, brighter when louder."""
-
-    tilt: float  # the k-th partial's amplitude is k to the power of minus this
-    evens: float = 1.0  # amplitude of the even partials over that of the odd
-    chord: tuple[float, ...] = (0.0,)  # semitones of the notes that sound together
-    breath: float = 0.02  # amplitude of the noise over that of the partials
-
-    def __call__(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples."""
-        tilt = self.tilt + chance.uniform(-0.25, 0.25)
-        evens = self.evens * chance.uniform(0.6, 1.4)
-        levels = chance.uniform(0.5, 1.5, HARMONIC_PARTIALS)
-        turns = _turns(line.frequency)
-        tone = np.zeros_like(turns)
-        for semitones in self.chord:
-            ratio = 2 ** ((semitones + chance.uniform(-0.08, 0.08)) / 12)
-            k = _multiples(line.frequency.max() * ratio)[:HARMONIC_PARTIALS]
-            loudest = levels[: len(k)] * np.where(k % 2, 1.0, evens) * k**-tilt
-            soft, loud = periodic(turns * ratio, np.stack([loudest / k, loudest]))
-            tone += soft + line.loudness * (loud - soft)
-        breath = self.breath * chance.uniform(0.5, 2) * float(tone.std())
-        return tone + breath * pink_noise(len(tone), chance)
+    tilt += chance.uniform(-0.25, 0.25)
+    evens *= chance.uniform(0.6, 1.4)
+    levels = chance.uniform(0.5, 1.5, HARMONIC_PARTIALS)
+    turns = _turns(line.frequency)
+    tone = np.zeros_like(turns)
+    for semitones in chord:
+        ratio = 2 ** ((semitones + chance.uniform(-0.08, 0.08)) / 12)
+        k = _multiples(line.frequency.max() * ratio)[:HARMONIC_PARTIALS]
+        loudest = levels[: len(k)] * np.where(k % 2, 1.0, evens) * k**-tilt
+        soft, loud = periodic(turns * ratio, np.stack([loudest / k, loudest]))
+        tone += soft + line.loudness * (loud - soft)
+    breath = breath * chance.uniform(0.5, 2) * float(tone.std())
+    return tone + breath * pink_noise(len(tone), chance)
 
 
-@dataclass(frozen=True)
-class Struck:
+def struck(
+    line: Line,
+    chance: Generator,
+    *,
+    ratios: tuple[float, ...],  # of the partials' frequencies to the first's
+    tilt: float,  # a partial's amplitude is its number to the power of minus this
+    damping: float,  # of the first partial, 1 / seconds
+    high_damping: float,  # what every further octave adds to it, 1 / seconds
+    knock: float,  # amplitude of the stroke's own noise
+) -> Floats:
     """Strings and bells: partials that each die away at their own pace after a stroke."""
-
-    ratios: tuple[float, ...]  # of the partials' frequencies to the first's
-    tilt: float  # A partial's amplitude is its number to the power of minus this
-    damping: float  # of the first partial, 1 / seconds
-    high_damping: float  # what every further octave adds to it, 1 / seconds
-    knock: float  # amplitude of the stroke's own noise
-
-    def __call__(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples."""
-        count = len(line.frequency)
-        tilt = self.tilt + chance.uniform(-0.3, 0.3)
-        faster = chance.uniform(0.7, 1.4)
-        levels = chance.uniform(0.4, 1.6, len(self.ratios)).tolist()
-        since = _seconds_since(line.onsets, count).astype(np.float32)
-        turns = _turns(line.frequency)
-        tone = np.zeros(count, np.float32)
-        for number, (ratio, level) in enumerate(zip(self.ratios, levels, strict=True), start=1):
-            if ratio * line.frequency.max() < HIGHEST:
-                damping = faster * (self.damping + self.high_damping * max(math.log2(ratio), 0))
-                place = turns * ratio
-                phase = (place - np.floor(place)).astype(np.float32)
-                partial = np.sin(2 * math.pi * phase) * np.exp(-damping * since)
-                tone += level * number**-tilt * partial
-        knock = self.knock * chance.uniform(0.6, 1.4) * np.exp(-since / KNOCK_SECONDS)
-        return np.asarray(tone + knock * pink_noise(count, chance), np.float64)
+    count = len(line.frequency)
+    tilt += chance.uniform(-0.3, 0.3)
+    faster = chance.uniform(0.7, 1.4)
+    levels = chance.uniform(0.4, 1.6, len(ratios)).tolist()
+    since = _seconds_since(line.onsets, count).astype(np.float32)
+    turns = _turns(line.frequency)
+    tone = np.zeros(count, np.float32)
+    for number, (ratio, level) in enumerate(zip(ratios, levels, strict=True), start=1):
+        if ratio * line.frequency.max() < HIGHEST:
+            fading = faster * (damping + high_damping * max(math.log2(ratio), 0))
+            place = turns * ratio
+            phase = (place - np.floor(place)).astype(np.float32)
+            partial = np.sin(2 * math.pi * phase) * np.exp(-fading * since)
+            tone += level * number**-tilt * partial
+    stroke = knock * chance.uniform(0.6, 1.4) * np.exp(-since / KNOCK_SECONDS)
+    return np.asarray(tone + stroke * pink_noise(count, chance), np.float64)
 
 
-@dataclass(frozen=True)
-class Buzzing:
+def buzzing(
+    line: Line,
+    chance: Generator,
+    *,
+    tilt: float,  # the k-th partial's amplitude is k to the power of minus this
+    rings: tuple[float, ...],  # Hz, roughly, of what resounds
+    roughness: float,  # how much pulses differ in strength, 0 to 1
+    hiss: float,  # amplitude of the noise over that of the pulses
+    centre: float,  # Hz, about which the noise lies
+) -> Floats:
     """Engines: uneven pulses, through the resonances of what they are in, and noise."""
-
-    tilt: float  # the k-th partial's amplitude is k to the power of minus this
-    resonances: tuple[float, ...]  # Hz, roughly, of what rings
-    roughness: float  # how much pulses differ in strength, 0 to 1
-    noise: float  # amplitude of the noise over that of the pulses
-    noise_centre: float  # Hz, about which the noise lies
-
-    def __call__(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples."""
-        count = len(line.frequency)
-        tilt = self.tilt + chance.uniform(-0.2, 0.2)
-        resonances = np.array(self.resonances) * chance.uniform(0.8, 1.25, len(self.resonances))
-        centre = self.noise_centre * chance.uniform(0.8, 1.25)
-        k = _multiples(line.frequency.max())
-        hertz = k * np.median(line.frequency)
-        ringing = 0.25 + _resonance(hertz[:, np.newaxis], resonances, resonances / 5).sum(axis=1)
-        # Cylinders fire unevenly: each period is two, of unlike strength.
-        halves = np.where(k % 2, chance.uniform(0.3, 0.7), 1.0)
-        tone = periodic(_turns(line.frequency), ringing * halves * k**-tilt)
-        tone *= 1 + self.roughness * wander(count, 35 * chance.uniform(0.7, 1.4), chance)
-        hiss = noise(count, lambda hertz: band(hertz, centre, 0.8), chance)
-        level = self.noise * chance.uniform(0.6, 1.6) * float(tone.std())
-        return tone + level * hiss
+    count = len(line.frequency)
+    tilt += chance.uniform(-0.2, 0.2)
+    resonances = np.array(rings) * chance.uniform(0.8, 1.25, len(rings))
+    centre *= chance.uniform(0.8, 1.25)
+    k = _multiples(line.frequency.max())
+    hertz = k * np.median(line.frequency)
+    ringing = 0.25 + _resonance(hertz[:, np.newaxis], resonances, resonances / 5).sum(axis=1)
+    # Cylinders fire unevenly: each period is two, of unlike strength.
+    halves = np.where(k % 2, chance.uniform(0.3, 0.7), 1.0)
+    tone = periodic(_turns(line.frequency), ringing * halves * k**-tilt)
+    tone *= 1 + roughness * wander(count, 35 * chance.uniform(0.7, 1.4), chance)
+    air = noise(count, lambda hertz: band(hertz, centre, 0.8), chance)
+    level = hiss * chance.uniform(0.6, 1.6) * float(tone.std())
+    return tone + level * air
 
 
-@dataclass(frozen=True)
-class Hissing:
+def hissing(
+    line: Line,
+    chance: Generator,
+    *,
+    octaves: float,  # half the band's width
+    crackle: float,  # amplitude of the crackles over that of the noise
+) -> Floats:
     """Air, water and fat: a band of noise about the line's frequency, with crackles in it."""
-
-    octaves: float  # half the band's width
-    crackle: float  # amplitude of the crackles over that of the noise
-
-    def __call__(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples."""
-        count = len(line.frequency)
-        width = self.octaves * chance.uniform(0.75, 1.3)
-        crackles = chance.standard_normal(count) * (chance.random(count) < CRACKLES / SAMPLE_RATE)
-        crackles *= self.crackle * chance.uniform(0.3, 1.5) * np.sqrt(SAMPLE_RATE / CRACKLES)
-        source = chance.standard_normal(count) + crackles
-        return _filtered(source, lambda hertz, at: band(hertz, line.frequency[at], width))
+    count = len(line.frequency)
+    width = octaves * chance.uniform(0.75, 1.3)
+    crackles = chance.standard_normal(count) * (chance.random(count) < CRACKLES / SAMPLE_RATE)
+    crackles *= crackle * chance.uniform(0.3, 1.5) * np.sqrt(SAMPLE_RATE / CRACKLES)
+    source = chance.standard_normal(count) + crackles
+    return _filtered(source, lambda hertz, at: band(hertz, line.frequency[at], width))
 
 
-@dataclass(frozen=True)
-class Spoken:
+def spoken(
+    line: Line,
+    chance: Generator,
+    *,
+    vowels: str,  # those that syllables are drawn from, of `VOWELS`
+    tilt: float,  # of the pulses: the k-th partial's amplitude is k to the power of minus this
+    breath: float,  # amplitude of the breath over that of the pulses
+    tremor: float = 0.0,  # how much the throat trembles in strength, 0 to 1
+    tremor_rate: float = 8.0,  # trembles a second
+) -> Floats:
     """Throats: glottal pulses and breath through three formants that glide."""
+    count = len(line.frequency)
+    tilt += chance.uniform(-0.2, 0.2)
+    height = np.median(line.frequency) / VOWELS_FUNDAMENTAL
+    size = height**FORMANTS_FOLLOW * chance.uniform(0.92, 1.08)
+    said = [VOWELS[vowel] for vowel in chance.choice(list(vowels), len(line.onsets))]
+    formants = size * np.array(said) * chance.uniform(0.94, 1.06, (len(said), 3))
+    k = _multiples(line.frequency.max())
+    pulses = periodic(_turns(line.frequency), k**-tilt)
+    rate = tremor_rate * chance.uniform(0.75, 1.3)
+    pulses *= 1 + tremor * np.sin(2 * np.pi * rate * np.arange(count) / SAMPLE_RATE)
+    breath = breath * chance.uniform(0.5, 1.6) * float(pulses.std())
+    source = pulses + breath * chance.standard_normal(count)
 
-    vowels: str  # those that syllables are drawn from, of `VOWELS`
-    tilt: float  # of the pulses: the k-th partial's amplitude is k to the power of minus this
-    breath: float  # amplitude of the breath over that of the pulses
-    tremor: float = 0.0  # how much the throat trembles in strength, 0 to 1
-    tremor_rate: float = 8.0  # trembles a second
+    def throat(hertz: Floats, at: NDArray[np.int64]) -> Floats:
+        now = [np.interp(at / SAMPLE_RATE, line.onsets, formant) for formant in formants.T]
+        gain = np.zeros(np.broadcast_shapes(hertz.shape, at.shape))
+        for formant, width, level in zip(now, FORMANT_WIDTHS, FORMANT_LEVELS, strict=True):
+            gain += level * _resonance(hertz, formant, size * width)
+        return gain
 
-    def __call__(self, line: Line, chance: Generator) -> Floats:
-        """Return (N,) samples."""
-        count = len(line.frequency)
-        tilt = self.tilt + chance.uniform(-0.2, 0.2)
-        height = np.median(line.frequency) / VOWELS_FUNDAMENTAL
-        size = height**FORMANTS_FOLLOW * chance.uniform(0.92, 1.08)
-        said = [VOWELS[vowel] for vowel in chance.choice(list(self.vowels), len(line.onsets))]
-        formants = size * np.array(said) * chance.uniform(0.94, 1.06, (len(said), 3))
-
-        k = _multiples(line.frequency.max())
-        pulses = periodic(_turns(line.frequency), k**-tilt)
-        rate = self.tremor_rate * chance.uniform(0.75, 1.3)
-        pulses *= 1 + self.tremor * np.sin(2 * np.pi * rate * np.arange(count) / SAMPLE_RATE)
-        breath = self.breath * chance.uniform(0.5, 1.6) * float(pulses.std())
-        source = pulses + breath * chance.standard_normal(count)
-
-        def throat(hertz: Floats, at: NDArray[np.int64]) -> Floats:
-            now = [np.interp(at / SAMPLE_RATE, line.onsets, formant) for formant in formants.T]
-            gain = np.zeros(np.broadcast_shapes(hertz.shape, at.shape))
-            for formant, width, level in zip(now, FORMANT_WIDTHS, FORMANT_LEVELS, strict=True):
-                gain += level * _resonance(hertz, formant, size * width)
-            return gain
-
-        return _filtered(source, throat)
+    return _filtered(source, throat)
 
 
 def periodic(turns: Floats, amplitudes: Floats) -> Floats:
     """Sum sine partials at whole multiples, by reading off one period computed beforehand.
 
-    Args:
-        turns: (N,) periods gone by.
-        amplitudes: (..., K) of the partials, from the first.
-
-    Returns:
-        (..., N) samples.
+    Gives (..., N) samples of (N,) periods gone by and (..., K) amplitudes, from the first's.
     """
     constant = np.zeros((*amplitudes.shape[:-1], 1))
     spectrum = np.concatenate([constant, amplitudes], axis=-1) * (-0.5j * PERIOD_SAMPLES)

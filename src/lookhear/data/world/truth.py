@@ -29,53 +29,32 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Segment:
-    """Something that is to be seen or heard in one stretch of a clip.
+    """Something that is to be seen or heard in one stretch of a clip."""
 
-    Attributes:
-        what: of which kind it is.
-        category: of which category, or which action.
-        start: seconds.
-        end: seconds.
-    """
-
-    what: Kind
-    category: str
-    start: float
-    end: float
+    what: Kind  # of which kind it is
+    category: str  # of which category, or which action
+    start: float  # seconds
+    end: float  # seconds
 
 
 @dataclass(frozen=True)
 class Course:
-    """Where a thing is throughout a clip.
+    """Where a thing is throughout a clip."""
 
-    Attributes:
-        category: what it is.
-        role: whether true attention is on it at some time.
-        boxes: in each frame; None is not in the picture.
-    """
-
-    category: str
-    role: Role
-    boxes: tuple[Box | None, ...]
+    category: str  # what it is
+    role: Role  # whether true attention is on it at some time
+    boxes: tuple[Box | None, ...]  # in each frame; None is not in the picture
 
 
 @dataclass(frozen=True)
 class Truth:
-    """All that is true of a clip.
+    """All that is true of a clip."""
 
-    Attributes:
-        scenario: which kind of clip it is.
-        tag: what it is tagged with.
-        frames_per_second: of its picture.
-        segments: when what is to be seen and heard.
-        things: where what is to be seen.
-    """
-
-    scenario: str
-    tag: str
-    frames_per_second: float
-    segments: tuple[Segment, ...]
-    things: tuple[Course, ...]
+    scenario: str  # which kind of clip it is
+    tag: str  # what it is tagged with
+    frames_per_second: float  # of its picture
+    segments: tuple[Segment, ...]  # when what is to be seen and heard
+    things: tuple[Course, ...]  # where what is to be seen
 
     def to_json(self) -> str:
         """Write it as `read_truth` reads it."""

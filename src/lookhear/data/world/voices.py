@@ -6,6 +6,7 @@ than the one heard can be told from what sounds.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -13,18 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from lookhear.data.world.synthesis import (
     SAMPLE_RATE,
-    Buzzing,
     Floats,
-    Harmonic,
-    Hissing,
     Line,
-    Spoken,
-    Struck,
     Timbre,
     band,
+    buzzing,
+    harmonic,
+    hissing,
     noise,
     periodic,
     pink_noise,
+    spoken,
+    struck,
     wander,
 )
 
@@ -40,15 +41,10 @@ AMBIENCE_LEVELS = 0.004, 0.015  # root mean square: least and most
 
 @dataclass(frozen=True)
 class Envelope:
-    """How loud something is, and how much effort it shows.
+    """How loud something is, and how much effort it shows."""
 
-    Attributes:
-        values: (N,) 0 to 1, `ENVELOPE_RATE` a second, the first at 0 s; the last is 0.
-        onsets: (M,) seconds at which events begin: strokes, syllables, barks, revs.
-    """
-
-    values: Floats
-    onsets: Floats
+    values: Floats  # (N,) 0 to 1, `ENVELOPE_RATE` a second, the first at 0 s; the last is 0
+    onsets: Floats  # (M,) seconds at which events begin: strokes, syllables, barks, revs
 
     @property
     def duration(self) -> float:
@@ -138,21 +134,21 @@ _STRING = tuple(k * (1 + 0.0004 * k * k) ** 0.5 for k in range(1, 15))
 # Of a church bell, to its prime: hum, prime, tierce, quint, nominal and what lies above.
 _BELL = (0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 2.67, 3.0, 4.0, 5.33, 6.67)
 
-_REEDS = Harmonic(tilt=0.5, evens=0.5, chord=(0, 4, 7))
-_BOWED_STRING = Harmonic(tilt=1.5, breath=0.1)
-_SMALL_THROAT = Harmonic(tilt=2.2, breath=0.03)
-_SOFT_STRING = Struck(_STRING, tilt=1.5, damping=1.0, high_damping=2.0, knock=0.1)
-_HARD_STRING = Struck(_STRING, tilt=0.5, damping=1.5, high_damping=2.0, knock=0.3)
-_BRONZE = Struck(_BELL, tilt=0.4, damping=0.6, high_damping=1.0, knock=0.15)
-_DIESEL = Buzzing(tilt=1.0, resonances=(110, 240, 520), roughness=0.4, noise=0.5, noise_centre=140)
-_TWO_STROKE = Buzzing(
-    tilt=0.5, resonances=(500, 1300, 2700), roughness=0.4, noise=0.3, noise_centre=2500
+_REEDS = partial(harmonic, tilt=0.5, evens=0.5, chord=(0, 4, 7))
+_BOWED_STRING = partial(harmonic, tilt=1.5, breath=0.1)
+_SMALL_THROAT = partial(harmonic, tilt=2.2, breath=0.03)
+_SOFT_STRING = partial(struck, ratios=_STRING, tilt=1.5, damping=1.0, high_damping=2.0, knock=0.1)
+_HARD_STRING = partial(struck, ratios=_STRING, tilt=0.5, damping=1.5, high_damping=2.0, knock=0.3)
+_BRONZE = partial(struck, ratios=_BELL, tilt=0.4, damping=0.6, high_damping=1.0, knock=0.15)
+_DIESEL = partial(buzzing, tilt=1.0, rings=(110, 240, 520), roughness=0.4, hiss=0.5, centre=140)
+_TWO_STROKE = partial(
+    buzzing, tilt=0.5, rings=(500, 1300, 2700), roughness=0.4, hiss=0.3, centre=2500
 )
-_TURBINE = Buzzing(tilt=1.1, resonances=(700, 1500), roughness=0.15, noise=0.5, noise_centre=1800)
-_SPEECH = Spoken("ieaou", tilt=1.0, breath=0.05)
-_HOARSE = Spoken("ao", tilt=0.6, breath=0.8, tremor=0.5, tremor_rate=28)
-_TREMBLING = Spoken("ea", tilt=0.5, breath=0.3, tremor=0.5, tremor_rate=9)
-_STEAM = Hissing(octaves=0.7, crackle=0.25)
+_TURBINE = partial(buzzing, tilt=1.1, rings=(700, 1500), roughness=0.15, hiss=0.5, centre=1800)
+_SPEECH = partial(spoken, vowels="ieaou", tilt=1.0, breath=0.05)
+_HOARSE = partial(spoken, vowels="ao", tilt=0.6, breath=0.8, tremor=0.5, tremor_rate=28)
+_TREMBLING = partial(spoken, vowels="ea", tilt=0.5, breath=0.3, tremor=0.5, tremor_rate=9)
+_STEAM = partial(hissing, octaves=0.7, crackle=0.25)
 
 VOICES: dict[str, Voice] = {
     "reed": Voice(_BLOWN, _REEDS, lowest=185, melody=2),
@@ -195,11 +191,7 @@ def make_envelope(voice: str, duration: float, chance: Generator) -> Envelope:
 def sing(voice: str, pitch: float, envelope: Envelope, chance: Generator) -> NDArray[np.float32]:
     """Sing what an envelope says, in a timbre that chance varies within the voice's own.
 
-    Args:
-        voice: Of `VOICES`.
-        pitch: Semitones above the voice's lowest note, 0 to 12.
-        envelope: How loud at each time; silent wherever it is 0.
-        chance: Draws.
+    The pitch is in semitones above the voice's lowest note, 0 to 12.
 
     Returns:
         (N,) mono float32 samples, `SAMPLE_RATE` a second, of peak 0.7.

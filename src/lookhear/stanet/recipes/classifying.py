@@ -14,8 +14,8 @@ from lookhear.stanet import Loss, Source
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import InitialWeights
-from lookhear.training.schedule import Machine, Schedule
-from lookhear.training.task import CLASSIFIERS, MomentsTask, require_categories, windows_of
+from lookhear.training.schedule import Schedule
+from lookhear.training.task import MomentsTask, windows_of
 
 SOURCES: dict[Source, type[S] | type[SA] | type[ST]] = {"S": S, "SA": SA, "ST": ST}
 
@@ -55,6 +55,7 @@ class SourceTask(MomentsTask):
     recipe: ClassRecipe
     net: S | SA | ST
     watched = ("accuracy", "max")
+    needs_categories = "classifiers need two at least"
 
     def __init__(
         self, recipe: ClassRecipe, start: InitialWeights | None = None, crops: Path | None = None
@@ -72,10 +73,6 @@ class SourceTask(MomentsTask):
             windows=windows_of(recipe.net) if recipe.source == "SA" else None,
             crops=self.reads["crops"],
         )
-
-    def check(self, prepared: Path, data: Moments, _: Machine) -> None:
-        """Refuse moments of one category."""
-        require_categories(prepared, data, CLASSIFIERS)
 
     def build(self, tags: tuple[str, ...]) -> S | SA | ST:
         """Build a classifier of the tags."""

@@ -15,8 +15,8 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.nets.sound import SOUND_ENCODERS, SoundClassifier
 from lookhear.training.augment import Augmentation, Batch, random_batch
-from lookhear.training.schedule import Machine, Schedule
-from lookhear.training.task import CLASSIFIERS, MomentsTask, require_categories, require_sound
+from lookhear.training.schedule import Schedule
+from lookhear.training.task import MomentsTask
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,13 @@ class HearingTask(MomentsTask):
     recipe: HearingRecipe
     net: SoundClassifier
     watched = ("accuracy", "max")
+    needs_categories = "classifiers need two at least"
+    needs_sound = True
 
     def moments(self, prepared: Path, split: Split) -> Moments:
         """Open moments to hear."""
         windows = SOUND_ENCODERS[self.recipe.sound_encoder].windows
         return Moments(prepared, split, windows=windows)
-
-    def check(self, prepared: Path, data: Moments, _: Machine) -> None:
-        """Refuse moments of one category, or without sound."""
-        require_categories(prepared, data, CLASSIFIERS)
-        require_sound(prepared, data)
 
     def build(self, tags: tuple[str, ...]) -> SoundClassifier:
         """Build a classifier of the tags."""

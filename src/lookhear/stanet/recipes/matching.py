@@ -3,7 +3,6 @@
 A moment's own sound belongs to its picture; the sound of a moment of another tag does not.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +15,13 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
-from lookhear.nets.saved import CONFIG, load_network, model_folder
+from lookhear.nets.saved import load_network, saved_as
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.checkpoints import save_model
 from lookhear.training.schedule import Machine, Schedule
-from lookhear.training.task import MomentsTask, require_categories, require_sound, windows_of
+from lookhear.training.task import MomentsTask, windows_of
 
 EAR = "head.gate.sound"
 """What tells the kinds of sounds apart in a head that looks for things."""
@@ -56,6 +55,8 @@ class SwitchTask(MomentsTask):
     recipe: SwitchRecipe
     net: AudioSwitch
     watched = ("accuracy", "max")
+    needs_categories = "no sound of it is another's"
+    needs_sound = True
 
     def moments(self, prepared: Path, split: Split) -> Moments:
         """Open moments to see and hear."""
@@ -63,9 +64,8 @@ class SwitchTask(MomentsTask):
         return Moments(prepared, split, size=size, windows=windows)
 
     def check(self, prepared: Path, data: Moments, machine: Machine) -> None:
-        """Refuse moments none of whose sounds is another's."""
-        require_categories(prepared, data, "no sound of it is another's")
-        require_sound(prepared, data)
+        """Refuse moments none of whose sounds is another's, or that are shared too far."""
+        super().check(prepared, data, machine)
         if self.schedule.batch_size // machine.devices < 2:
             raise LookhearError(
                 f"--devices {machine.devices}: leaves each one moment, and no other sound"
@@ -147,11 +147,8 @@ def save_joined(sta: Path, switch: Path, folder: Path, *, replaces: bool = False
     """
     if not replaces and folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
-    net, matching = load_network(STA, sta), load_network(AudioSwitch, switch)
-    arguments, of_switch = (
-        json.loads((model_folder(saved) / CONFIG).read_text(encoding="utf-8"))
-        for saved in (sta, switch)
-    )
+    net, matching = load_network(STA, sta, "cpu"), load_network(AudioSwitch, switch, "cpu")
+    (_, arguments), (_, of_switch) = saved_as(sta), saved_as(switch)
     try:
         joined = STA(**arguments | {"switch": of_switch})
     except ValueError as error:
