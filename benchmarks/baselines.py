@@ -15,39 +15,32 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 from lookhear.baselines import BASELINES, Baseline
 from lookhear.data.readers.osie import FixatedPicture, read_osie
+from lookhear.maps import Maps
 from lookhear.metrics import cc, nss
 
 _KEYS = {"gbvs": "gbvs", "itti-koch": "itti"}
 
 
-def tensor(picture: FixatedPicture) -> Tensor:
-    return torch.from_numpy(picture.pixels()).permute(2, 0, 1).unsqueeze(0).float() / 255
-
-
 def maps_and_seconds(
     baseline: Baseline, pictures: list[FixatedPicture]
-) -> tuple[dict[str, Tensor], float]:
+) -> tuple[dict[str, Maps], float]:
     """Map of each picture by its name, and the median time of one."""
     maps, seconds = {}, []
-    baseline(tensor(pictures[0]), None)
+    baseline(pictures[0].pixels()[None], None)
     for picture in pictures:
-        pixels = tensor(picture)
+        pixels = picture.pixels()[None]
         start = time.process_time()
         maps[picture.name] = baseline(pixels, None)[0]
         seconds.append(time.process_time() - start)
     return maps, float(np.median(seconds))
 
 
-def mean_nss(pictures: list[FixatedPicture], maps: dict[str, Tensor]) -> float:
-    scores = [
-        nss(maps[picture.name][None], torch.from_numpy(picture.fixation_map())[None])
-        for picture in pictures
-    ]
-    return float(torch.cat(scores).mean())
+def mean_nss(pictures: list[FixatedPicture], maps: dict[str, Maps]) -> float:
+    scores = [nss(maps[picture.name][None], picture.fixation_map()[None]) for picture in pictures]
+    return float(np.concatenate(scores).mean())
 
 
 def main() -> None:
@@ -57,7 +50,7 @@ def main() -> None:
     options = arguments.parse_args()
     torch.set_num_threads(1)
     with np.load(options.golden) as archive:
-        golden = {key: torch.from_numpy(archive[key]) for key in archive.files}
+        golden = dict(archive)
     wanted = {key.split("/")[1] for key in golden}
     pictures = [of for of in read_osie(options.osie) if of.path.stem in wanted]
 
@@ -69,7 +62,7 @@ def main() -> None:
         likeness = toolbox_nss = None
         if name in _KEYS:
             theirs = {of.name: golden[f"{_KEYS[name]}/{of.path.stem}"] for of in pictures}
-            likeness = torch.cat([cc(maps[n][None], theirs[n][None]) for n in theirs])
+            likeness = np.concatenate([cc(maps[n][None], theirs[n][None]) for n in theirs])
             toolbox_nss = mean_nss(pictures, theirs)
         rows.add_row(
             name,

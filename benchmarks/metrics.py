@@ -25,9 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lookhear.metrics import all_metrics, auc_judd, auc_shuffled, cc, density, kl, nss, sim
 
@@ -39,20 +37,23 @@ Array = NDArray[np.float64]
 Metric = Callable[[Array, Array, Array], float]
 
 
-def blocks(frames: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def blocks(frames: int) -> Iterator[tuple[Array, NDArray[np.intp], Array]]:
     """Maps, the places of fixations that they predict in part, and densities, all float64."""
-    generator = torch.Generator().manual_seed(0)
+    random = np.random.default_rng(0)
     for _ in range(0, frames, BLOCK):
-        spots = (torch.rand(2, BLOCK, HEIGHT, WIDTH, generator=generator) > 0.9998).double()
+        spots = (random.random((2, BLOCK, HEIGHT, WIDTH)) > 0.9998).astype(float)
         maps, truth = density(spots[0] + spots[1], 14.0), density(spots[1], 14.0)
-        maps += 0.05 * maps.mean() * torch.rand(maps.shape, generator=generator).double() + 1e-6
-        chosen = torch.multinomial(truth.flatten(1) + 1e-5, FIXATIONS, generator=generator)
-        yield maps, chosen, density(fixation_maps(chosen).double(), 10.0)
+        maps = maps + 0.05 * maps.mean() * random.random(maps.shape) + 1e-6
+        likely = truth.reshape(BLOCK, PIXELS) + 1e-5
+        chosen = [random.choice(PIXELS, FIXATIONS, replace=False, p=of / of.sum()) for of in likely]
+        places = np.stack(chosen)
+        yield maps, places, density(fixation_maps(places).astype(float), 10.0)
 
 
-def fixation_maps(places: Tensor) -> Tensor:
-    marks = torch.zeros(BLOCK, PIXELS, dtype=torch.uint8).scatter_(1, places, 1)
-    return marks.view(BLOCK, HEIGHT, WIDTH)
+def fixation_maps(places: NDArray[np.intp]) -> NDArray[np.uint8]:
+    marks = np.zeros((BLOCK, PIXELS), np.uint8)
+    np.put_along_axis(marks, places, 1, axis=1)
+    return marks.reshape(BLOCK, HEIGHT, WIDTH)
 
 
 def pysaliency_metrics() -> tuple[Mapping[str, Metric], Mapping[str, Metric]]:
@@ -95,7 +96,7 @@ def pysaliency_metrics() -> tuple[Mapping[str, Metric], Mapping[str, Metric]]:
     return its_own, by_ours
 
 
-OURS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+OURS: Mapping[str, Callable[[Array, Array, Array], Array]] = {
     "AUC-J": lambda maps, fixations, _: auc_judd(maps, fixations),
     "NSS": lambda maps, fixations, _: nss(maps, fixations),
     "CC": lambda maps, _, target: cc(maps, target),
@@ -111,9 +112,8 @@ def its_shuffled_auc(pixels: Array, places: Array, others: Array) -> float:
     return float(general_roc(values[places], values[others])[0])
 
 
-def every_frame(metric: Metric, scenes: Sequence[Tensor]) -> Array:
-    arrays = [of.numpy() for of in scenes]
-    return np.array([metric(*one) for one in zip(*arrays, strict=True)])
+def every_frame(metric: Metric, scenes: Sequence[Array]) -> Array:
+    return np.array([metric(*one) for one in zip(*scenes, strict=True)])
 
 
 class Stopwatch:
@@ -137,7 +137,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=1000)
     frames = parser.parse_args().frames
-    torch.set_num_threads(1)
     np.seterr(divide="ignore")  # pysaliency's KL takes the logarithm of 0
     its_own, by_ours = pysaliency_metrics()
     theirs, ours = Stopwatch(), Stopwatch()
@@ -145,7 +144,7 @@ def main() -> None:
     otherwise = {name: [] for name in OURS}
     for index, scenes in enumerate(blocks(frames + BLOCK)):
         maps, places, target = scenes
-        single = maps.float(), places, target.float()
+        single = maps.astype(np.float32), places, target.astype(np.float32)
         fixations = fixation_maps(places)
         annotated = single[0], fixations, single[2]
         if index == 1:  # pysaliency compiles on its first calls
@@ -153,14 +152,14 @@ def main() -> None:
         for name, metric in its_own.items():
             theirs.run(name, every_frame, metric, single)
             ours.run(name, OURS[name], *annotated)
-            answer = OURS[name](maps, fixations, target).numpy()
+            answer = OURS[name](maps, fixations, target)
             apart[name].append(every_frame(by_ours[name], scenes) - answer)
             otherwise[name].append(every_frame(metric, scenes) - answer)
         theirs.run("AUC-Judd", every_frame, by_ours["AUC-J"], single)
-        others = single[0], places, places.flip(0)
+        others = single[0], places, places[::-1]
         theirs.run("s-AUC", every_frame, its_shuffled_auc, others)
-        ours.run("s-AUC", auc_shuffled, single[0], fixations, fixations.flip(0))
-        ours.run("six, all_metrics", all_metrics, *annotated, fixations.flip(0))
+        ours.run("s-AUC", auc_shuffled, single[0], fixations, fixations[::-1])
+        ours.run("six, all_metrics", all_metrics, *annotated, fixations[::-1])
     print("Values less ours, in float64: by our conventions; by its own (mean, largest)")
     for name in OURS:
         same, other = np.concatenate(apart[name]), np.concatenate(otherwise[name])

@@ -20,9 +20,11 @@ from torch.utils.data import DataLoader
 
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.world.files import World, write_world
+from lookhear.evaluation.from_runs import STA_DEAF
 from lookhear.nets.saved import load_network
 from lookhear.parallel import cores
-from lookhear.stanet.scores import PSEUDO_FIXATIONS, STA_DEAF, all_moments
+from lookhear.stanet.predicting import all_moments
+from lookhear.stanet.run_folder import PSEUDO_FIXATIONS
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 

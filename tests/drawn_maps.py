@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from looked_at import scored, write_watched
 from lookhear.evaluation.from_files import OfFolder
-from lookhear.evaluation.stimuli import ViewedSet, read_viewed
+from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 
 COUNT = 6
 
 
-def good(viewed: ViewedSet, frame: int, subject: int = 0) -> NDArray[np.uint8]:
+def good(stimuli: StimulusSet, frame: int, subject: int = 0) -> NDArray[np.uint8]:
     """A map that finds what people look at, as a picture of the frame's size."""
-    blurred = cv2.GaussianBlur(viewed.subjects[subject].pixels(frame)[..., 0], (0, 0), 3)
+    blurred = cv2.GaussianBlur(stimuli.subjects[subject].pixels(frame)[..., 0], (0, 0), 3)
     return np.asarray(blurred, np.uint8)
 
 
@@ -36,21 +36,21 @@ def draw(folder: Path, maps: Mapping[Any, NDArray[Any]], name: str = "{:04d}.png
     return folder
 
 
-def all_good(viewed: ViewedSet) -> dict[int, NDArray[np.uint8]]:
+def all_good(stimuli: StimulusSet) -> dict[int, NDArray[np.uint8]]:
     """A good map of each frame of the clip, counted from 1."""
-    return {frame + 1: good(viewed, frame) for frame in range(COUNT)}
+    return {frame + 1: good(stimuli, frame) for frame in range(COUNT)}
 
 
-def of_folder(viewed: ViewedSet, folder: Path) -> tuple[Any, tuple[str, ...]]:
-    return scored(viewed, OfFolder(folder))
+def of_folder(stimuli: StimulusSet, folder: Path) -> tuple[Any, tuple[str, ...]]:
+    return scored(stimuli, OfFolder(folder))
 
 
-def watched(root: Path) -> ViewedSet:
+def watched(root: Path) -> StimulusSet:
     """A clip that people watched."""
-    return read_viewed(write_watched(root, {"a": COUNT}))
+    return read_stimuli(write_watched(root, {"a": COUNT}))
 
 
-def good_scores(clip: ViewedSet, folder: Path) -> Any:
+def good_scores(clip: StimulusSet, folder: Path) -> Any:
     """The scores of good maps."""
     draw(folder / "db" / "a", all_good(clip))
     values, notes = of_folder(clip, folder)

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import count_fixations, density_of
 from lookhear.data.readers.stavis import write_fold, write_gaze, write_sound
 from lookhear.evaluation.protocol import Annotation
 from lookhear.evaluation.scoring import Choices, score_models
-from lookhear.evaluation.stimuli import People, ViewedSet
+from lookhear.evaluation.stimuli import People, StimulusSet
 from lookhear.maps import Maps
 
 HEIGHT, WIDTH = 48, 64
@@ -64,7 +63,7 @@ def hum(seconds: float) -> NDArray[np.float32]:
 
 
 class Film:
-    """A clip in memory, of noise: a `Viewed` that notes which frames are looked at.
+    """A clip in memory, of noise: a `Stimulus` that notes which frames are looked at.
 
     Args:
         count: of its frames.
@@ -110,9 +109,9 @@ class Film:
         counts = np.stack([self._counts(self.looks[index]) for index in indices])
         ever = sum(self._counts(looks).astype(int) for looks in self.looks) > 0
         return Annotation(
-            fixations=torch.from_numpy(counts),
-            density=torch.from_numpy(np.stack([density_of(of) for of in counts])),
-            other_fixations=torch.from_numpy(ever & (counts == 0)),
+            fixations=counts,
+            density=np.stack([density_of(of) for of in counts]),
+            other_fixations=ever & (counts == 0),
         )
 
     def people(self, index: int) -> People:
@@ -137,7 +136,7 @@ def maps_of(model: object, subject: object, indices: Sequence[int]) -> Maps:
     return np.stack([*model.maps(subject, indices, unheard)])  # type: ignore[attr-defined]
 
 
-def scored(viewed: ViewedSet, model: object, **choices: float):
+def scored(stimuli: StimulusSet, model: object, **choices: float):
     """Score one model by the usual choices: its values by metric, and the notes."""
-    scores = score_models(viewed, {"model": model}, Choices.of(viewed, **choices))
+    scores = score_models(stimuli, {"model": model}, Choices.of(stimuli, **choices))
     return scores.values["model"], scores.notes

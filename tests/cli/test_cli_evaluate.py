@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from conftest import Run
 from looked_at import RATE, write_watched
+from lookhear.evaluation.evaluating import evaluate
 from osie_layout import make_osie
 
 RESULTS = {"scores.json", "table.csv", "table.md", "table.tex", "report.html"}
@@ -223,3 +225,30 @@ def test_of_a_classifier_of_ones_own_nothing_is_kept(
     frame.write_bytes(whole)
     assert run(*words)[0] == 0
     assert {path.name for path in Path("out").iterdir()} >= RESULTS
+
+
+PLAIN = (
+    "import sys; sys.modules.update(dict.fromkeys(('lightning', 'tensorboard')));"
+    "from lookhear.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize("kind", ["pictures", "clips"])
+def test_all_that_only_training_needs_may_be_missing(
+    kind: str, request: pytest.FixtureRequest, tiny_model: Path, tmp_path: Path
+) -> None:
+    """As after a plain install."""
+    words = ["--data", request.getfixturevalue(kind), "--model", "centre", "--model", tiny_model]
+    command = [sys.executable, "-c", PLAIN, "evaluate", *words, "--out", tmp_path / "out"]
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= RESULTS
+
+
+def test_an_evaluation_can_be_had_from_python(run: Run, pictures: Path, tmp_path: Path) -> None:
+    done = evaluate(pictures, ["centre", "inter-observer"], tmp_path / "out")
+    assert [*done.scores.means()] == ["centre", "inter-observer"]
+    assert done.statistics[-1].subjects == 3
+    words = ("--model", "centre", "--model", "inter-observer", "--out", tmp_path / "by verb")
+    assert run("evaluate", "--data", pictures, *words)[0] == 0
+    assert read(tmp_path / "out") == read(tmp_path / "by verb")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cam_networks import Convolutional, made
 from looked_at import HEIGHT, WIDTH, Film, hum, maps_of
 from lookhear.baselines import BASELINES, Baseline, fitted_centre
+from lookhear.baselines.pictures import Pictures
 from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
 from lookhear.evaluation.models import (
@@ -23,7 +24,7 @@ from lookhear.evaluation.models import (
     OfSource,
     OfWatcher,
 )
-from lookhear.evaluation.people import inter_observer
+from lookhear.evaluation.scoring import inter_observer
 from lookhear.maps import Maps
 from lookhear.media.spectrogram import VGGSOUND, Stft, log_spectrogram
 from lookhear.metrics import METRIC_NAMES
@@ -202,22 +203,25 @@ def test_a_picture_is_its_own_neighbour(sta: STA) -> None:
 def test_a_baseline_sees_the_frame_before_in_a_clip_and_none_of_a_picture(
     rate: float | None,
 ) -> None:
-    given: list[tuple[Tensor, Tensor | None]] = []
+    given: list[tuple[Pictures, Pictures | None]] = []
 
-    def baseline(frames: Tensor, before: Tensor | None) -> Tensor:
+    def baseline(frames: Pictures, before: Pictures | None) -> Maps:
         given.append((frames, before))
-        return frames[:, 0]
+        return frames[..., 0].astype(np.float32)
+
+    def shown(indices: list[int]) -> Pictures:
+        return np.stack([film.pixels(index) for index in indices])
 
     film = Film(12 if rate else 1, rate)
     indices = [0, 1, 4, 5, 6, 7, 8, 9, 10, 11] if rate else [0]
     maps = maps_of(OfBaseline(baseline), film, indices)
-    np.testing.assert_array_equal(maps, pictures(film, indices)[:, 0])
-    assert torch.equal(torch.cat([frames for frames, _ in given]), pictures(film, indices))
+    np.testing.assert_array_equal(maps, shown(indices)[..., 0])
+    np.testing.assert_array_equal(np.concatenate([frames for frames, _ in given]), shown(indices))
     if rate is None:
         assert given[0][1] is None
     else:
-        before = torch.cat([before for _, before in given if before is not None])
-        assert torch.equal(before, pictures(film, [0, 0, 3, 4, 5, 6, 7, 8, 9, 10]))
+        before = np.concatenate([before for _, before in given if before is not None])
+        np.testing.assert_array_equal(before, shown([0, 0, 3, 4, 5, 6, 7, 8, 9, 10]))
 
 
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES)
@@ -272,7 +276,7 @@ def of_people(*looks: tuple[float, float]) -> dict[str, float]:
     film = Film(1, looks=[looks], size=GRID)
     found = inter_observer(film, [0], film.annotate([0]))
     assert tuple(found) == METRIC_NAMES
-    assert all(values.dtype == torch.float64 for values in found.values())
+    assert all(values.dtype == np.float64 for values in found.values())
     return {metric: float(*values) for metric, values in found.items()}
 
 

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from rich.console import Console
 
 from lookhear.errors import LookhearError
-from lookhear.evaluation.literature import PUBLISHED_METRICS, published
+from lookhear.evaluation.literature import PRINTED_METRICS, printed
 from lookhear.evaluation.scores import Scores, Subject
 from lookhear.evaluation.statistics import analyse
 from lookhear.evaluation.tables import (
@@ -310,13 +310,13 @@ def test_published_scores_are_found_by_any_name_of_the_database():
         "Coutrot_db1": 1.376,
         "COUTROT2": 1.475,
     }.items():
-        found = published(name)
+        found = printed(name)
         assert len(found.rows) == 6
         assert found.rows["STANet"]["NSS"] == nss
-        assert all(tuple(row) == PUBLISHED_METRICS for row in found.rows.values())
+        assert all(tuple(row) == PRINTED_METRICS for row in found.rows.values())
         assert bool(found.note) == (found.database == "ETMD")
-    assert published("OSIE") is None
-    assert published("") is None
+    assert printed("OSIE") is None
+    assert printed("") is None
 
 
 def test_one_clip_is_said_to_allow_no_interval(tmp_path):

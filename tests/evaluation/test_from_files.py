@@ -13,23 +13,23 @@ from looked_at import HEIGHT, WIDTH, scored, write_watched
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import BEYOND, IN_COLOUR, STRETCHED, OfArchive, OfFolder
 from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
-from lookhear.evaluation.stimuli import ViewedSet, read_viewed
+from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.maps import resize
 from osie_layout import make_osie, write_osie
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> StimulusSet:
     return watched(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
-    return read_viewed(make_osie(tmp_path_factory.mktemp("pictures"), count=3))
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> StimulusSet:
+    return read_stimuli(make_osie(tmp_path_factory.mktemp("pictures"), count=3))
 
 
 @pytest.fixture(scope="module")
-def expected(clip: ViewedSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def expected(clip: StimulusSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The scores of good maps."""
     return good_scores(clip, tmp_path_factory.mktemp("good"))
 
@@ -44,7 +44,7 @@ def expected(clip: ViewedSet, tmp_path_factory: pytest.TempPathFactory) -> Any:
     ],
 )
 def test_files_are_found_by_the_last_number_of_their_names(
-    clip: ViewedSet, expected: Any, tmp_path: Path, path: str, name: str
+    clip: StimulusSet, expected: Any, tmp_path: Path, path: str, name: str
 ) -> None:
     draw(tmp_path / path, all_good(clip), name)
     (tmp_path / path / "README.txt").write_text("of 2024")
@@ -52,12 +52,14 @@ def test_files_are_found_by_the_last_number_of_their_names(
     assert of_folder(clip, tmp_path) == (expected, ())
 
 
-def test_frames_may_be_counted_from_nought(clip: ViewedSet, expected: Any, tmp_path: Path) -> None:
+def test_frames_may_be_counted_from_nought(
+    clip: StimulusSet, expected: Any, tmp_path: Path
+) -> None:
     draw(tmp_path / "a", {number - 1: values for number, values in all_good(clip).items()})
     assert of_folder(clip, tmp_path) == (expected, ())
 
 
-def test_maps_as_jpeg_are_good_enough(clip: ViewedSet, expected: Any, tmp_path: Path) -> None:
+def test_maps_as_jpeg_are_good_enough(clip: StimulusSet, expected: Any, tmp_path: Path) -> None:
     draw(tmp_path / "a", all_good(clip), "{}.jpg")
     values, notes = of_folder(clip, tmp_path)
     assert notes == ()
@@ -65,7 +67,7 @@ def test_maps_as_jpeg_are_good_enough(clip: ViewedSet, expected: Any, tmp_path: 
 
 
 def test_another_size_is_resized_without_a_word(
-    clip: ViewedSet, expected: Any, tmp_path: Path
+    clip: StimulusSet, expected: Any, tmp_path: Path
 ) -> None:
     large = {of: np.repeat(np.repeat(x, 5, 0), 5, 1) for of, x in all_good(clip).items()}
     draw(tmp_path / "a", large)
@@ -74,7 +76,7 @@ def test_another_size_is_resized_without_a_word(
     assert values["CC"][0] == pytest.approx(expected["CC"][0], abs=0.15)
 
 
-def test_another_shape_is_stretched_and_named(clip: ViewedSet, tmp_path: Path) -> None:
+def test_another_shape_is_stretched_and_named(clip: StimulusSet, tmp_path: Path) -> None:
     maps = all_good(clip)
     maps[2] = cv2.resize(maps[2], (WIDTH, WIDTH))
     maps[3] = cv2.resize(maps[3], (WIDTH + 2, HEIGHT))  # by less than one sees
@@ -85,7 +87,7 @@ def test_another_shape_is_stretched_and_named(clip: ViewedSet, tmp_path: Path) -
 
 
 def test_a_missing_frame_is_chance_and_named(
-    clip: ViewedSet, expected: Any, tmp_path: Path
+    clip: StimulusSet, expected: Any, tmp_path: Path
 ) -> None:
     maps = all_good(clip)
     del maps[2], maps[COUNT]
@@ -99,7 +101,7 @@ def test_a_missing_frame_is_chance_and_named(
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 1e300])
 def test_a_map_with_nan_or_infinity_is_chance_and_named(
-    clip: ViewedSet, expected: Any, tmp_path: Path, broken: float
+    clip: StimulusSet, expected: Any, tmp_path: Path, broken: float
 ) -> None:
     maps: dict[int, NDArray[Any]] = {of: x.astype(np.float64) for of, x in all_good(clip).items()}
     maps[4][5, 5] = broken
@@ -112,7 +114,7 @@ def test_a_map_with_nan_or_infinity_is_chance_and_named(
 
 @pytest.mark.parametrize("value", [0, 255, 128])
 def test_a_map_of_one_value_is_chance_and_named(
-    clip: ViewedSet, tmp_path: Path, value: int
+    clip: StimulusSet, tmp_path: Path, value: int
 ) -> None:
     draw(tmp_path / "a", all_good(clip) | {1: np.full((HEIGHT, WIDTH), value, np.uint8)})
     values, notes = of_folder(clip, tmp_path)
@@ -121,7 +123,7 @@ def test_a_map_of_one_value_is_chance_and_named(
 
 
 def test_of_a_map_in_colour_the_luminance_counts_and_it_is_named(
-    clip: ViewedSet, expected: Any, tmp_path: Path
+    clip: StimulusSet, expected: Any, tmp_path: Path
 ) -> None:
     maps: dict[int, NDArray[Any]] = dict(all_good(clip))
     green = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -137,7 +139,7 @@ def test_of_a_map_in_colour_the_luminance_counts_and_it_is_named(
         assert values["NSS"][0][frame] == pytest.approx(expected["NSS"][0][frame], rel=1e-4)
 
 
-def test_a_model_cannot_gain_by_leaving_out_hard_frames(clip: ViewedSet, tmp_path: Path) -> None:
+def test_a_model_cannot_gain_by_leaving_out_hard_frames(clip: StimulusSet, tmp_path: Path) -> None:
     """What is left out or broken takes it towards chance, which these maps are above."""
     maps: dict[int, NDArray[Any]] = {of: x.astype(np.float32) for of, x in all_good(clip).items()}
     models = {"whole": OfFolder(draw(tmp_path / "whole" / "a", maps, "{}.npy").parent)}
@@ -157,7 +159,7 @@ def test_a_model_cannot_gain_by_leaving_out_hard_frames(clip: ViewedSet, tmp_pat
 
 @pytest.mark.parametrize("names", [("x_1.png", "x_01.png"), ("1.png", "1.npy")])
 def test_two_files_of_one_number_are_an_error(
-    clip: ViewedSet, tmp_path: Path, names: tuple[str, str]
+    clip: StimulusSet, tmp_path: Path, names: tuple[str, str]
 ) -> None:
     for name in names:
         draw(tmp_path / "a", {1: good(clip, 0)}, name)
@@ -167,7 +169,7 @@ def test_two_files_of_one_number_are_an_error(
         of_folder(clip, tmp_path)
 
 
-def test_no_map_of_a_clip_is_an_error(clip: ViewedSet, tmp_path: Path) -> None:
+def test_no_map_of_a_clip_is_an_error(clip: StimulusSet, tmp_path: Path) -> None:
     with pytest.raises(LookhearError, match="has no folder db/a; add its maps or leave the clip"):
         of_folder(clip, tmp_path)
     (tmp_path / "a").mkdir()
@@ -178,7 +180,7 @@ def test_no_map_of_a_clip_is_an_error(clip: ViewedSet, tmp_path: Path) -> None:
 
 
 def test_files_that_a_mac_puts_beside_maps_are_passed_over(
-    clip: ViewedSet, expected: Any, tmp_path: Path
+    clip: StimulusSet, expected: Any, tmp_path: Path
 ) -> None:
     draw(tmp_path / "a", all_good(clip))
     for file in [*(tmp_path / "a").iterdir()]:
@@ -188,7 +190,7 @@ def test_files_that_a_mac_puts_beside_maps_are_passed_over(
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_maps_of_frames_that_are_not_there_are_named(
-    clip: ViewedSet, expected: Any, tmp_path: Path, first: int
+    clip: StimulusSet, expected: Any, tmp_path: Path, first: int
 ) -> None:
     maps = {number - 1 + first: of for number, of in all_good(clip).items()}
     draw(tmp_path / "a", maps | {COUNT + first: maps[1]})
@@ -198,32 +200,32 @@ def test_maps_of_frames_that_are_not_there_are_named(
 def test_clips_of_one_name_do_not_share_their_maps(tmp_path: Path) -> None:
     """The name alone will do for a clip that no other database has."""
     write_watched(tmp_path, {"a": COUNT, "b": COUNT})
-    viewed = read_viewed(write_watched(tmp_path, {"a": COUNT}, database="other"))
+    stimuli = read_stimuli(write_watched(tmp_path, {"a": COUNT}, database="other"))
     maps = tmp_path / "maps"
     for name in ("a", "b", "db/a"):
-        draw(maps / name, all_good(viewed))
+        draw(maps / name, all_good(stimuli))
     with pytest.raises(LookhearError, match="maps: has no folder other/a; add its maps"):
-        of_folder(viewed, maps)
-    draw(maps / "other" / "a", all_good(viewed))
-    assert of_folder(viewed, maps)[1] == ()
+        of_folder(stimuli, maps)
+    draw(maps / "other" / "a", all_good(stimuli))
+    assert of_folder(stimuli, maps)[1] == ()
 
 
 def test_pictures_that_differ_in_their_suffix_do_not_share_a_map(tmp_path: Path) -> None:
-    viewed = read_viewed(write_osie(tmp_path, {"a.jpg": [[]], "a.png": [[]], "b.jpg": [[]]}))
+    stimuli = read_stimuli(write_osie(tmp_path, {"a.jpg": [[]], "a.png": [[]], "b.jpg": [[]]}))
     maps = {"a": np.eye(30, 40), "b": np.eye(30, 40)}
     np.savez(tmp_path / "maps.npz", **maps)
     drawn = draw(tmp_path / "drawn", maps, "{}.npy")
     with pytest.raises(LookhearError, match=r"has no map of a\.jpg, such as a\.jpg\.png; add"):
-        of_folder(viewed, drawn)
+        of_folder(stimuli, drawn)
     with pytest.raises(LookhearError, match=r"maps\.npz: has no map a\.jpg; add it"):
-        scored(viewed, OfArchive(tmp_path / "maps.npz"))
+        scored(stimuli, OfArchive(tmp_path / "maps.npz"))
     whole = {"a.jpg": np.eye(30, 40), "a.png": np.eye(30, 40), "b": np.eye(30, 40)}
     np.savez(tmp_path / "maps.npz", **whole)
-    assert of_folder(viewed, draw(drawn, whole, "{}.npy"))[1] == ()
-    assert scored(viewed, OfArchive(tmp_path / "maps.npz"))[1] == ()
+    assert of_folder(stimuli, draw(drawn, whole, "{}.npy"))[1] == ()
+    assert scored(stimuli, OfArchive(tmp_path / "maps.npz"))[1] == ()
 
 
-def test_an_archive_of_pictures_maps_has_none_of_clips(clip: ViewedSet, tmp_path: Path) -> None:
+def test_an_archive_of_pictures_maps_has_none_of_clips(clip: StimulusSet, tmp_path: Path) -> None:
     np.savez(tmp_path / "clips.npz", **{"db/a": np.eye(3)})
     with pytest.raises(
         LookhearError, match=r"clips\.npz: an \.npz file holds maps of pictures; for"
@@ -231,14 +233,14 @@ def test_an_archive_of_pictures_maps_has_none_of_clips(clip: ViewedSet, tmp_path
         scored(clip, OfArchive(tmp_path / "clips.npz"))
 
 
-def of_pictures(viewed: ViewedSet) -> dict[str, NDArray[np.uint8]]:
+def of_pictures(stimuli: StimulusSet) -> dict[str, NDArray[np.uint8]]:
     return {
-        subject.paths[0].name: good(viewed, 0, at) for at, subject in enumerate(viewed.subjects)
+        subject.paths[0].name: good(stimuli, 0, at) for at, subject in enumerate(stimuli.subjects)
     }
 
 
 def test_maps_of_pictures_score_alike_however_they_are_kept(
-    pictures: ViewedSet, tmp_path: Path
+    pictures: StimulusSet, tmp_path: Path
 ) -> None:
     maps: dict[str, Any] = of_pictures(pictures)
     np.savez(tmp_path / "maps.npz", **maps)
@@ -258,7 +260,7 @@ def test_maps_of_pictures_score_alike_however_they_are_kept(
     assert all(means == pytest.approx(first, rel=1e-9) for means in others)
 
 
-def test_what_is_odd_about_maps_of_pictures_is_named(pictures: ViewedSet, tmp_path: Path) -> None:
+def test_what_is_odd_about_maps_of_pictures_is_named(pictures: StimulusSet, tmp_path: Path) -> None:
     maps: dict[str, Any] = of_pictures(pictures)
     first, second, third = maps
     maps[first] = cv2.applyColorMap(maps[first], cv2.COLORMAP_JET)
@@ -277,7 +279,7 @@ def test_what_is_odd_about_maps_of_pictures_is_named(pictures: ViewedSet, tmp_pa
 
 
 def test_a_picture_without_a_map_or_with_two_is_an_error(
-    pictures: ViewedSet, tmp_path: Path
+    pictures: StimulusSet, tmp_path: Path
 ) -> None:
     maps = of_pictures(pictures)
     first, second, _ = maps

@@ -19,12 +19,12 @@ from lookhear.evaluation.from_files import FAR, OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
 from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfWatcher
 from lookhear.evaluation.naming import find_models, paths_in
-from lookhear.evaluation.stimuli import ViewedSet, read_viewed
+from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.nets.imported import imported_network
 from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
 from lookhear.stanet.sources import SA, ST, S
 
-FILMS = ViewedSet("films", "clips", [Film(3, name="one"), Film(3, name="two")])
+FILMS = StimulusSet("films", "clips", [Film(3, name="one"), Film(3, name="two")])
 TINY: dict[str, Any] = {
     "categories": ["Bark", "Flute"],
     "backbone": "resnet10t",
@@ -34,8 +34,10 @@ TINY: dict[str, Any] = {
 GRID = (4, 6)
 
 
-def find(*names: object, viewed: ViewedSet = FILMS, device: str = "cpu") -> dict[str, Model | None]:
-    return find_models([*map(str, names)], viewed, device)
+def find(
+    *names: object, stimuli: StimulusSet = FILMS, device: str = "cpu"
+) -> dict[str, Model | None]:
+    return find_models([*map(str, names)], stimuli, device)
 
 
 def kinds(found: dict[str, Model | None]) -> dict[str, type]:
@@ -265,7 +267,7 @@ class RunTest:
 
     Attributes:
         run: the run folder.
-        viewed: the clips, which have gaze.
+        stimuli: the clips, which have gaze.
         maps: stage and array -> (moments, ...).
     """
 
@@ -273,7 +275,7 @@ class RunTest:
         world = write_little_world(root / "ave", (0, 0, 2), seconds=2, unwatched=[])
         self.run = root / "run"
         prepare(read_tagged(world), self.run / "test" / "moments")
-        self.viewed = read_viewed(world)
+        self.stimuli = read_stimuli(world)
         chance = np.random.default_rng(0)
         self.maps: dict[tuple[str, str], Any] = {}
         for stage, arrays in (
@@ -305,12 +307,12 @@ def test_every_row_of_a_run_gives_its_own_maps_of_the_nearest_moments(tested: Ru
         "SCAM": maps["fine", FUSED],
         "pseudo-fixations": maps["fine-tags", FIXATIONS],
     }
-    found = find(*(f"{tested.run}:{row}" for row in ROWS), viewed=tested.viewed)
+    found = find(*(f"{tested.run}:{row}" for row in ROWS), stimuli=tested.stimuli)
     assert kinds(found) == dict.fromkeys(expected, OfRun)
     # Moments are the middles of seconds, of which each has eight frames.
     indices = [0, 4, 7, 9, 12, 15]
     for row, model in found.items():
-        for clip, subject in enumerate(tested.viewed.subjects):
+        for clip, subject in enumerate(tested.stimuli.subjects):
             nearest = [2 * clip + index // 8 for index in indices]
             given = maps_of(model, subject, indices)
             assert given.dtype == np.float32
@@ -319,9 +321,9 @@ def test_every_row_of_a_run_gives_its_own_maps_of_the_nearest_moments(tested: Ru
 
 def test_maps_of_a_run_that_are_far_in_time_are_named(tested: RunTest) -> None:
     """The last moment is in the middle of the second second."""
-    (model,) = find(f"{tested.run}:SCAM", viewed=tested.viewed).values()
+    (model,) = find(f"{tested.run}:SCAM", stimuli=tested.stimuli).values()
     assert model is not None
-    subject = tested.viewed.subjects[0]
+    subject = tested.stimuli.subjects[0]
     noted: list[tuple[str, int]] = []
     for _ in model.maps(subject, [0, 15, 21, 80], lambda *note: noted.append(note)):
         pass
@@ -329,8 +331,8 @@ def test_maps_of_a_run_that_are_far_in_time_are_named(tested: RunTest) -> None:
 
 
 def test_maps_of_a_run_are_not_shared_by_clips_of_one_name(tested: RunTest) -> None:
-    (model,) = find(f"{tested.run}:SCAM", viewed=tested.viewed).values()
-    film = Film(3, name=tested.viewed.subjects[0].paths[-1].name)
+    (model,) = find(f"{tested.run}:SCAM", stimuli=tested.stimuli).values()
+    film = Film(3, name=tested.stimuli.subjects[0].paths[-1].name)
     assert len(maps_of(model, film, [0])) == 1
     film.paths = film.paths[:1]
     with pytest.raises(LookhearError, match="has no maps of"):
@@ -338,13 +340,13 @@ def test_maps_of_a_run_are_not_shared_by_clips_of_one_name(tested: RunTest) -> N
 
 
 def test_a_run_that_was_not_tested_on_a_clip_is_one_line(tested: RunTest, tmp_path: Path) -> None:
-    (model,) = find(f"{tested.run}:SCAM", viewed=tested.viewed).values()
+    (model,) = find(f"{tested.run}:SCAM", stimuli=tested.stimuli).values()
     with pytest.raises(LookhearError, match="run: has no maps of film; test it on these clips"):
         maps_of(model, Film(3), [0])
     with pytest.raises(LookhearError, match="has no maps of a test; train it with --test"):
         find(f"{tmp_path}:SCAM")
     damaged = tested.run / "test" / "fine-tags" / "test-00000" / "fixations.npy"
     damaged.write_bytes(damaged.read_bytes()[:-5])
-    (model,) = find(f"{tested.run}:pseudo-fixations", viewed=tested.viewed).values()
+    (model,) = find(f"{tested.run}:pseudo-fixations", stimuli=tested.stimuli).values()
     with pytest.raises(LookhearError, match=r"fixations\.npy: missing or damaged"):
-        maps_of(model, tested.viewed.subjects[0], [0])
+        maps_of(model, tested.stimuli.subjects[0], [0])

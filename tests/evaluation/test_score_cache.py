@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from looked_at import Film
-from lookhear.evaluation.score_cache import Done, Kept, stamp
+from lookhear.evaluation.score_cache import Done, ScoreCache, stamp
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.scoring import Choices, score_models
-from lookhear.evaluation.stimuli import Viewed, ViewedSet
+from lookhear.evaluation.stimuli import Stimulus, StimulusSet
 from lookhear.maps import Maps
 
 
@@ -21,7 +21,7 @@ class Noise:
     def __init__(self, last: str | None = None, odd: str = "one") -> None:
         self.last, self.odd = last, odd
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: object) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: object) -> Iterator[Maps]:
         del note
         if subject.name == self.last:
             raise KeyboardInterrupt
@@ -30,20 +30,20 @@ class Noise:
             yield np.full_like(pixels, np.nan) if (subject.name, index) == (self.odd, 0) else pixels
 
 
-def films() -> ViewedSet:
+def films() -> StimulusSet:
     looks = [[(5.5, 5.5), (40.5, 30.5)], [(20.5, 10.5)], []]
-    return ViewedSet(
+    return StimulusSet(
         "films", "clips", [Film(3, looks=looks, name=n) for n in ("one", "two", "three")]
     )
 
 
-def score(viewed: ViewedSet, model: Noise, kept: Kept | None) -> Scores:
-    return score_models(viewed, {"noise": model}, Choices.of(viewed), kept=kept)
+def score(stimuli: StimulusSet, model: Noise, cache: ScoreCache | None) -> Scores:
+    return score_models(stimuli, {"noise": model}, Choices.of(stimuli), cache=cache)
 
 
-def stopped(folder: Path, settings: dict[str, int]) -> Kept:
+def stopped(folder: Path, settings: dict[str, int]) -> ScoreCache:
     """What a run keeps that is stopped at the third clip."""
-    kept = Kept(folder, settings)
+    kept = ScoreCache(folder, settings)
     with pytest.raises(KeyboardInterrupt):
         score(films(), Noise(last="three"), kept)
     return kept
@@ -52,9 +52,9 @@ def stopped(folder: Path, settings: dict[str, int]) -> Kept:
 def test_a_run_that_was_stopped_goes_on_to_the_same_end(tmp_path: Path) -> None:
     kept = stopped(tmp_path / "out", {"every": 1})
     assert not (tmp_path / "out").exists()
-    viewed = films()
-    resumed = score(viewed, Noise(), kept)
-    assert [of.looked_at == [] for of in viewed.subjects] == [True, True, False]
+    stimuli = films()
+    resumed = score(stimuli, Noise(), kept)
+    assert [of.looked_at == [] for of in stimuli.subjects] == [True, True, False]
     at_once = score(films(), Noise(), None)
     # As text, since NaN is not equal to itself.
     assert str(resumed) == str(at_once)
@@ -65,9 +65,9 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(tmp_path: Path) -> None:
 
 def test_other_settings_begin_anew(tmp_path: Path) -> None:
     stopped(tmp_path / "out", {"every": 1})
-    viewed = films()
-    score(viewed, Noise(), Kept(tmp_path / "out", {"every": 2}))
-    assert all(of.looked_at for of in viewed.subjects)
+    stimuli = films()
+    score(stimuli, Noise(), ScoreCache(tmp_path / "out", {"every": 2}))
+    assert all(of.looked_at for of in stimuli.subjects)
 
 
 def test_what_was_kept_of_other_settings_goes_with_the_rest_but_not_of_other_results(
@@ -90,10 +90,10 @@ def test_a_line_that_is_cut_short_is_scored_again(tmp_path: Path, cut: int) -> N
     kept = stopped(tmp_path / "out", {})
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-cut])
-    viewed = films()
-    assert str(score(viewed, Noise(), kept)) == str(score(films(), Noise(), None))
-    assert viewed.subjects[0].looked_at == []
-    assert viewed.subjects[2].looked_at
+    stimuli = films()
+    assert str(score(stimuli, Noise(), kept)) == str(score(films(), Noise(), None))
+    assert stimuli.subjects[0].looked_at == []
+    assert stimuli.subjects[2].looked_at
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "db/clip/0001.png"])
@@ -125,6 +125,6 @@ def test_links_that_lead_nowhere_or_round_do_not_stop_a_stamp(tmp_path: Path) ->
 
 def test_what_is_kept_in_a_folder_of_maps_does_not_change_its_stamp(tmp_path: Path) -> None:
     before = stamp([tmp_path])
-    Kept(tmp_path / "scores", {}).add("one", Done({}, []))
+    ScoreCache(tmp_path / "scores", {}).add("one", Done({}, []))
     assert [*tmp_path.iterdir()]
     assert stamp([tmp_path]) == before

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from looked_at import HEIGHT, RATE, WIDTH, Film, disc, scored, write_watched
@@ -20,7 +19,7 @@ from lookhear.evaluation import scoring
 from lookhear.evaluation.models import Note
 from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
 from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
-from lookhear.evaluation.stimuli import Viewed, ViewedPicture, ViewedSet, read_viewed
+from lookhear.evaluation.stimuli import PictureStimulus, Stimulus, StimulusSet, read_stimuli
 from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, density, kl, nss
 from osie_layout import make_osie, write_osie
@@ -32,7 +31,7 @@ class Given:
     def __init__(self, of_frame: Any) -> None:
         self.of_frame = of_frame
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
         del note
         for index in indices:
             yield self.of_frame(subject, index)
@@ -47,8 +46,8 @@ CENTRE = Given(lambda subject, _: centre_prior(*subject.size))
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> ViewedSet:
-    return read_viewed(make_osie(tmp_path_factory.mktemp("pictures") / "osie", count=4))
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> StimulusSet:
+    return read_stimuli(make_osie(tmp_path_factory.mktemp("pictures") / "osie", count=4))
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +59,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def clips(folder: Path) -> ViewedSet:
-    return read_viewed(folder, database="db")
+def clips(folder: Path) -> StimulusSet:
+    return read_stimuli(folder, database="db")
 
 
-def values_of(viewed: ViewedSet, model: object, **choices: float) -> Any:
-    values, notes = scored(viewed, model, **choices)
+def values_of(stimuli: StimulusSet, model: object, **choices: float) -> Any:
+    values, notes = scored(stimuli, model, **choices)
     assert notes == ()
     return values
 
@@ -74,10 +73,10 @@ def values_of(viewed: ViewedSet, model: object, **choices: float) -> Any:
 def test_a_model_that_finds_what_people_look_at_beats_the_centre(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
-    viewed: ViewedSet = request.getfixturevalue(kind)
-    assert viewed.kind == kind
+    stimuli: StimulusSet = request.getfixturevalue(kind)
+    assert stimuli.kind == kind
     models = {"centre": CENTRE, "bright": BRIGHT}
-    scores = score_models(viewed, models, Choices.of(viewed))
+    scores = score_models(stimuli, models, Choices.of(stimuli))
     means = scores.means()
     assert [*means] == ["centre", "bright"]
     assert tuple(means["bright"]) == METRIC_NAMES
@@ -86,20 +85,20 @@ def test_a_model_that_finds_what_people_look_at_beats_the_centre(
     assert means["bright"]["KL"] < means["centre"]["KL"]
 
 
-def test_values_are_those_of_the_metrics_at_the_size_of_the_picture(pictures: ViewedSet) -> None:
+def test_values_are_those_of_the_metrics_at_the_size_of_the_picture(pictures: StimulusSet) -> None:
     values = values_of(pictures, BRIGHT)
-    viewed = pictures.subjects[2]
-    assert isinstance(viewed, ViewedPicture)
-    maps = torch.from_numpy(bright(viewed.pixels(0)))[None]
-    counts = torch.from_numpy(viewed.picture.fixation_map())[None]
+    stimuli = pictures.subjects[2]
+    assert isinstance(stimuli, PictureStimulus)
+    maps = bright(stimuli.pixels(0))[None]
+    counts = stimuli.picture.fixation_map()[None]
     assert values["NSS"][2] == pytest.approx((nss(maps, counts).item(),))
     # One degree of visual angle is 24 of OSIE's 800 columns.
-    target = density(counts.double(), 0.03 * viewed.size[1])
+    target = density(counts.astype(float), 0.03 * stimuli.size[1])
     assert values["KL"][2] == pytest.approx((kl(maps, target).item(),))
 
 
 def test_frames_of_clips_are_scored_by_the_protocol_of_stavis(
-    clips: ViewedSet, folder: Path
+    clips: StimulusSet, folder: Path
 ) -> None:
     values = values_of(clips, BRIGHT)
     for clip, of_clip in zip(read_stavis(folder, "db")[0].clips, range(2), strict=True):
@@ -111,14 +110,14 @@ def test_frames_of_clips_are_scored_by_the_protocol_of_stavis(
             np.testing.assert_allclose(values[metric][of_clip], expected, rtol=1e-9)
 
 
-def test_the_smoothing_is_a_choice(clips: ViewedSet, pictures: ViewedSet) -> None:
+def test_the_smoothing_is_a_choice(clips: StimulusSet, pictures: StimulusSet) -> None:
     sharp, soft = (values_of(clips, BRIGHT, sigma=sigma)["NSS"] for sigma in (0, 2))
     assert soft == values_of(clips, BRIGHT)["NSS"] != sharp
     assert values_of(pictures, BRIGHT, sigma=0) == values_of(pictures, BRIGHT)
     assert values_of(pictures, BRIGHT, sigma=2) != values_of(pictures, BRIGHT)
 
 
-def test_of_every_so_many_frames_the_middle_one_is_scored(clips: ViewedSet) -> None:
+def test_of_every_so_many_frames_the_middle_one_is_scored(clips: StimulusSet) -> None:
     every = values_of(clips, BRIGHT)["NSS"]
     some = values_of(clips, BRIGHT, every=3)["NSS"]
     assert some == (every[0][1::3], every[1][1::3])
@@ -132,12 +131,12 @@ def test_the_other_fixations_are_those_of_all_other_pictures(tmp_path: Path) -> 
     root = write_osie(
         tmp_path, {"a.jpg": [[(5.5, 5.5)]], "b.jpg": [[(30.5, 5.5)]], "c.jpg": [[(30.5, 20.5)]]}
     )
-    viewed = read_viewed(root)
+    stimuli = read_stimuli(root)
     places = np.zeros((30, 40), np.float32)
     places[5, 5] = places[5, 30] = places[20, 30] = 1
     own = Given(lambda subject, _: subject.picture.fixation_map().astype(np.float32))
-    assert values_of(viewed, own)["s-AUC"] == ((1,), (1,), (1,))
-    assert values_of(viewed, Given(lambda *_: places))["s-AUC"] == ((0.5,), (0.5,), (0.5,))
+    assert values_of(stimuli, own)["s-AUC"] == ((1,), (1,), (1,))
+    assert values_of(stimuli, Given(lambda *_: places))["s-AUC"] == ((0.5,), (0.5,), (0.5,))
 
 
 SIZES = [("a.png", 30, 40), ("b.png", 24, 20), ("c.png", 30, 40), ("d.png", 12, 50)]
@@ -148,19 +147,19 @@ def test_pictures_of_different_sizes_keep_their_order(tmp_path: Path) -> None:
     root = write_osie(
         tmp_path, {name: [[(w * 0.3, h * 0.6), (w * 0.5, h * 0.2)]] for name, h, w in SIZES}, rgb
     )
-    viewed = read_viewed(root)
-    together = values_of(viewed, CENTRE)
-    assert [of.name for of in viewed.subjects] == [name for name, *_ in SIZES]
-    for i, of in enumerate(viewed.subjects):
-        maps = torch.from_numpy(centre_prior(*of.size))[None]
-        expected = nss(maps, torch.from_numpy(of.picture.fixation_map())[None])  # type: ignore[attr-defined]
+    stimuli = read_stimuli(root)
+    together = values_of(stimuli, CENTRE)
+    assert [of.name for of in stimuli.subjects] == [name for name, *_ in SIZES]
+    for i, of in enumerate(stimuli.subjects):
+        maps = centre_prior(*of.size)[None]
+        expected = nss(maps, of.picture.fixation_map()[None])  # type: ignore[attr-defined]
         assert together["NSS"][i] == pytest.approx((expected.item(),))
 
 
 def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path: Path) -> None:
     root = write_osie(tmp_path, {"a.jpg": [[(5, 5)]], "b.jpg": [[]], "c.jpg": [[(20, 15)]]})
-    viewed = read_viewed(root)
-    scores = score_models(viewed, {"m": CENTRE}, Choices.of(viewed))
+    stimuli = read_stimuli(root)
+    scores = score_models(stimuli, {"m": CENTRE}, Choices.of(stimuli))
     ((first,), (second,), (third,)) = scores.values["m"]["NSS"]
     assert math.isnan(second)
     assert scores.means()["m"]["NSS"] == pytest.approx((first + third) / 2)
@@ -168,7 +167,7 @@ def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path: Path) -> 
     assert read["values"]["m"]["NSS"][1] == [None]
 
 
-def test_scores_are_json(clips: ViewedSet) -> None:
+def test_scores_are_json(clips: StimulusSet) -> None:
     scores = score_models(clips, {"bright": BRIGHT}, Choices.of(clips))
     read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
     assert read["kind"] == "clips"
@@ -178,21 +177,21 @@ def test_scores_are_json(clips: ViewedSet) -> None:
     assert read["means"]["bright"]["NSS"] == pytest.approx(np.mean(of_clips))
 
 
-def test_progress_is_told_of_every_frame(clips: ViewedSet, pictures: ViewedSet) -> None:
-    for viewed, frames in ((clips, 13), (pictures, 4)):
+def test_progress_is_told_of_every_frame(clips: StimulusSet, pictures: StimulusSet) -> None:
+    for stimuli, frames in ((clips, 13), (pictures, 4)):
         done: list[int] = []
-        score_models(viewed, {"a": CENTRE, "b": BRIGHT}, Choices.of(viewed), done.append)
+        score_models(stimuli, {"a": CENTRE, "b": BRIGHT}, Choices.of(stimuli), done.append)
         assert sum(done) == frames
 
 
 def test_clips_of_one_name_in_two_databases_are_told_apart(folder: Path) -> None:
-    viewed = read_viewed(folder)
-    assert [(of.name, of.group) for of in viewed.subjects] == [
+    stimuli = read_stimuli(folder)
+    assert [(of.name, of.group) for of in stimuli.subjects] == [
         ("db/a", "db"),
         ("db/b", "db"),
         ("other/a", "other"),
     ]
-    assert [[*map(str, of.paths)] for of in viewed.subjects] == [
+    assert [[*map(str, of.paths)] for of in stimuli.subjects] == [
         ["db/a"],
         ["db/b", "b"],
         ["other/a"],
@@ -201,20 +200,20 @@ def test_clips_of_one_name_in_two_databases_are_told_apart(folder: Path) -> None
 
 def test_only_the_clips_and_pictures_named_count(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("b\n")
-    viewed = read_viewed(folder, names=tmp_path / "names.txt", database="db")
-    assert [of.name for of in viewed.subjects] == ["b"]
+    stimuli = read_stimuli(folder, names=tmp_path / "names.txt", database="db")
+    assert [of.name for of in stimuli.subjects] == ["b"]
     for lines, names in (
         ("db/a\n", ["db/a"]),
         ("a\n", ["db/a", "other/a"]),
         ("other/a\nb", ["db/b", "other/a"]),
     ):
         (tmp_path / "names.txt").write_text(lines, encoding="utf-8-sig")
-        viewed = read_viewed(folder, names=tmp_path / "names.txt")
-        assert [of.name for of in viewed.subjects] == names
+        stimuli = read_stimuli(folder, names=tmp_path / "names.txt")
+        assert [of.name for of in stimuli.subjects] == names
     root = make_osie(tmp_path / "osie", count=4)
     (tmp_path / "names.txt").write_text("1003.jpg\n1001.jpg\n")
-    viewed = read_viewed(root, names=tmp_path / "names.txt")
-    assert [of.name for of in viewed.subjects] == ["1003.jpg", "1001.jpg"]
+    stimuli = read_stimuli(root, names=tmp_path / "names.txt")
+    assert [of.name for of in stimuli.subjects] == ["1003.jpg", "1001.jpg"]
 
 
 def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -> None:
@@ -229,13 +228,23 @@ def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -
         ("no such folder; give one in", {"data": tmp_path / "nowhere"}),
     ):
         with pytest.raises(LookhearError, match=complaint) as caught:
-            read_viewed(**arguments)  # type: ignore[arg-type]
+            read_stimuli(**arguments)  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
+
+
+def test_entries_of_lists_that_cannot_be_used_are_one_line_for_each_reason(tmp_path: Path) -> None:
+    write_watched(tmp_path, {"a": 3})
+    (fold,) = (tmp_path / "fold_lists").iterdir()
+    fold.write_text(fold.read_text() + "a 3 8\n" * 5 + "b\n")
+    twice, short = read_stimuli(tmp_path).faults
+    assert twice.startswith(f"{tmp_path}: {fold.name}, line 2, 'a', ")
+    assert twice.endswith(" and 2 more: listed twice")
+    assert "line 7" in short
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", "huge"])
 def test_a_broken_frame_is_one_line(tmp_path: Path, content: bytes | str | None) -> None:
-    viewed = read_viewed(write_watched(tmp_path, {"a": 3}))
+    stimuli = read_stimuli(write_watched(tmp_path, {"a": 3}))
     frame = tmp_path / "video_frames" / "db" / "a" / "img_00002.jpg"
     if content == "huge":  # a picture that says it has 60,000 x 60,000 pixels
         raw = bytearray(frame.read_bytes())
@@ -247,7 +256,7 @@ def test_a_broken_frame_is_one_line(tmp_path: Path, content: bytes | str | None)
     else:
         frame.unlink()
     with pytest.raises(LookhearError, match=r"^.*img_00002\.jpg: not a picture .*\Z"):
-        scored(viewed, BRIGHT)
+        scored(stimuli, BRIGHT)
 
 
 def holding(*maps: Any) -> Given:
@@ -256,7 +265,7 @@ def holding(*maps: Any) -> Given:
 
 def test_what_cannot_be_scored_is_scored_as_chance_and_named() -> None:
     """So that a model gains nothing by what it leaves out."""
-    film = ViewedSet("films", "clips", [Film(6)])
+    film = StimulusSet("films", "clips", [Film(6)])
     good = np.random.default_rng(0).random((12, 16)).astype(np.float32)
     nan, infinite = good.copy(), good.copy()
     nan[3, 3], infinite[0, 0] = np.nan, -np.inf
@@ -275,16 +284,29 @@ def test_what_cannot_be_scored_is_scored_as_chance_and_named() -> None:
     )
 
 
-def test_many_odd_frames_are_counted_after_the_first_few() -> None:
-    film = ViewedSet("films", "clips", [Film(12)])
-    _, (note,) = scored(film, Given(lambda *_: None))
-    assert note == f"model: film: frames 1, 2, 3, 4, 5 and 7 more: {NO_MAP}"
-    picture = ViewedSet("films", "pictures", [Film(1, None, name="one")])
-    assert scored(picture, Given(lambda *_: None))[1] == (f"model: one: {NO_MAP}",)
+def test_many_odd_frames_clips_and_pictures_are_counted_after_the_first_three() -> None:
+    def notes(kind: str, *stimuli: Film) -> tuple[str, ...]:
+        return scored(StimulusSet("films", kind, stimuli), Given(lambda *_: None))[1]
+
+    one, two, *rest = (Film(4, name=name) for name in ("one", "two", "three", "four"))
+    assert notes("clips", Film(12)) == (f"model: film: frames 1, 2, 3 and 9 more: {NO_MAP}",)
+    assert notes("clips", one, two) == (f"model: 8 frames of 2 clips (one, two): {NO_MAP}",)
+    assert notes("clips", one, two, *rest) == (
+        f"model: 16 frames of 4 clips (one, two, three and 1 more): {NO_MAP}",
+    )
+    pictures = [Film(1, None, name=name) for name in "abcde"]
+    assert notes("pictures", *pictures[:1]) == (f"model: a: {NO_MAP}",)
+    assert notes("pictures", *pictures) == (f"model: 5 pictures (a, b, c and 2 more): {NO_MAP}",)
+
+
+def test_every_odd_frame_is_in_the_json(clips: StimulusSet) -> None:
+    scores = score_models(clips, {"m": Given(lambda *_: None)}, Choices.of(clips, every=3))
+    (odd,) = json.loads(json.dumps(scores.as_json()))["odd"]
+    assert odd == {"model": "m", "what": NO_MAP, "frames": {"a": [1, 4, 7], "b": [1]}}
 
 
 def test_the_frame_numbers_named_are_the_clips_own() -> None:
-    film = ViewedSet("films", "clips", [Film(12)])
+    film = StimulusSet("films", "clips", [Film(12)])
     _, (note,) = scored(film, Given(lambda *_: None), every=5)
     assert "frames 3, 8: " in note
 
@@ -300,12 +322,12 @@ def test_maps_are_asked_for_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> N
             annotated.extend(indices)
             return super().annotate(indices)
 
-    def given(_: Viewed, index: int) -> Maps:
+    def given(_: Stimulus, index: int) -> Maps:
         asked.append(index)
         assert index in annotated
         assert len(annotated) - index <= 4
         return disc(index)[0][..., 0].astype(np.float32)
 
-    film = ViewedSet("films", "clips", [Watching(10)])
+    film = StimulusSet("films", "clips", [Watching(10)])
     score_models(film, {"m": Given(given)}, Choices.of(film))
     assert asked == annotated == [*range(10)]

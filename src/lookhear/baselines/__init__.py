@@ -9,15 +9,15 @@
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from lookhear.baselines.centre import CENTRE_SIGMA, Centre, centre_prior, fitted_centre
-from lookhear.baselines.gbvs import gbvs
-from lookhear.baselines.itti import itti_koch
-from lookhear.baselines.pyramids import LEAST_SIDE, checked
+from lookhear.baselines.pictures import LEAST_SIDE, Pictures, checked
 from lookhear.baselines.spectral import spectral_residual
+from lookhear.maps import Maps
 
 __all__ = [
     "BASELINES",
@@ -27,26 +27,34 @@ __all__ = [
     "Centre",
     "centre_prior",
     "fitted_centre",
-    "gbvs",
-    "itti_koch",
     "spectral_residual",
 ]
 
-Baseline = Callable[[Tensor, Tensor | None], Tensor]
-"""Gives the maps `(B, h, w)` float32 of pictures `(B, 3, H, W)`, RGB from 0 to 1, and of the frames
-before them, of the same shape, or None where there are none. The maps have a size of their own."""
+Baseline = Callable[[Pictures, Pictures | None], Maps]
+"""Gives the maps `(B, h, w)` float32 of pictures `(B, H, W, 3)`, RGB, uint8 or floating-point from
+0 to 1, `LEAST_SIDE` pixels a side or more, and of the frames before them, of the same shape, or
+None where there are none. The maps have a size of their own. ValueError: These are no pictures."""
 
 
-def _centre(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
-    batch, _, height, width = checked(pictures, previous).shape
-    prior = torch.from_numpy(centre_prior(height, width)).to(pictures.device)
-    return prior.expand(batch, -1, -1)
+def _centre(pictures: Pictures, previous: Pictures | None = None) -> Maps:
+    batch, height, width, _ = checked(pictures, previous)[0].shape
+    return np.broadcast_to(centre_prior(height, width), (batch, height, width))
+
+
+def _when_called(name: str, function: str) -> Baseline:
+    """A baseline that runs on PyTorch, which is not imported before."""
+
+    def baseline(pictures: Pictures, previous: Pictures | None = None) -> Maps:
+        module = import_module(f"lookhear.baselines.{name}")
+        return cast("Baseline", getattr(module, function))(pictures, previous)
+
+    return baseline
 
 
 BASELINES: Mapping[str, Baseline] = {
     "centre": _centre,
     "spectral-residual": spectral_residual,
-    "itti-koch": itti_koch,
-    "gbvs": gbvs,
+    "itti-koch": _when_called("itti", "itti_koch"),
+    "gbvs": _when_called("gbvs", "gbvs"),
 }
 """The baselines by the names that the command line knows them by."""

@@ -8,20 +8,14 @@ add up to the saliency map.
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lookhear.baselines import channels
-from lookhear.baselines.pyramids import (
-    FLAT_BELOW,
-    blurred,
-    checked,
-    enlarged,
-    faded,
-    fitted_size,
-    stretched,
-)
-from lookhear.metrics import resize_to
+from lookhear.baselines.pictures import FLAT_BELOW, Pictures, checked, fitted_size
+from lookhear.baselines.pyramids import blurred, faded, resized, stretched, tensors
+from lookhear.maps import Maps
 
 _LONGEST_SIDE = 32
 # Of the pyramid: a quarter, an eighth and a sixteenth of the picture's size.
@@ -34,15 +28,14 @@ _FADING_BORDER = 4
 _BLUR = 0.02
 
 
-def gbvs(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
+def gbvs(pictures: Pictures, previous: Pictures | None = None) -> Maps:
     """Saliency of pictures or frames by graphs over their features.
 
     With the toolbox's default parameters: three DKL colour axes, intensity and four orientations,
     at a quarter, an eighth and a sixteenth of the picture's size, all of equal weight.
 
     Args:
-        pictures: `(B, 3, H, W)` floating-point RGB from 0 to 1, 16 pixels a side or more; those
-            with fewer than 128 are enlarged first, as the toolbox refuses them.
+        pictures: Of fewer than 128 pixels a side are enlarged first, as the toolbox refuses them.
         previous: The frames before them, of the same shape; flicker and four directions of
             motion then count, too. None for still pictures.
 
@@ -52,20 +45,21 @@ def gbvs(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: If the pictures are not such, or `previous` has another shape.
     """
-    pictures = enlarged(checked(pictures, previous))
-    height, width = pictures.shape[2:]
-    size = fitted_size(height, width, _LONGEST_SIDE)
-    levels = channels.coloured_pyramid(pictures, _LEVELS)
-    features = [resize_to(_features(level), *size) for level in levels]
-    if previous is not None:
-        before = channels.coloured_pyramid(enlarged(previous), _LEVELS)
+    shown, shown_before = checked(pictures, previous)
+    frames = tensors(shown)
+    size = fitted_size(frames.shape[2], frames.shape[3], _LONGEST_SIDE)
+    levels = channels.coloured_pyramid(frames, _LEVELS)
+    features = [resized(_features(level), *size) for level in levels]
+    if shown_before is not None:
+        before = channels.coloured_pyramid(tensors(shown_before), _LEVELS)
         features += [
-            resize_to(_changes(now, then), *size) for now, then in zip(levels, before, strict=True)
+            resized(_changes(now, then), *size) for now, then in zip(levels, before, strict=True)
         ]
     contrasts = stretched(torch.cat(features, 1), FLAT_BELOW).float()
     saliency = (activity(contrasts) ** _POWER).sum(1)
     saliency = saliency * contrasts.flatten(1).any(1).view(-1, 1, 1)
-    return stretched(blurred(stretched(faded(saliency, _FADING_BORDER)), _BLUR * max(size)))
+    smooth = blurred(stretched(faded(saliency, _FADING_BORDER)), _BLUR * max(size))
+    return np.asarray(stretched(smooth).numpy(), np.float32)
 
 
 def _features(level: Tensor) -> Tensor:

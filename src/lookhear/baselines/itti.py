@@ -5,12 +5,14 @@ which are the same place of the picture at a quarter of the size; a map with one
 for more than one with many.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lookhear.baselines import channels
-from lookhear.baselines.pyramids import checked, enlarged, faded, fitted_size, stretched
-from lookhear.metrics import resize_to
+from lookhear.baselines.pictures import Pictures, checked, fitted_size
+from lookhear.baselines.pyramids import faded, resized, stretched, tensors
+from lookhear.maps import Maps
 
 # Levels of the pyramid: a quarter and an eighth of the picture's size.
 _CENTRES = (0, 1)
@@ -22,7 +24,7 @@ _LEAST_MAXIMUM = 1.0
 _FADING_BORDER = 4
 
 
-def itti_koch(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
+def itti_koch(pictures: Pictures, previous: Pictures | None = None) -> Maps:
     """Saliency of pictures or frames by differences of centre and surround.
 
     With the toolbox's default parameters: two opponent colours, intensity and four orientations,
@@ -30,8 +32,7 @@ def itti_koch(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
     is not in the model but predicts eye movements better, is left out.
 
     Args:
-        pictures: `(B, 3, H, W)` floating-point RGB from 0 to 1, 16 pixels a side or more; those
-            with fewer than 128 are enlarged first, as the toolbox refuses them.
+        pictures: Of fewer than 128 pixels a side are enlarged first, as the toolbox refuses them.
         previous: The frames before them, of the same shape; flicker and four directions of
             motion are then two more channels. None for still pictures.
 
@@ -42,28 +43,29 @@ def itti_koch(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
     Raises:
         ValueError: If the pictures are not such, or `previous` has another shape.
     """
-    pictures = enlarged(checked(pictures, previous))
-    height, width = pictures.shape[2:]
+    shown, shown_before = checked(pictures, previous)
+    frames = tensors(shown)
+    height, width = frames.shape[2:]
     size = fitted_size(height, width, round(max(height, width) / _SHRINKING))
-    levels = channels.coloured_pyramid(pictures, _LEVELS)
+    levels = channels.coloured_pyramid(frames, _LEVELS)
     of_still = channels.opponent_colours, channels.intensity, channels.orientations
     features = [[channel(level) for level in levels] for channel in of_still]
-    if previous is not None:
-        before = channels.coloured_pyramid(enlarged(previous), _LEVELS)
+    if shown_before is not None:
+        before = channels.coloured_pyramid(tensors(shown_before), _LEVELS)
         features += [
             [channel(now, then) for now, then in zip(levels, before, strict=True)]
             for channel in (channels.flicker, channels.motion)
         ]
     saliency = torch.stack([_conspicuity(channel, size) for channel in features]).sum(0)
-    return stretched(faded(saliency, _FADING_BORDER)).float()
+    return np.asarray(stretched(faded(saliency, _FADING_BORDER)).numpy(), np.float32)
 
 
 def _conspicuity(levels: list[Tensor], size: tuple[int, int]) -> Tensor:
     """What stands out in a channel, `(B, h, w)`, given its feature maps of each level."""
     contrasts = []
     for centre in _CENTRES:
-        surround = resize_to(levels[centre + _TO_SURROUND], *levels[centre].shape[-2:])
-        contrasts.append(resize_to((levels[centre] - surround) ** 2, *size))
+        surround = resized(levels[centre + _TO_SURROUND], *levels[centre].shape[-2:])
+        contrasts.append(resized((levels[centre] - surround) ** 2, *size))
     weighted = weighted_by_peaks(torch.cat(contrasts, 1)).sum(1, keepdim=True)
     return weighted_by_peaks(weighted).squeeze(1)
 

@@ -7,17 +7,13 @@ Toolbox (D. Walther, 2006).
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lookhear.baselines.pictures import Pictures
 from lookhear.metrics import resize_to
-
-LEAST_SIDE = 16
-"""Pixels that each side of a picture must have."""
-
-FLAT_BELOW = 1e-6
-"""Span, of values of the order of 1, that rounding in single precision may give a flat map."""
 
 # Below it the toolbox refuses a picture: its small levels would be too small to tell apart.
 _TOOLBOX_LEAST_SIDE = 128
@@ -27,38 +23,19 @@ _HALVING_TAPS = (1.0, 5.0, 10.0, 10.0, 5.0, 1.0)
 _TAPS_BEFORE = 2
 
 
-def checked(pictures: Tensor, previous: Tensor | None) -> Tensor:
-    """The pictures, if they are such and the frames before them are alike.
-
-    Raises:
-        ValueError: If not; see `lookhear.baselines.Baseline`.
-    """
-    if pictures.ndim != 4 or pictures.shape[1] != 3 or not pictures.is_floating_point():
-        raise ValueError(
-            "pictures must be floating-point (B, 3, H, W), "
-            f"not {pictures.dtype} {tuple(pictures.shape)}"
-        )
-    if min(pictures.shape[2:]) < LEAST_SIDE:
-        raise ValueError(
-            f"pictures must have {LEAST_SIDE} pixels a side, not {tuple(pictures.shape[2:])}"
-        )
-    if not all(((of >= 0) & (of <= 1)).all() for of in (pictures, previous) if of is not None):
-        raise ValueError("pictures must be from 0 to 1")
-    if previous is not None and previous.shape != pictures.shape:
-        raise ValueError(
-            "the frames before must have the pictures' shape, "
-            f"not {tuple(previous.shape)} for {tuple(pictures.shape)}"
-        )
-    return pictures
-
-
-def enlarged(pictures: Tensor) -> Tensor:
-    """Enlarge pictures `(B, 3, H, W)` whose shorter side has fewer than 128 pixels to 128."""
-    height, width = pictures.shape[2:]
+def tensors(pictures: Pictures) -> Tensor:
+    """Pictures `(B, H, W, 3)` as `(B, 3, H, W)`, enlarged to 128 pixels a side if need be."""
+    of_channels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    height, width = of_channels.shape[2:]
     scale = _TOOLBOX_LEAST_SIDE / min(height, width)
     if scale <= 1:
-        return pictures.float()
-    return resize_to(pictures, round(height * scale), round(width * scale)).clamp(0, 1).float()
+        return of_channels.float()
+    return resized(of_channels, round(height * scale), round(width * scale)).clamp(0, 1).float()
+
+
+def resized(maps: Tensor, height: int, width: int) -> Tensor:
+    """Maps `(..., h, w)` as `(..., height, width)` float64, by `lookhear.metrics.resize_to`."""
+    return torch.from_numpy(resize_to(maps.numpy(), height, width))
 
 
 def pyramid(maps: Tensor, levels: int) -> list[Tensor]:
@@ -83,12 +60,6 @@ def halved(maps: Tensor) -> Tensor:
     if min(maps.shape[-2:]) <= _SMALLEST_HALVED:
         return maps
     return _halved_along(_halved_along(maps, 3), 2)
-
-
-def fitted_size(height: int, width: int, longest: int) -> tuple[int, int]:
-    """Size of a picture scaled so that its longer side has `longest` pixels."""
-    scale = longest / max(height, width)
-    return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
 
 
 def stretched(maps: Tensor, flat_below: float = 1e-12) -> Tensor:

@@ -4,11 +4,13 @@ Pictures have much the same spectrum; where one departs from the smooth course t
 something is unusual in it.
 """
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import math
 
-from lookhear.baselines.pyramids import FLAT_BELOW, blurred, checked, fitted_size, stretched
+import numpy as np
+from scipy.ndimage import correlate1d, uniform_filter
+
+from lookhear.baselines.pictures import FLAT_BELOW, Pictures, checked, fitted_size
+from lookhear.maps import Maps
 from lookhear.metrics import resize_to
 
 _LONGEST_SIDE = 64
@@ -16,9 +18,10 @@ _LUMA = (0.299, 0.587, 0.114)
 # Amplitudes of a picture of 0 to 1 that are lower come from rounding.
 _LEAST_AMPLITUDE = 1e-6
 _BLUR_SIGMA = 2.5
+_NO_SPAN = 1e-12
 
 
-def spectral_residual(pictures: Tensor, previous: Tensor | None = None) -> Tensor:
+def spectral_residual(pictures: Pictures, previous: Pictures | None = None) -> Maps:
     """Saliency of pictures by what is unusual about their spectra.
 
     Exponential of the log-amplitude less its mean over 3 x 3 frequencies, with the phase as it was,
@@ -27,7 +30,7 @@ def spectral_residual(pictures: Tensor, previous: Tensor | None = None) -> Tenso
     border where theirs assumes nothing beyond it.
 
     Args:
-        pictures: `(B, 3, H, W)` floating-point RGB from 0 to 1, 16 pixels a side or more.
+        pictures: See `lookhear.baselines.Baseline`.
         previous: Of no effect: the method knows nothing of motion.
 
     Returns:
@@ -36,13 +39,21 @@ def spectral_residual(pictures: Tensor, previous: Tensor | None = None) -> Tenso
     Raises:
         ValueError: If the pictures are not such, or `previous` has another shape.
     """
-    height, width = checked(pictures, previous).shape[2:]
-    grey = torch.einsum("c,bchw->bhw", torch.tensor(_LUMA).to(pictures), pictures)
-    light = resize_to(grey, *fitted_size(height, width, _LONGEST_SIDE))
-    spectrum = torch.fft.fft2(light)
-    logarithm = spectrum.abs().clamp(min=_LEAST_AMPLITUDE).log()
-    course = F.avg_pool2d(F.pad(logarithm.unsqueeze(1), [1] * 4, mode="replicate"), 3, 1).squeeze(1)
+    shown, _ = checked(pictures, previous)
+    grey = np.einsum("c,bhwc->bhw", np.array(_LUMA, shown.dtype), shown)
+    size = fitted_size(grey.shape[1], grey.shape[2], _LONGEST_SIDE)
+    light = resize_to(grey, *size)
+    spectrum = np.fft.fft2(light)
+    logarithm = np.log(np.maximum(np.abs(spectrum), _LEAST_AMPLITUDE))
+    course = uniform_filter(logarithm, 3, mode="nearest", axes=(1, 2))
     # exp(log |z| - course) with the phase of z is z exp(-course).
-    unusual = torch.fft.ifft2(spectrum * torch.exp(-course)).abs() ** 2
-    is_varied = stretched(light, FLAT_BELOW).flatten(1).any(1).view(-1, 1, 1)
-    return (stretched(blurred(unusual, _BLUR_SIGMA)) * is_varied).float()
+    unusual = np.abs(np.fft.ifft2(spectrum * np.exp(-course))) ** 2
+    radius = math.floor(2 * _BLUR_SIGMA + 0.5)
+    places = np.arange(-radius, radius + 1, dtype=np.float32) / _BLUR_SIGMA
+    # Rounded to single precision, as the kernels of the other baselines' blurs are.
+    kernel = np.exp(-0.5 * places**2, dtype=np.float64).astype(np.float32).astype(np.float64)
+    for axis in (1, 2):
+        unusual = correlate1d(unusual, kernel / kernel.sum(), axis, mode="nearest")
+    low, span = unusual.min((1, 2), keepdims=True), np.ptp(unusual, (1, 2), keepdims=True)
+    varies = (np.ptp(light, (1, 2), keepdims=True) > FLAT_BELOW) & (span > _NO_SPAN)
+    return np.where(varies, (unusual - low) / np.maximum(span, _NO_SPAN), 0).astype(np.float32)

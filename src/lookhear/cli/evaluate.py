@@ -2,14 +2,12 @@
 
 import shlex
 import sys
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import out, progress_bar
+from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Overwrite
 
 
@@ -50,50 +48,25 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Score models by how well they predict where people looked."""
-    from lookhear.evaluation.models import OfOwn
-    from lookhear.evaluation.naming import find_models, paths_in
-    from lookhear.evaluation.results import RESULTS, write_report
-    from lookhear.evaluation.score_cache import Kept, stamp
-    from lookhear.evaluation.scoring import Choices, score_models
-    from lookhear.evaluation.statistics import analyse
-    from lookhear.evaluation.stimuli import read_viewed
+    from lookhear.evaluation.evaluating import REPORT
+    from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
-    from lookhear.files import check_replaceable
-    from lookhear.nets.devices import usable
 
-    if results:
-        check_replaceable(results, RESULTS, overwrite=overwrite)
-    viewed = read_viewed(data, names=names, database=database)
-    models = find_models(model, viewed, usable(device))
-    choices = Choices.of(viewed, smooth, every)
-    frames = {subject.name: choices.frames(subject) for subject in viewed.subjects}
-    kept = None
-    # Nobody can tell whether the code behind a network of one's own has changed.
-    if results and not any(isinstance(of, OfOwn) for of in models.values()):
-        used = stamp([data, *(path for name in model for path in paths_in(name))])
-        described = {"data": str(data.resolve()), "models": model, "used": used}
-        kept = Kept(results, described | {"frames": frames, **asdict(choices)})
-    with progress_bar("frames" if viewed.kind == "clips" else "pictures") as progress:
-        bar = progress.add_task("scoring", total=sum(map(len, frames.values())))
-        scores = score_models(viewed, models, choices, partial(progress.advance, bar), kept)
-    found = analyse(scores)
-    for note in scores.notes:
+    done = evaluated(
+        data,
+        model,
+        results,
+        names=names,
+        database=database,
+        every=every,
+        smooth=smooth,
+        overwrite=overwrite,
+        device=device,
+        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        bars=bars("frames"),
+    )
+    for note in done.scores.notes:
         out.print(note)
-    out.print(terminal_table(scores, found))
+    out.print(terminal_table(done.scores, done.statistics))
     if results:
-        command = shlex.join(["lookhear", *sys.argv[1:]])
-        with progress_bar("examples") as progress:
-            bar = progress.add_task("report", total=None)
-            write_report(
-                results,
-                viewed,
-                models,
-                choices,
-                scores,
-                found,
-                command,
-                lambda: progress.advance(bar),
-            )
-        if kept:
-            kept.clear()
-        out.print(f"{results / 'report.html'}: the results, to look at")
+        out.print(f"{results / REPORT}: the results, to look at")

@@ -123,7 +123,8 @@ def stanet(
     precision: Precision = "32-true",
 ) -> None:
     """From tags to fixations: all stages of STANet, and a report of them."""
-    from lookhear.evaluation.tally import means_table
+    from lookhear.evaluation.from_runs import GazeTest
+    from lookhear.evaluation.tables import means_table
     from lookhear.stanet.run import RunSettings, train_stanet
     from lookhear.training.schedule import Machine
 
@@ -132,7 +133,7 @@ def stanet(
         out=folder,
         preset=preset,
         seed=seed,
-        test=test,
+        test=GazeTest(test) if test else None,
         sound=sound,
         pretrained=pretrained,
         machine=Machine(devices, precision),

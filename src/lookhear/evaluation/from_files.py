@@ -43,7 +43,7 @@ from lookhear.data.derived import DAMAGED_ARRAY
 from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
 from lookhear.evaluation.models import Note
-from lookhear.evaluation.stimuli import Viewed
+from lookhear.evaluation.stimuli import Stimulus
 from lookhear.maps import Maps
 
 STRETCHED = "another shape than the frame, to which it was stretched"
@@ -71,7 +71,7 @@ class OfFolder:
             raise LookhearError(f"{folder}: no such folder of maps; check the name")
         self._folder = folder
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
         """Give maps; see `lookhear.evaluation.models.Model`.
 
         Raises:
@@ -101,7 +101,7 @@ class OfFolder:
             file = files.get(index + first)
             yield _compared(_read(file, index, note), subject, index, note) if file else None
 
-    def _of_picture(self, subject: Viewed) -> Path:
+    def _of_picture(self, subject: Stimulus) -> Path:
         own = subject.paths[0]
         files = [
             file
@@ -120,7 +120,7 @@ class OfFolder:
             )
         return files[0]
 
-    def _of_clip(self, subject: Viewed) -> Path:
+    def _of_clip(self, subject: Stimulus) -> Path:
         for path in subject.paths:
             if (self._folder / path).is_dir():
                 return self._folder / path
@@ -145,7 +145,7 @@ class OfArchive:
                 f"{path}: has no map under {prefix}; check the part after the colon"
             )
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
         """Give the map of a picture; see `lookhear.evaluation.models.Model`.
 
         Raises:
@@ -162,7 +162,7 @@ class OfArchive:
         yield _compared(found, subject, indices[0], note)
 
 
-def _compared(found: Maps, subject: Viewed, index: int, note: Note) -> Maps:
+def _compared(found: Maps, subject: Stimulus, index: int, note: Note) -> Maps:
     """The map, noted if it has another shape than the frame."""
     height, width = subject.size
     ratio = found.shape[1] / found.shape[0] * height / width

@@ -1,21 +1,48 @@
-"""The maps that a run of STANet made of its test, as models: S, SA, ST, SCAM, pseudo-fixations."""
+"""The maps that a run of STANet made of its test: as models, and scored as the run's own table.
+
+The clips of a run's test have gaze in STAViS's layout and moments of their own. Each moment is
+scored on the frame that is shown at its time, by `lookhear.evaluation.protocol`, for which all maps
+are brought to one grid. Nothing but the pseudo-fixations knows the tags.
+"""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import repeat
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
+from torch.utils.data import DataLoader, Subset
 
+from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS
 from lookhear.data.loader import Moments
-from lookhear.data.readers.tagged import SPLITS
-from lookhear.data.shards import read_complete
+from lookhear.data.readers.fixated import frame_at
+from lookhear.data.readers.stavis import EyeTrackedClip, read_stavis
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import FAR, FAR_SECONDS
 from lookhear.evaluation.models import Note
-from lookhear.evaluation.stimuli import Viewed
-from lookhear.maps import Maps
-from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
-from lookhear.stanet.run import TEST_COARSE, TEST_FINE, TEST_FINE_TAGGED, TEST_MOMENTS
+from lookhear.evaluation.protocol import SMOOTHING_SIGMA
+from lookhear.evaluation.scores import Scores, Subject, without_nan
+from lookhear.evaluation.scoring import gathered, score_frames
+from lookhear.evaluation.stimuli import ClipStimulus, Stimulus
+from lookhear.maps import Maps, resize
+from lookhear.parallel import cores
+from lookhear.progress import Progress, unseen
+from lookhear.stanet import Source
+from lookhear.stanet.predicting import all_moments, attention_of
+from lookhear.stanet.run_folder import (
+    FUSED,
+    PSEUDO_FIXATIONS,
+    SINGLE,
+    TEST_COARSE,
+    TEST_FINE,
+    TEST_FINE_TAGGED,
+    TEST_MOMENTS,
+    MapFolders,
+)
+from lookhear.stanet.sta import STA
 
 # Row -> folder in the run, array, and which of a moment's several maps.
 ROWS: dict[str, tuple[str, str, int | None]] = {
@@ -26,6 +53,8 @@ ROWS: dict[str, tuple[str, str, int | None]] = {
     "SCAM": (TEST_FINE, FUSED, None),
     "pseudo-fixations": (TEST_FINE_TAGGED, FIXATIONS, None),
 }
+STA_DEAF, STA_STILL, STA_WHOLE = "STA without sound", "STA without time", "STA"
+BATCH_SIZE = 16
 
 
 class OfRun:
@@ -45,20 +74,17 @@ class OfRun:
         folder, self._array, self._which = ROWS[row]
         self._run = run
         self._folder = run / folder
-        prepared = run / TEST_MOMENTS
         if not self._folder.is_dir():
             raise LookhearError(
                 f"{run}: has no maps of a test; train it with --test on these clips"
             )
-        counts = read_complete(prepared).moments
-        self._moments: dict[str, tuple[Moments, list[int]]] = {}
-        for split in SPLITS:
-            if counts[split]:
-                data = Moments(prepared, split)
-                for path, indices in data.clip_moments().items():
-                    self._moments[Path(path).stem] = data, indices
+        self._moments = {
+            Path(path).stem: (data, indices)
+            for data in all_moments(run / TEST_MOMENTS)
+            for path, indices in data.clip_moments().items()
+        }
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """Give maps; see `lookhear.evaluation.models.Model`.
 
         Raises:
@@ -75,5 +101,140 @@ class OfRun:
             apart = np.abs(times - subject.time(index))
             if apart.min() > FAR_SECONDS:
                 note(FAR, index)
-            found = data.derived(self._folder, self._array, moments[int(apart.argmin())])
-            yield (found if self._which is None else found[self._which]).astype(np.float32)
+            nearest = moments[int(apart.argmin())]
+            yield _kept(data, self._folder, self._array, nearest, self._which)
+
+
+class GazeTest:
+    """Scores every step of a run, from class maps to STA, where people looked: `RunTest`.
+
+    Args:
+        data: clips with tags, and gaze in STAViS's layout.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    @cached_property
+    def gaze(self) -> dict[str, EyeTrackedClip]:
+        """The clips with gaze, by name.
+
+        Raises:
+            LookhearError: There are none, or two of one name.
+        """
+        gaze: dict[str, EyeTrackedClip] = {}
+        for database in read_stavis(self.data):
+            for clip in database.clips:
+                if clip.name in gaze:
+                    raise LookhearError(
+                        f"{self.data}: has two clips {clip.name}; test on one database"
+                    )
+                gaze[clip.name] = clip
+        return gaze
+
+    def score(
+        self,
+        moments: Path,
+        maps: MapFolders,
+        sta: STA,
+        grid: tuple[int, int],
+        progress: Progress = unseen,
+    ) -> Scores:
+        """Score every step on all moments of which there is gaze.
+
+        Args:
+            moments: the test's, prepared; of clips with gaze by the names of their files.
+            maps: of these moments.
+            sta: the trained network, in inference mode.
+            grid: height and width to which all maps are brought.
+            progress: is told the number of moments that are done.
+
+        Raises:
+            LookhearError: No moment has gaze, or something cannot be read.
+        """
+        scored = []
+        with ThreadPoolExecutor(cores()) as pool:
+            for data in all_moments(moments, sta):
+                for path, indices in data.clip_moments().items():
+                    clip = self.gaze.get(Path(path).stem)
+                    if clip is not None:
+                        subject = ClipStimulus(clip, clip.name, is_alone=True)
+                        times = tuple(data.time(index) for index in indices)
+                        shown = [frame_at(clip, time) for time in times]
+                        rows = _rows(data, indices, maps, sta, grid)
+                        done = score_frames(subject, shown, rows, SMOOTHING_SIGMA, pool)
+                        scored.append((Subject(clip.name, clip.database, times), done))
+                    progress(len(indices))
+        if not scored:
+            raise LookhearError(f"{moments}: none of its clips has gaze; see their names")
+        return gathered("clips", scored)
+
+    def table(
+        self,
+        moments: Path,
+        maps: MapFolders,
+        sta: STA,
+        grid: tuple[int, int],
+        progress: Progress = unseen,
+    ) -> dict[str, Any]:
+        """What `score` finds, for `json.dump`: `means`, row -> metric, and `clips`, row -> clip."""
+        scores = self.score(moments, maps, sta, grid, progress)
+        clips = {
+            row: {
+                clip.name: {metric: of_clips[at] for metric, of_clips in metrics.items()}
+                for at, clip in enumerate(scores.subjects)
+            }
+            for row, metrics in scores.of_subjects.items()
+        }
+        return {"means": without_nan(scores.means()), "clips": without_nan(clips)}
+
+
+class _Row:
+    """A step of a run as a model of one clip: maps of its moments, brought to a grid."""
+
+    def __init__(self, maps: Iterator[Maps], grid: tuple[int, int]) -> None:
+        self._maps = maps
+        self._grid = grid
+
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+        """See `lookhear.evaluation.models.Model`; a network that is broken is an error here."""
+        del indices, note
+        for given in self._maps:
+            if not np.isfinite(given).all():
+                raise LookhearError(
+                    f"{subject.name}: a map to be scored has NaN or infinity in it; train its "
+                    "network again"
+                )
+            yield resize(given, self._grid)
+
+
+def _rows(
+    data: Moments, indices: Sequence[int], maps: MapFolders, sta: STA, grid: tuple[int, int]
+) -> dict[str, _Row]:
+    """Each row of the table, of a clip's moments."""
+    batches = [*DataLoader(Subset(data, indices), BATCH_SIZE)]
+
+    def kept(folder: Path, name: str, which: int | None = None) -> Iterator[Maps]:
+        for index in indices:
+            yield _kept(data, folder, name, index, which)
+
+    def predicted(hears: bool = True, moves: bool = True) -> Iterator[Maps]:
+        for batch in batches:
+            yield from attention_of(sta, batch, hears, moves)
+
+    of_rows: dict[str, Iterator[Maps]] = {
+        "centre": repeat(centre_prior(*grid)),
+        **{of: kept(maps.coarse, SINGLE, which) for which, of in enumerate(get_args(Source))},
+        "SCAM, coarse": kept(maps.coarse, FUSED),
+        "SCAM, fine": kept(maps.fine, FUSED),
+        PSEUDO_FIXATIONS: kept(maps.tagged, FIXATIONS),
+        STA_DEAF: predicted(hears=False),
+        STA_STILL: predicted(moves=False),
+        STA_WHOLE: predicted(),
+    }
+    return {name: _Row(of_moments, grid) for name, of_moments in of_rows.items()}
+
+
+def _kept(data: Moments, folder: Path, name: str, index: int, which: int | None) -> Maps:
+    found = data.derived(folder, name, index)
+    return np.asarray(found if which is None else found[which], np.float32)

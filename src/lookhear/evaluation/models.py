@@ -1,7 +1,6 @@
 """What is scored: anything that gives a map of a frame is a model.
 
-Maps made elsewhere are in `lookhear.evaluation.from_files`; people, who are no model, but tell how
-good one could be, are in `lookhear.evaluation.people`.
+Maps made elsewhere are in `lookhear.evaluation.from_files` and `lookhear.evaluation.from_runs`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from lookhear.baselines import LEAST_SIDE, Baseline, fitted_centre
 from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
-from lookhear.evaluation.stimuli import Viewed
+from lookhear.evaluation.stimuli import Stimulus
 from lookhear.maps import Maps
 from lookhear.media import Picture, SoundWindows
 from lookhear.media.spectrogram import Stft, log_spectrogram
@@ -35,7 +34,7 @@ Note = Callable[[str, int], None]
 class Model(Protocol):
     """Gives maps of the frames of clips and pictures."""
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps | None]:
         """Give the map of each frame asked for, one after the other, as it is needed.
 
         Args:
@@ -54,7 +53,7 @@ class OfBaseline:
     def __init__(self, baseline: Baseline) -> None:
         self._baseline = baseline
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         if min(subject.size) < LEAST_SIDE:
@@ -63,21 +62,20 @@ class OfBaseline:
                 f"{LEAST_SIDE} a side; leave it out"
             )
         for some in _batches(indices):
-            pictures = _pictures(subject, some)
             before = None
             if subject.frame_rate is not None:
-                before = _pictures(subject, [max(index - 1, 0) for index in some])
-            yield from self._baseline(pictures, before).cpu().numpy()
+                before = _pixels(subject, [max(index - 1, 0) for index in some])
+            yield from self._baseline(_pixels(subject, some), before)
 
 
 class OfFittedCentre:
     """A Gaussian fitted to where people looked in all other clips or pictures of the set."""
 
-    def __init__(self, subjects: Sequence[Viewed]) -> None:
+    def __init__(self, subjects: Sequence[Stimulus]) -> None:
         self._subjects = subjects
         self._looks: dict[str, NDArray[np.float64]] = {}
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         others = [self._places(other) for other in self._subjects if other is not subject]
@@ -90,7 +88,7 @@ class OfFittedCentre:
         for _ in indices:
             yield prior
 
-    def _places(self, subject: Viewed) -> NDArray[np.float64]:
+    def _places(self, subject: Stimulus) -> NDArray[np.float64]:
         """Where people looked in a subject, (N, 2): x and y in shares of the sides."""
         if subject.name not in self._looks:
             self._looks[subject.name] = subject.places()
@@ -103,7 +101,7 @@ class OfWatcher:
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         watch, wanted = Watch(self._watcher), frozenset(indices)
@@ -134,7 +132,7 @@ class OfSource:
         self._net = net
         self._method = method
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         net = self._net
@@ -176,7 +174,7 @@ class OfOwn:
                 f"not {self._size!r}"
             )
 
-    def maps(self, subject: Viewed, indices: Sequence[int], note: Note) -> Iterator[Maps]:
+    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
         device = _device(self._net)
@@ -205,7 +203,7 @@ class OfOwn:
 class _Heard:
     """The log-spectrograms of the second around one frame after another."""
 
-    def __init__(self, subject: Viewed, windows: Stft | None) -> None:
+    def __init__(self, subject: Stimulus, windows: Stft | None) -> None:
         blocks = subject.sound() if windows else None
         self._subject = subject
         self._windows = windows
@@ -226,7 +224,7 @@ class _Heard:
         return spectrograms, np.array([wave.any() for wave in waves], np.float32)
 
 
-def _moment(subject: Viewed, index: int, reach: int = 1) -> Moment:
+def _moment(subject: Stimulus, index: int, reach: int = 1) -> Moment:
     """A frame between those shortly before and after it, as far as there are any."""
     step = max(round((subject.frame_rate or 1) * NEIGHBOUR_SECONDS), 1)
     return moment(index, subject.frame_count, reach, step)
@@ -242,14 +240,14 @@ def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def _pictures(
-    subject: Viewed, indices: Sequence[int], size: tuple[int, int] | None = None
+    subject: Stimulus, indices: Sequence[int], size: tuple[int, int] | None = None
 ) -> Tensor:
     """Frames as a network of PyTorch takes them, (N, 3, H, W), RGB in [0, 1]; see `_pixels`."""
     return torch.from_numpy(_pixels(subject, indices, size)).permute(0, 3, 1, 2).float() / 255
 
 
 def _pixels(
-    subject: Viewed, indices: Sequence[int], size: tuple[int, int] | None
+    subject: Stimulus, indices: Sequence[int], size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
     """Frames, resized to a height and width if given: (N, H, W, 3), RGB.
 

@@ -30,7 +30,7 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
 from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfWatcher
-from lookhear.evaluation.stimuli import ViewedSet
+from lookhear.evaluation.stimuli import StimulusSet
 from lookhear.nets.imported import imported_network
 from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.saved import CONFIG, RUN_MODEL, load_network, load_watcher
@@ -41,13 +41,15 @@ _METHODS = {method.lower(): method for method in METHODS}
 log = logging.getLogger(__name__)
 
 
-def find_models(names: Sequence[str], viewed: ViewedSet, device: str) -> dict[str, Model | None]:
+def find_models(
+    names: Sequence[str], stimuli: StimulusSet, device: str | None
+) -> dict[str, Model | None]:
     """Find models by their names, see the head of this module.
 
     Args:
         names: Of models, with or without a label.
-        viewed: The set they will be scored on.
-        device: Where networks run.
+        stimuli: The set they will be scored on.
+        device: Where networks run; None for CUDA where there is one, else the CPU.
 
     Returns:
         Label -> model, in the order given; None for people.
@@ -60,7 +62,7 @@ def find_models(names: Sequence[str], viewed: ViewedSet, device: str) -> dict[st
         label, equals, named = name.partition("=")
         if not equals or Path(name).exists():  # some folders have = in their names
             label, equals, named = "", "", name
-        found = dict(_found(named, viewed, device))
+        found = dict(_found(named, stimuli, device))
         for own, model in found.items():
             chosen = own if not equals else label if len(found) == 1 else f"{label} {own}"
             if not chosen or chosen in models:
@@ -77,13 +79,15 @@ def paths_in(name: str) -> list[Path]:
     return [Path(part) for part in sorted(parts) if Path(part).exists()]
 
 
-def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Model | None]]:
+def _found(
+    name: str, stimuli: StimulusSet, device: str | None
+) -> Iterator[tuple[str, Model | None]]:
     """The models that a name stands for, each with what it is called unless it has a label."""
     before, colon, after = name.partition(":")
     if name == PEOPLE:
         yield name, None
     elif name == FITTED_CENTRE:
-        yield name, OfFittedCentre(viewed.subjects)
+        yield name, OfFittedCentre(stimuli.subjects)
     elif name in BASELINES:
         yield name, OfBaseline(BASELINES[name])
     elif colon and (before == ALL_METHODS or before.lower() in _METHODS):
@@ -94,7 +98,7 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
             source = load_network(NamingNetwork, Path(after), device)
             of, called = partial(OfSource, source), type(source).__name__
         every = before == ALL_METHODS
-        methods = _fitting(name, of, viewed) if every else [_METHODS[before.lower()]]
+        methods = _fitting(name, of, stimuli) if every else [_METHODS[before.lower()]]
         yield from ((f"{method} of {called}", of(method)) for method in methods)
     elif name.endswith(".npz"):
         yield Path(name).stem, OfArchive(Path(name))
@@ -110,10 +114,12 @@ def _found(name: str, viewed: ViewedSet, device: str) -> Iterator[tuple[str, Mod
         yield Path(name).name, OfWatcher(load_watcher(name, device))
 
 
-def _fitting(name: str, of: Callable[[str], OfOwn | OfSource], viewed: ViewedSet) -> Sequence[str]:
+def _fitting(
+    name: str, of: Callable[[str], OfOwn | OfSource], stimuli: StimulusSet
+) -> Sequence[str]:
     """The methods that fit a network: whether CAM does, the first frame of the set shows."""
     try:
-        next(of("CAM").maps(viewed.subjects[0], [0], lambda *_: None))
+        next(of("CAM").maps(stimuli.subjects[0], [0], lambda *_: None))
     except NoLinearHeadError:
         log.warning("%s: CAM is left out: no linear layer comes straight after the pooling", name)
         return [method for method in METHODS if method != "CAM"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lookhear.evaluation.examples import JUDGE, MOST_MAPS_IN_ROW, Example, gallery, ranking
-from lookhear.evaluation.literature import SOURCE, published
+from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.plots import MOST_LINES, forests, over_time
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
@@ -164,7 +164,7 @@ class _Table(NamedTuple):
             )
             for model, estimates in of.estimates.items()
         ]
-        context = None if of.group is None else published(of.group)
+        context = None if of.group is None else printed(of.group)
         if context is None:
             return cls(title(of, kind), rows, [], "")
         papers = [

@@ -2,9 +2,9 @@
 
 Clips are scored by STAViS's protocol (Tsiami et al., CVPR 2020; `eval_code` of
 https://github.com/atsiami/STAViS): a prediction goes through `protocol`, each metric is taken
-per frame against what `annotate` reads, and averaged by a `lookhear.evaluation.tally.Tally`. Where
-that code draws random numbers, `lookhear.metrics` gives what it gives on average. KL is this
-project's addition.
+per frame against what `annotate` reads, and averaged over frames, then over clips. Where that code
+draws random numbers, `lookhear.metrics` gives what it gives on average. KL is this project's
+addition.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
 
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps, resize
-from lookhear.metrics import all_metrics, resize_to
+from lookhear.metrics import Array, Numbers, all_metrics, resize_to
 
 SMOOTHING_SIGMA = 2.0  # in pixels of the prediction
 SMOOTHED_SIDE = 112  # pixels; coarser predictions are brought to this size first
@@ -39,15 +37,12 @@ class Annotation:
             s-AUC compares each one with.
     """
 
-    fixations: Tensor
-    density: Tensor
-    other_fixations: Tensor
+    fixations: Numbers
+    density: Numbers
+    other_fixations: Numbers
 
-    def score(self, maps: Tensor) -> dict[str, Tensor]:
-        """Take each metric of `METRIC_NAMES`.
-
-        Args:
-            maps: `(B, H, W)`, as the annotation is.
+    def score(self, maps: Numbers) -> dict[str, Array]:
+        """Take each metric of `METRIC_NAMES` of maps `(B, H, W)`.
 
         Returns:
             Metric name -> `(B,)` float64; NaN where it is not defined, as where nobody looked.
@@ -89,15 +84,11 @@ def annotate(clip: FixatedClip, indices: Sequence[int], ever: NDArray[np.bool_])
     densities = [_of_size(size, clip.density(index), clip, index) for index in indices]
     counts = np.stack(fixations)
     return Annotation(
-        fixations=torch.from_numpy(counts),
-        density=torch.from_numpy(np.stack(densities)),
-        other_fixations=torch.from_numpy(ever & (counts == 0)),
+        fixations=counts, density=np.stack(densities), other_fixations=ever & (counts == 0)
     )
 
 
-def protocol(
-    maps: Maps | Tensor, height: int, width: int, sigma: float = SMOOTHING_SIGMA
-) -> Tensor:
+def protocol(maps: Maps, height: int, width: int, sigma: float = SMOOTHING_SIGMA) -> Array:
     """Make predictions ready to be scored: smoothed by a Gaussian of sigma 2, then resized.
 
     Sigma counts in the prediction's own pixels. STAViS predicts 112 x 112; a coarser map, which
@@ -106,7 +97,7 @@ def protocol(
     left out: it changes no metric but KL.
 
     Args:
-        maps: `(B, h, w)`, finite; a tensor must be on the CPU and without gradient.
+        maps: `(B, h, w)`, finite.
         height: Of the annotation, in pixels.
         width: Of the annotation, in pixels.
         sigma: Of the Gaussian, which is cut at three sigma; 0 smooths nothing.
@@ -117,17 +108,17 @@ def protocol(
     Raises:
         LookhearError: If a map has NaN or infinity in it: its frame would silently be left out.
     """
-    predicted = np.asarray(maps)
-    if not np.isfinite(predicted).all():
+    if not np.isfinite(maps).all():
         raise LookhearError("a map to be scored has NaN or infinity in it; train its network again")
+    ready: Numbers = maps
     if sigma > 0:
-        if min(predicted.shape[1:]) < SMOOTHED_SIDE:
-            sides = [max(side, SMOOTHED_SIDE) for side in predicted.shape[1:]]
-            predicted = resize(predicted.astype(np.float32), (sides[0], sides[1]))
-        predicted = gaussian_filter(
-            predicted.astype(np.float64), sigma, mode="reflect", truncate=3.0, axes=(-2, -1)
+        if min(maps.shape[1:]) < SMOOTHED_SIDE:
+            sides = [max(side, SMOOTHED_SIDE) for side in maps.shape[1:]]
+            ready = resize(maps.astype(np.float32, copy=False), (sides[0], sides[1]))
+        ready = gaussian_filter(
+            ready.astype(np.float64), sigma, mode="reflect", truncate=3.0, axes=(-2, -1)
         )
-    return resize_to(torch.from_numpy(predicted.astype(np.float64)), height, width)
+    return resize_to(ready, height, width)
 
 
 def _of_size(

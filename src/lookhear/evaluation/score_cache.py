@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lookhear import __version__
-from lookhear.files import cannot_write, is_partial, partial_of
+from lookhear.files import is_partial, partial_of
+from lookhear.resume import Journal
 
 KEY_DIGITS = 16
+FORMAT = 2
 
 
 class Done(NamedTuple):
@@ -20,14 +22,14 @@ class Done(NamedTuple):
 
     Attributes:
         values: model -> metric -> a value of each frame.
-        notes: what was odd about the maps.
+        odd: model, what was odd about its maps, and of which frames.
     """
 
     values: dict[str, dict[str, list[float]]]
-    notes: list[str]
+    odd: list[tuple[str, str, list[int]]]
 
 
-class Kept:
+class ScoreCache:
     """A line of JSON for each clip that is done, in a hidden file beside the results.
 
     Args:
@@ -37,20 +39,15 @@ class Kept:
     """
 
     def __init__(self, results: Path, described: Mapping[str, Any]) -> None:
-        text = json.dumps({"lookhear": __version__, **described}, sort_keys=True)
+        known = {"lookhear": __version__, "format": FORMAT, **described}
+        text = json.dumps(known, sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
-        self._path = partial_of(results.with_name(f"{results.name}.{key}"))
+        self._journal = Journal(partial_of(results.with_name(f"{results.name}.{key}")))
         self._any = partial_of(Path(f"{glob.escape(results.name)}.{'[0-9a-f]' * KEY_DIGITS}")).name
 
     def read(self) -> dict[str, Done]:
         """Name of each clip that is done -> its scores."""
-        done = {}
-        with contextlib.suppress(OSError):
-            for line in self._path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, TypeError):  # the last one may be cut short
-                    name, values, notes = json.loads(line)
-                    done[name] = Done(values, notes)
-        return done
+        return {name: Done(values, odd) for name, values, odd in self._journal.read()}
 
     def add(self, name: str, done: Done) -> None:
         """Keep the scores of a clip.
@@ -58,17 +55,12 @@ class Kept:
         Raises:
             LookhearError: they cannot be written.
         """
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, *done]) + "\n")
-        except OSError as error:
-            raise cannot_write(self._path.parent, error) from error
+        self._journal.add([name, *done])
 
     def clear(self) -> None:
         """Forget all, and what was kept for these results before anything changed."""
         with contextlib.suppress(OSError):
-            for path in self._path.parent.glob(self._any):
+            for path in self._journal.path.parent.glob(self._any):
                 path.unlink(missing_ok=True)
 
 

@@ -7,31 +7,30 @@ at the same place relative to the picture's sides. No centre bias is added to a 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from lookhear.data.readers.fixated import density_of
 from lookhear.evaluation.models import Model
-from lookhear.evaluation.people import inter_observer
 from lookhear.evaluation.protocol import SMOOTHING_SIGMA, Annotation, protocol
-from lookhear.evaluation.score_cache import Done, Kept
-from lookhear.evaluation.scores import Scores, Subject
-from lookhear.evaluation.stimuli import Viewed, ViewedSet
+from lookhear.evaluation.score_cache import Done, ScoreCache
+from lookhear.evaluation.scores import Kind, Odd, Scores, Subject, mean_of_defined
+from lookhear.evaluation.stimuli import Stimulus, StimulusSet
 from lookhear.maps import Maps
-from lookhear.metrics import METRIC_NAMES
+from lookhear.metrics import METRIC_NAMES, Array
 from lookhear.parallel import cores
+from lookhear.progress import Progress, unseen
 
 NO_MAP = "no map, scored as chance"
 BROKEN = "NaN or infinity in it, scored as chance"
 FLAT = "the same value everywhere, which scores chance"
 BATCH_PIXELS = 2**21  # of the annotation that are scored at once
-NAMED_FRAMES = 5  # of a note, before the rest are counted
+LEAST_PEOPLE = 2  # who can predict one another
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,12 @@ class Choices:
     every: int = 1
 
     @classmethod
-    def of(cls, viewed: ViewedSet, sigma: float | None = None, every: int = 1) -> "Choices":
+    def of(cls, stimuli: StimulusSet, sigma: float | None = None, every: int = 1) -> "Choices":
         """Those of the protocol for a set, but for what is given."""
-        usual = SMOOTHING_SIGMA if viewed.kind == "clips" else 0.0
+        usual = SMOOTHING_SIGMA if stimuli.kind == "clips" else 0.0
         return cls(usual if sigma is None else sigma, every)
 
-    def frames(self, subject: Viewed) -> list[int]:
+    def frames(self, subject: Stimulus) -> list[int]:
         """Which frames of a clip or picture are scored."""
         if subject.frame_rate is None:
             return [0]
@@ -73,78 +72,59 @@ class Choices:
 
 
 def score_models(
-    viewed: ViewedSet,
+    stimuli: StimulusSet,
     models: Mapping[str, Model | None],
     choices: Choices,
-    advance: Callable[[int], None] = lambda _: None,
-    kept: Kept | None = None,
+    progress: Progress = unseen,
+    cache: ScoreCache | None = None,
 ) -> Scores:
     """Score models on a set.
 
     Args:
-        viewed: The set.
+        stimuli: The set.
         models: Name -> what gives its maps; None for people, who are scored by one another.
         choices: How.
-        advance: Called with the number of frames that are done.
-        kept: What is done already, and gets what will be; None keeps nothing.
+        progress: Is told the number of frames that are done.
+        cache: What is done already, and gets what will be; None keeps nothing.
 
     Raises:
         LookhearError: Something cannot be read, or a model has no map of a clip or picture.
     """
-    done = kept.read() if kept else {}
-    values: dict[str, dict[str, list[tuple[float, ...]]]] = {
-        name: {metric: [] for metric in METRIC_NAMES} for name in models
-    }
-    subjects: list[Subject] = []
-    notes = [*viewed.faults]
+    known = cache.read() if cache else {}
+    scored = []
     with ThreadPoolExecutor(cores()) as pool:  # a picture's metrics are one thread's work
-        for subject in viewed.subjects:
+        for subject in stimuli.subjects:
             indices = choices.frames(subject)
-            if subject.name in done:
-                scored = done[subject.name]
-                advance(len(indices))
+            if subject.name in known:
+                done = known[subject.name]
+                progress(len(indices))
             else:
-                scored = _score_subject(subject, indices, models, choices, pool, advance)
-                if kept:
-                    kept.add(subject.name, scored)
-            for name, metrics in scored.values.items():
-                for metric, of_frames in metrics.items():
-                    values[name][metric].append(tuple(of_frames))
+                done = score_frames(subject, indices, models, choices.sigma, pool, progress)
+                if cache:
+                    cache.add(subject.name, done)
             times = tuple(subject.time(index) for index in indices)
-            subjects.append(Subject(subject.name, subject.group, times))
-            notes += scored.notes
-    return Scores(
-        viewed.kind,
-        tuple(subjects),
-        {
-            name: {metric: tuple(of_subjects) for metric, of_subjects in metrics.items()}
-            for name, metrics in values.items()
-        },
-        tuple(notes),
-        tuple(name for name, model in models.items() if model is None),
-    )
+            scored.append((Subject(subject.name, subject.group, times), done))
+    people = tuple(name for name, model in models.items() if model is None)
+    return gathered(stimuli.kind, scored, stimuli.faults, people)
 
 
-_Odd = dict[tuple[str, str], list[int]]  # model, what -> frames
-
-
-def _score_subject(
-    subject: Viewed,
+def score_frames(
+    subject: Stimulus,
     indices: Sequence[int],
     models: Mapping[str, Model | None],
-    choices: Choices,
-    pool: ThreadPoolExecutor,
-    advance: Callable[[int], None],
+    sigma: float,
+    pool: Executor,
+    progress: Progress = unseen,
 ) -> Done:
-    """Score each model on frames of a subject."""
+    """Score each model on frames of a clip or picture; see `score_models`."""
     values: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in models}
-    odd: _Odd = defaultdict(list)
+    odd: dict[tuple[str, str], list[int]] = defaultdict(list)
 
-    def noted(name: str, what: str, index: int) -> None:
+    def note(name: str, what: str, index: int) -> None:
         odd[name, what].append(index)
 
     streams = {
-        name: model.maps(subject, indices, partial(noted, name))
+        name: model.maps(subject, indices, partial(note, name))
         for name, model in models.items()
         if model is not None
     }
@@ -152,58 +132,98 @@ def _score_subject(
     while start < len(indices):
         some = indices[start : start + step]
         annotation = subject.annotate(some)
-        height, width = annotation.fixations.shape[1:]
-        ready: dict[str, Tensor | None] = dict.fromkeys(models)
-        for name, stream in streams.items():
-            given = zip(some, islice(stream, len(some)), strict=True)
-            prepared = [
-                _prepared(maps, (height, width), choices.sigma, partial(noted, name), index)
-                for index, maps in given
-            ]
-            ready[name] = torch.cat(prepared)
-        scored = pool.map(partial(_metrics, subject, some, annotation), ready.values())
-        for name, metrics in zip(ready, scored, strict=True):
-            for metric, of_frames in metrics.items():
+        scored = {}
+        for name in models:
+            if name not in streams:
+                scored[name] = pool.submit(inter_observer, subject, some, annotation)
+                continue
+            maps = [*islice(streams[name], len(some))]
+            for index, what in zip(some, map(_fault, maps), strict=True):
+                if what:
+                    note(name, what, index)
+            scored[name] = pool.submit(_score, maps, annotation, sigma)
+        for name, metrics in scored.items():
+            for metric, of_frames in metrics.result().items():
                 values[name][metric] += of_frames.tolist()
-        advance(len(some))
+        progress(len(some))
+        height, width = annotation.fixations.shape[1:]
         start, step = start + step, max(BATCH_PIXELS // (height * width), 1)
-    return Done(values, [*_in_words(subject, odd)])
+    return Done(values, [(name, what, frames) for (name, what), frames in odd.items()])
 
 
-def _metrics(
-    subject: Viewed, indices: Sequence[int], annotation: Annotation, maps: Tensor | None
-) -> dict[str, Tensor]:
-    if maps is None:
-        return inter_observer(subject, indices, annotation)
-    return annotation.score(maps)
-
-
-def _prepared(
-    given: Maps | None,
-    size: tuple[int, int],
-    sigma: float,
-    note: Callable[[str, int], None],
-    index: int,
-) -> Tensor:
-    """A map as it is scored, (1, *size); what is wrong with it is noted."""
+def _fault(given: Maps | None) -> str | None:
+    """What is wrong with a map."""
     if given is None:
-        note(NO_MAP, index)
-    elif not np.isfinite(given).all():
-        note(BROKEN, index)
-    else:
-        if given.min() == given.max():
-            note(FLAT, index)
-        return protocol(given[np.newaxis], *size, sigma)
-    return torch.zeros(1, *size, dtype=torch.float64)
+        return NO_MAP
+    if not np.isfinite(given).all():
+        return BROKEN
+    return FLAT if given.min() == given.max() else None
 
 
-def _in_words(subject: Viewed, odd: _Odd) -> Iterator[str]:
-    """A line for each kind of oddity of a model's maps of a subject."""
-    for (name, what), indices in odd.items():
-        if subject.frame_rate is None:
-            yield f"{name}: {subject.name}: {what}"
-            continue
-        named = ", ".join(str(index + 1) for index in indices[:NAMED_FRAMES])
-        more = f" and {len(indices) - NAMED_FRAMES} more" if len(indices) > NAMED_FRAMES else ""
-        frames = "frame" if len(indices) == 1 else "frames"
-        yield f"{name}: {subject.name}: {frames} {named}{more}: {what}"
+def _score(maps: Sequence[Maps | None], annotation: Annotation, sigma: float) -> dict[str, Array]:
+    """Score maps of any size; what is no map is flat."""
+    height, width = annotation.fixations.shape[1:]
+    chance = np.zeros((1, height, width))
+    ready = [
+        chance
+        if of is None or not np.isfinite(of).all()
+        else protocol(of[np.newaxis], height, width, sigma)
+        for of in maps
+    ]
+    return annotation.score(np.concatenate(ready))
+
+
+def inter_observer(
+    subject: Stimulus, indices: Sequence[int], annotation: Annotation
+) -> dict[str, Array]:
+    """Score each person by all others, whose density stands for a model's map, and average.
+
+    It tells what a model could reach at best. All metrics compare with that one person, so CC, SIM
+    and KL, whose density is one person's, say little about a model's. Where gaze is kept as maps of
+    all people, as in STAViS's layout, each fixation on a frame is taken for a person.
+
+    Args:
+        subject: A clip or a picture.
+        indices: B frames of it.
+        annotation: Of those frames; gives the other fixations of s-AUC.
+
+    Returns:
+        Metric name -> (B,) float64; NaN where fewer than two people looked.
+    """
+    values: dict[str, list[float]] = defaultdict(list)
+    for index, others in zip(indices, annotation.other_fixations, strict=True):
+        people = subject.people(index)
+        of_frame: dict[str, list[float]] = {metric: [] for metric in METRIC_NAMES}
+        everyone = np.sum(people, axis=0, dtype=np.int64) if people else 0
+        for one in people if len(people) >= LEAST_PEOPLE else ():
+            rest = np.minimum(everyone - one, 255).astype(np.uint8)
+            alone = Annotation(one[np.newaxis], density_of(one)[np.newaxis], others[np.newaxis])
+            for metric, value in alone.score(density_of(rest)[np.newaxis]).items():
+                of_frame[metric].append(float(value[0]))
+        for metric, of_people in of_frame.items():
+            values[metric].append(mean_of_defined(of_people))
+    return {metric: np.array(of_frames) for metric, of_frames in values.items()}
+
+
+def gathered(
+    kind: Kind,
+    scored: Sequence[tuple[Subject, Done]],
+    faults: Iterable[str] = (),
+    people: tuple[str, ...] = (),
+) -> Scores:
+    """The scores of a set, given those of each clip or picture, of which there is one at least."""
+    odd: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(dict)
+    for subject, done in scored:
+        for name, what, frames in done.odd:
+            odd[name, what][subject.name] = frames
+    values = {
+        name: {
+            metric: tuple(tuple(done.values[name][metric]) for _, done in scored)
+            for metric in metrics
+        }
+        for name, metrics in scored[0][1].values.items()
+    }
+    oddities = tuple(Odd(name, what, frames) for (name, what), frames in odd.items())
+    notes = (*faults, *(of.in_words(kind) for of in oddities))
+    subjects = tuple(subject for subject, _ in scored)
+    return Scores(kind, subjects, values, notes, people, oddities)

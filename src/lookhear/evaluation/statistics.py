@@ -31,8 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from scipy.stats import t as student_t
 
-from lookhear.evaluation.scores import Scores
-from lookhear.evaluation.tally import mean_of_defined, without_nan
+from lookhear.evaluation.scores import Scores, mean_of_defined, without_nan
 
 LEVEL = 0.95
 SIGNIFICANT = 0.05

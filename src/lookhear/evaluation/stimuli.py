@@ -1,13 +1,12 @@
 """What models are scored on: pictures and clips that people looked at, by one interface."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
@@ -16,8 +15,10 @@ from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
 from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
 from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
+from lookhear.evaluation.scores import Kind
 from lookhear.media import Picture, Samples, read_sound
 from lookhear.metrics import density
+from lookhear.words import named
 
 FRAMES_HELD = 32  # decoded ones, as several models look at the same
 
@@ -25,7 +26,7 @@ People: TypeAlias = list[NDArray[np.uint8]]
 """Of each person the number of fixations in each pixel, (H, W)."""
 
 
-class Viewed(Protocol):
+class Stimulus(Protocol):
     """A clip, or a picture, which has one frame, and where people looked in each frame."""
 
     @property
@@ -38,7 +39,7 @@ class Viewed(Protocol):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Where maps of it are looked for in a folder, without suffix; no two subjects share one.
+        """Where maps of it are looked for in a folder, without suffix; no two of a set share one.
 
         The full one first, the shortest last.
         """
@@ -74,23 +75,23 @@ class Viewed(Protocol):
         """Where people looked in all frames: (N, 2), x and y, from 0 to 1 each."""
 
 
-class ViewedSet(NamedTuple):
+class StimulusSet(NamedTuple):
     """A set that models are scored on.
 
     Attributes:
         name: of its folder.
         kind: what it is made of.
         subjects: its clips or pictures, at least one.
-        faults: what of it cannot be used, a line each.
+        faults: what of its lists cannot be used, a line for each reason.
     """
 
     name: str
-    kind: Literal["clips", "pictures"]
-    subjects: Sequence[Viewed]
+    kind: Kind
+    subjects: Sequence[Stimulus]
     faults: tuple[str, ...] = ()
 
 
-class ViewedClip:
+class ClipStimulus:
     """A clip of a set in STAViS's layout.
 
     Args:
@@ -110,24 +111,24 @@ class ViewedClip:
 
     @property
     def size(self) -> tuple[int, int]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         height, width = self.pixels(0).shape[:2]
         return height, width
 
     def time(self, index: int) -> float:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return index / self.clip.frame_rate
 
     def pixels(self, index: int) -> Picture:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return _frame(self.clip.frame_path(index))
 
     def sound(self) -> Iterator[Samples] | None:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return read_sound(self.clip.sound) if self.clip.sound else None
 
     def annotate(self, indices: Sequence[int]) -> Annotation:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return annotate(self.clip, indices, _ever_fixated(self.clip))
 
     def people(self, index: int) -> People:
@@ -141,13 +142,13 @@ class ViewedClip:
         return people
 
     def places(self) -> NDArray[np.float64]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return np.concatenate(
             [_places(self.clip.fixation_map(index)) for index in range(self.frame_count)]
         )
 
 
-class ViewedPicture:
+class PictureStimulus:
     """A picture of OSIE.
 
     For s-AUC the other fixations are those of all other pictures of the set, at the same place
@@ -156,7 +157,8 @@ class ViewedPicture:
     Args:
         picture: It.
         group: The name of the set.
-        everyone: Where people looked in all pictures of the set.
+        everyone: Given a height and width, how often all people looked at each pixel of a grid of
+            that size, laid over any picture of the set.
         is_alone: Whether no other picture of the set has its name, but for the suffix.
     """
 
@@ -164,7 +166,12 @@ class ViewedPicture:
     frame_rate: float | None = None
 
     def __init__(
-        self, picture: FixatedPicture, group: str, everyone: "_Everyone", *, is_alone: bool
+        self,
+        picture: FixatedPicture,
+        group: str,
+        everyone: Callable[[int, int], NDArray[np.int64]],
+        *,
+        is_alone: bool,
     ) -> None:
         self.picture = picture
         self.name = picture.name
@@ -174,29 +181,29 @@ class ViewedPicture:
         self._everyone = everyone
 
     def time(self, index: int) -> float:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         return 0.0
 
     def pixels(self, index: int) -> Picture:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         return self.picture.pixels()
 
     def sound(self) -> Iterator[Samples] | None:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return None
 
     def annotate(self, indices: Sequence[int]) -> Annotation:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         height, width = self.picture.height, self.picture.width
-        counts = torch.from_numpy(self.picture.fixation_map())[None].expand(len(indices), -1, -1)
-        others = self._everyone.counts(height, width)[None] - counts
-        blurred = density(counts.double(), DENSITY_SIGMA_PER_WIDTH * width)
+        counts = np.stack([self.picture.fixation_map()] * len(indices))
+        others = self._everyone(height, width) - counts
+        blurred = density(counts.astype(np.float64), DENSITY_SIGMA_PER_WIDTH * width)
         return Annotation(fixations=counts, density=blurred, other_fixations=others)
 
     def people(self, index: int) -> People:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         del index
         of, size = self.picture, (self.picture.height, self.picture.width)
         return [
@@ -205,29 +212,13 @@ class ViewedPicture:
         ]
 
     def places(self) -> NDArray[np.float64]:
-        """See `Viewed`."""
+        """See `Stimulus`."""
         return _places(self.picture.fixation_map())
 
 
-class _Everyone:
-    """All fixations of a set of pictures, laid over each other."""
-
-    def __init__(self, pictures: Sequence[FixatedPicture]) -> None:
-        self._pictures = pictures
-        self._of_size: dict[tuple[int, int], torch.Tensor] = {}
-
-    def counts(self, height: int, width: int) -> torch.Tensor:
-        """Number of fixations in each pixel of a grid, (height, width) int64."""
-        size = height, width
-        if size not in self._of_size:
-            total = np.zeros(size, np.int64)
-            for picture in self._pictures:
-                total += picture.fixation_map(*size)
-            self._of_size[size] = torch.from_numpy(total)
-        return self._of_size[size]
-
-
-def read_viewed(data: Path, *, names: Path | None = None, database: str | None = None) -> ViewedSet:
+def read_stimuli(
+    data: Path, *, names: Path | None = None, database: str | None = None
+) -> StimulusSet:
     """Read a set of pictures in OSIE's layout, or of clips in STAViS's.
 
     Args:
@@ -255,26 +246,38 @@ def read_viewed(data: Path, *, names: Path | None = None, database: str | None =
         full = f"{clip.database}/{clip.name}"
         if wanted is None or not {full, clip.name}.isdisjoint(wanted):
             name = full if several else clip.name
-            subjects.append(ViewedClip(clip, name, is_alone=namesakes[clip.name] == 1))
+            subjects.append(ClipStimulus(clip, name, is_alone=namesakes[clip.name] == 1))
             missing -= {full, clip.name}
     if missing:
         raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
     if not subjects:
         raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
-    faults = tuple(f"{data}: {fault}" for of in databases for fault in of.faults)
-    return ViewedSet(data.absolute().name, "clips", subjects, faults)
+    faults: dict[str, list[str]] = defaultdict(list)
+    for fault in (fault for of in databases for fault in of.faults):
+        faults[fault.reason].append(fault.what)
+    lines = tuple(f"{data}: {named(what)}: {reason}" for reason, what in faults.items())
+    return StimulusSet(data.absolute().name, "clips", subjects, lines)
 
 
-def _pictures(data: Path, wanted: Sequence[str] | None) -> ViewedSet:
+def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:
     pictures = read_osie(data, names=wanted)
     if len(pictures) < 2:
         raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
-    name, everyone = data.absolute().name, _Everyone(pictures)
+
+    @cache
+    def everyone(height: int, width: int) -> NDArray[np.int64]:
+        total = np.zeros((height, width), np.int64)
+        for picture in pictures:
+            total += picture.fixation_map(height, width)
+        return total
+
+    name = data.absolute().name
     namesakes = Counter(picture.path.stem for picture in pictures)
     subjects = [
-        ViewedPicture(of, name, everyone, is_alone=namesakes[of.path.stem] == 1) for of in pictures
+        PictureStimulus(of, name, everyone, is_alone=namesakes[of.path.stem] == 1)
+        for of in pictures
     ]
-    return ViewedSet(name, "pictures", subjects)
+    return StimulusSet(name, "pictures", subjects)
 
 
 def _places(counts: NDArray[np.uint8]) -> NDArray[np.float64]:

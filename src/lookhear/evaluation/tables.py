@@ -22,11 +22,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lookhear.evaluation.literature import SOURCE, published
+from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
 from lookhear.files import whole_file, write_whole
-from lookhear.metrics import LOWER_IS_BETTER
+from lookhear.metrics import LOWER_IS_BETTER, METRIC_NAMES
 
 SCORES_FILE = "scores.json"
 FRAMES_FILE = "frames.csv"
@@ -251,7 +251,7 @@ def _explanation(of: Statistics, kind: str) -> str:
 
 def _context(of: Statistics) -> tuple[str, str, dict[str, list[str]]] | None:
     """What papers say of the same database: where and what it is, a note, and each model's row."""
-    context = None if of.group is None else published(of.group)
+    context = None if of.group is None else printed(of.group)
     if context is None:
         return None
     rows = {
@@ -352,7 +352,7 @@ def _published(scores: Scores) -> dict[str, Any]:
     return {
         group: {"source": SOURCE, "note": of.note, "means": of.rows}
         for group in scores.groups()
-        if (of := published(group))
+        if (of := printed(group))
     }
 
 
@@ -404,3 +404,25 @@ def _write_csv(path: Path, lines: Iterable[Sequence[object]]) -> None:
         partial.open("w", newline="", encoding="utf-8", errors="replace") as file,
     ):
         csv.writer(file).writerows(lines)
+
+
+def means_table(title: str, means: Mapping[str, Mapping[str, float | None]]) -> Table:
+    """Show means in the terminal: a row for each model, a column for each metric.
+
+    Args:
+        title: What stands above.
+        means: Row -> metric -> value, of every metric of `METRIC_NAMES`; at least one row.
+
+    Returns:
+        The table; its last column is each row's NSS over the first row's.
+    """
+    first = next(iter(means.values()))["NSS"] or math.nan
+    shown = Table(title=title)
+    shown.add_column("model", overflow="fold")
+    for heading in (*METRIC_NAMES, "NSS / first"):
+        shown.add_column(heading, justify="right")
+    for row, metrics in means.items():
+        values = [math.nan if (value := metrics[name]) is None else value for name in METRIC_NAMES]
+        ratio = values[METRIC_NAMES.index("NSS")] / first
+        shown.add_row(row, *(f"{value:.3f}" for value in values), f"{ratio:.2f}")
+    return shown

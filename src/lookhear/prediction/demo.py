@@ -4,9 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lookhear.baselines import centre_prior
 from lookhear.data.observers import OBSERVERS
@@ -64,9 +62,9 @@ def run_demo(
     say(f"Where {OBSERVERS} simulated observers look in it is in {out / GAZE}.")
 
     with np.load(out / RESULTS / maps_files.ARCHIVE) as kept:
-        maps, times = torch.from_numpy(kept["maps"]), kept["times"].tolist()
-    looks = torch.from_numpy(np.stack([_looks(clip, time) for time in times]))
-    prior = torch.from_numpy(centre_prior(HEIGHT, WIDTH)).expand(len(times), -1, -1)
+        maps, times = kept["maps"], kept["times"].tolist()
+    looks = np.stack([_looks(clip, time) for time in times])
+    prior = np.broadcast_to(centre_prior(HEIGHT, WIDTH), looks.shape)
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
     rows = {model: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
     margin = max(map(len, rows))
@@ -107,7 +105,7 @@ def _looks(clip: WorldClip, time: float) -> NDArray[np.uint8]:
     return count_fixations(x, y, HEIGHT, WIDTH)
 
 
-def _mean_scores(maps: Tensor, looks: Tensor) -> list[float]:
+def _mean_scores(maps: NDArray[np.floating], looks: NDArray[np.uint8]) -> list[float]:
     """Score maps (T, h, w) by looks (T, H, W); return the mean of each of `METRICS`."""
     looked_at = density(looks, DENSITY_SIGMA_PER_WIDTH * looks.shape[-1])
     scores = auc_judd(maps, looks), nss(maps, looks), cc(maps, looked_at), sim(maps, looked_at)

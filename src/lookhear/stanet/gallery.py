@@ -10,13 +10,13 @@ from torch.utils.data import default_collate
 
 from lookhear.data.derived import BOXES, FIXATIONS
 from lookhear.data.loader import Moments
-from lookhear.data.readers.fixated import FixatedClip
+from lookhear.data.readers.fixated import FixatedClip, frame_at
 from lookhear.maps import Maps
 from lookhear.show.heat import Pixels, time_label
 from lookhear.stanet import Source
 from lookhear.stanet.page import Panel, Row
-from lookhear.stanet.pseudo_fixations import CONFIDENCES, FUSED, NAMED, SINGLE
-from lookhear.stanet.scores import MapFolders, attention_of, frame_at
+from lookhear.stanet.predicting import attention_of
+from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE, MapFolders
 from lookhear.stanet.sta import STA
 
 SOURCES: tuple[Source, ...] = get_args(Source)

@@ -31,18 +31,10 @@ from lookhear.nets.saved import RUN_MODEL, load_network
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
 from lookhear.stanet import Loss, Source, scam
+from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import at_size
 
-CONFIDENCES = "confidences"
-"""How much each source counts, see `lookhear.stanet.scam.confidences`: (N, 3) float32."""
-FUSED = "fused"
-"""The fused map of each moment in its frame: (N, h, w) float16, from 0 to 1."""
-NAMED = "named"
-"""The class that is mapped, as the sources number it: (N,) int64."""
-SINGLE = "single"
-"""What each source maps, in the frame: (N, 3, h, w) float16, from 0 to 1. Where tags are known it
-is the tag's map, else that of the class which the source itself finds most probable."""
 BATCH_SIZE = 16
 Grid: TypeAlias = tuple[int, int]
 """Height and width of maps."""

@@ -13,7 +13,8 @@ from lookhear.nets.saved import load_network
 from lookhear.resume import Ledger
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
-from lookhear.stanet.scores import PSEUDO_FIXATIONS, MapFolders, all_moments
+from lookhear.stanet.predicting import all_moments
+from lookhear.stanet.run_folder import PSEUDO_FIXATIONS, MapFolders
 from lookhear.stanet.sta import STA
 from lookhear.training.curves import read_curves
 

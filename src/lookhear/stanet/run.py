@@ -21,12 +21,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from lookhear.data.identity import identities
 from lookhear.data.prepare import prepare, read_tagged
+from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
 from lookhear.errors import LookhearError
@@ -34,7 +35,7 @@ from lookhear.files import sole_use, whole_folder, write_whole
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
-from lookhear.progress import Bars, no_bars
+from lookhear.progress import Bars, Progress, no_bars
 from lookhear.resume import Ledger
 from lookhear.stanet.page import render
 from lookhear.stanet.pseudo_fixations import Sources, make_maps
@@ -44,7 +45,13 @@ from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
 from lookhear.stanet.recipes.presets import preset_named
 from lookhear.stanet.report import Made, Tested, model_card, run_page
-from lookhear.stanet.scores import MapFolders, gaze_of, score
+from lookhear.stanet.run_folder import (
+    TEST_COARSE,
+    TEST_FINE,
+    TEST_FINE_TAGGED,
+    TEST_MOMENTS,
+    MapFolders,
+)
 from lookhear.stanet.sta import STA
 from lookhear.training.initial_weights import InitialWeights, SavedPart, initialise, parts_of
 from lookhear.training.loop import train_on_moments
@@ -53,8 +60,28 @@ from lookhear.training.task import MomentsTask
 
 REPORT = "report.html"
 SCORES = "scores.json"
-TEST_MOMENTS, TEST_COARSE, TEST_FINE = "test/moments", "test/coarse", "test/fine"
-TEST_FINE_TAGGED = "test/fine-tags"
+
+
+class RunTest(Protocol):
+    """Scores a run's maps and its network; as `lookhear.evaluation.from_runs.GazeTest` does."""
+
+    @property
+    def data(self) -> Path:
+        """Clips with tags, in the layouts that a run learns from, or prepared moments."""
+
+    @property
+    def gaze(self) -> Mapping[str, FixatedClip]:
+        """Where people looked, by the name of the clip's file without suffix."""
+
+    def table(
+        self,
+        moments: Path,
+        maps: MapFolders,
+        sta: STA,
+        grid: tuple[int, int],
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """Score the test's prepared moments, as `json.dump` takes it: `means`, row -> metric."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +93,7 @@ class RunSettings:
         out: the run folder.
         preset: a name in :data:`~lookhear.stanet.recipes.presets.PRESETS`.
         seed: of everything left to chance.
-        test: clips with tags in the same layouts, and gaze in STAViS's; None for no scores.
+        test: scores the run, such as `lookhear.evaluation.from_runs.GazeTest`; None for no scores.
         sound: folder of a saved network whose sound encoder is taken; None trains one.
         pretrained: whether backbones begin with the preset's pretrained weights, if it has any.
         machine: what to train on.
@@ -76,7 +103,7 @@ class RunSettings:
     out: Path
     preset: str = "small"
     seed: int = 0
-    test: Path | None = None
+    test: RunTest | None = None
     sound: Path | None = None
     pretrained: bool = True
     machine: Machine = ONE_DEVICE
@@ -139,13 +166,13 @@ class _Run:
     def _check(self) -> None:
         """Refuse now what would fail after an hour."""
         settings, preset = self._settings, self._preset
-        for data in filter(None, (settings.data, settings.test)):
+        for data in (settings.data, *([settings.test.data] if settings.test else [])):
             if (data / MANIFEST).exists():
                 read_complete(data)
             else:
                 read_tagged(data)
         if settings.test:
-            gaze_of(settings.test)
+            _ = settings.test.gaze
         sources = (*preset.coarse.values(), *preset.fine.values())
         schedules = (preset.switch.schedule, preset.sta.schedule, *(s.schedule for s in sources))
         for schedule in schedules:
@@ -171,7 +198,7 @@ class _Run:
 
         inputs = {"clips": [_described(clip, clips.root) for clip in clips.clips]}
         # Of the clips to learn from, those that are the same stay prepared.
-        return self._do(stage, inputs, work, replaces=data == self._settings.test)
+        return self._do(stage, inputs, work, replaces=stage == TEST_MOMENTS)
 
     def _coarse_sources(self, moments: Path, sound: Path) -> dict[str, Path]:
         matching = None
@@ -271,11 +298,10 @@ class _Run:
         return self._do(stage, {"grid": preset.grid, "tags": knows_tags, **read}, work)
 
     def _test(
-        self, data: Path, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path
+        self, test: RunTest, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path
     ) -> Tested:
         """Map the test's moments without tags and with them, and score all."""
-        gaze = gaze_of(data)
-        moments = self._moments(TEST_MOMENTS, data)
+        moments = self._moments(TEST_MOMENTS, test.data)
         blind_boxes = self._maps(TEST_COARSE, moments, coarse, knows_tags=False)
         blind = self._maps(TEST_FINE, moments, fine, blind_boxes, knows_tags=False)
         tagged_boxes = self._maps("test/coarse-tags", moments, coarse)
@@ -285,15 +311,15 @@ class _Run:
         def work(folder: Path) -> None:
             sta = load_network(STA, model, self._device)
             count = sum(read_manifest(moments).moments.values())
-            with self._bars("test/scores", count) as advance:
-                tally = score(moments, gaze, maps, sta, self._preset.grid, advance)
+            with self._bars("test/scores", count) as progress:
+                table = test.table(moments, maps, sta, self._preset.grid, progress)
             with whole_folder(folder) as partial:
-                (partial / SCORES).write_text(json.dumps(tally.as_json(), indent=1) + "\n")
+                (partial / SCORES).write_text(json.dumps(table, indent=1) + "\n")
 
         read = identities({"moments": moments, "model": model, **asdict(maps)})
         scores = self._do("test/scores", read, work) / SCORES
         means = json.loads(scores.read_text("utf-8"))["means"]
-        return Tested(data.resolve().name, moments, gaze, maps, means)
+        return Tested(test.data.resolve().name, moments, test.gaze, maps, means)
 
     def _do(
         self,

@@ -42,6 +42,11 @@ class FixatedClip(Protocol):
         """How much each pixel of a frame was looked at, `(H, W)`, 0 to 1."""
 
 
+def frame_at(clip: FixatedClip, time: float) -> int:
+    """Which frame of a clip is shown at a time, in seconds; after its end, the last."""
+    return min(int(time * clip.frame_rate + 1e-6), clip.frame_count - 1)
+
+
 def is_inside(
     x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int
 ) -> NDArray[np.bool_]:

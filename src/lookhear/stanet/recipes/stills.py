@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.readers.osie import FixatedPicture
 from lookhear.errors import LookhearError, unknown
-from lookhear.metrics import density
+from lookhear.metrics import blur_matrix
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.loop import train
@@ -156,5 +156,7 @@ def _in_memory(pictures: Sequence[FixatedPicture], size: tuple[int, int]) -> Ten
         for picture in pictures
     ]
     looked = np.stack([picture.fixation_map(height // 2, width // 2) > 0 for picture in pictures])
-    blurred = density(torch.from_numpy(looked), DENSITY_SIGMA_PER_WIDTH * width / 2)
-    return TensorDataset(torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2), blurred.float())
+    sigma = DENSITY_SIGMA_PER_WIDTH * width / 2
+    rows, columns = (torch.from_numpy(blur_matrix(n, sigma)).float() for n in looked.shape[1:])
+    blurred = rows @ torch.from_numpy(looked).float() @ columns.T
+    return TensorDataset(torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2), blurred)

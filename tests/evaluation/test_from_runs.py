@@ -1,6 +1,7 @@
 """Every step of a run is scored where people looked, on the frames shown at its moments."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,22 +17,16 @@ from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
 from lookhear.data.prepare import prepare, read_tagged
-from lookhear.data.readers.fixated import density_of
+from lookhear.data.readers.fixated import density_of, frame_at
 from lookhear.data.readers.stavis import EyeTrackedClip
 from lookhear.errors import LookhearError
+from lookhear.evaluation.from_runs import GazeTest
 from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
-from lookhear.evaluation.tally import Tally
+from lookhear.evaluation.scores import Scores
 from lookhear.maps import resize
 from lookhear.metrics import METRIC_NAMES
-from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
-from lookhear.stanet.scores import (
-    MapFolders,
-    all_moments,
-    attention_of,
-    frame_at,
-    gaze_of,
-    score,
-)
+from lookhear.stanet.predicting import all_moments, attention_of
+from lookhear.stanet.run_folder import FUSED, SINGLE, MapFolders
 from lookhear.stanet.sta import STA
 
 GRID = (32, 48)
@@ -101,14 +96,22 @@ def sta() -> STA:
     return net.eval()
 
 
+def score(test: Test, sta: STA, **gaze: Any) -> Scores:
+    """Of the clips of the world, or of others by name."""
+    scorer = GazeTest(test.world)
+    if gaze:
+        vars(scorer)["gaze"] = {name.replace("_", "-"): clip for name, clip in gaze.items()}
+    return scorer.score(test.moments, test.maps, sta, GRID)
+
+
 @pytest.fixture(scope="module")
-def tally(test: Test, sta: STA) -> Tally:
-    return score(test.moments, gaze_of(test.world), test.maps, sta, GRID)
+def scores(test: Test, sta: STA) -> Scores:
+    return score(test, sta)
 
 
 def watched(test: Test) -> Iterator[tuple[Moments, EyeTrackedClip, list[int]]]:
     """The clips with gaze and their moments, in order."""
-    gaze = gaze_of(test.world)
+    gaze = GazeTest(test.world).gaze
     for split in ("train", "test"):
         data = Moments(test.moments, split)
         for path, indices in data.clip_moments().items():
@@ -121,45 +124,48 @@ def kept(folder: Path, name: str, data: Moments, indices: list[int]) -> NDArray[
     return np.load(folder / shard / f"{name}.npy")[indices].astype(np.float32)
 
 
-def assert_scores(tally: Tally, row: str, clip: EyeTrackedClip, maps: NDArray[np.float32]) -> None:
+def assert_scores(
+    scores: Scores, row: str, clip: EyeTrackedClip, maps: NDArray[np.float32]
+) -> None:
     """Of a clip's two moments, whose frames are 4 and 12."""
     annotation = annotate(clip, [4, 12], ever_fixated(clip))
     expected = annotation.score(protocol(resize(maps, GRID), 64, 96))
-    for metric, values in tally.clip_means()[row][clip.name].items():
+    at = [of.name for of in scores.subjects].index(clip.name)
+    for metric, values in scores.of_subjects[row].items():
         # A batch of another size is not the same to the last bit.
-        assert values == pytest.approx(float(expected[metric].nanmean()), abs=1e-5), metric
+        assert values[at] == pytest.approx(np.nanmean(expected[metric]), abs=1e-5), metric
 
 
-def test_the_table_has_every_step_in_the_order_of_the_method(tally: Tally) -> None:
-    means = tally.means()
+def test_the_table_has_every_step_in_the_order_of_the_method(scores: Scores) -> None:
+    means = scores.means()
     assert tuple(means) == ROWS
     for row in means.values():
         assert tuple(row) == METRIC_NAMES
 
 
-def test_the_frame_scored_is_the_one_shown_at_the_moment(tally: Tally, test: Test) -> None:
+def test_the_frame_scored_is_the_one_shown_at_the_moment(scores: Scores, test: Test) -> None:
     """Half a second into each second, of eight frames."""
     for _, clip, indices in watched(test):
         centre = np.broadcast_to(centre_prior(*GRID), (len(indices), *GRID))
-        assert_scores(tally, "centre", clip, np.ascontiguousarray(centre))
+        assert_scores(scores, "centre", clip, np.ascontiguousarray(centre))
 
 
-def test_rows_of_maps_are_scored_by_their_own_maps(tally: Tally, test: Test) -> None:
+def test_rows_of_maps_are_scored_by_their_own_maps(scores: Scores, test: Test) -> None:
     coarse, fine, tagged = test.maps.coarse, test.maps.fine, test.maps.tagged
     for data, clip, indices in watched(test):
         singles = kept(coarse, SINGLE, data, indices)
         for column, source in enumerate(("S", "SA", "ST")):
-            assert_scores(tally, source, clip, singles[:, column])
-        assert_scores(tally, "SCAM, coarse", clip, kept(coarse, FUSED, data, indices))
-        assert_scores(tally, "SCAM, fine", clip, kept(fine, FUSED, data, indices))
-        assert_scores(tally, ROWS[6], clip, kept(tagged, FIXATIONS, data, indices))
+            assert_scores(scores, source, clip, singles[:, column])
+        assert_scores(scores, "SCAM, coarse", clip, kept(coarse, FUSED, data, indices))
+        assert_scores(scores, "SCAM, fine", clip, kept(fine, FUSED, data, indices))
+        assert_scores(scores, ROWS[6], clip, kept(tagged, FIXATIONS, data, indices))
 
 
 @torch.inference_mode()
-def test_sta_is_scored_as_it_predicts(tally: Tally, test: Test, sta: STA) -> None:
+def test_sta_is_scored_as_it_predicts(scores: Scores, test: Test, sta: STA) -> None:
     for data in all_moments(test.moments, sta):
         for path, indices in data.clip_moments().items():
-            clip = gaze_of(test.world).get(Path(path).stem)
+            clip = GazeTest(test.world).gaze.get(Path(path).stem)
             if clip is not None:
                 batch = default_collate([data[index] for index in indices])
                 is_silent = clip.name.endswith(f"{SILENT:02d}")
@@ -167,10 +173,10 @@ def test_sta_is_scored_as_it_predicts(tally: Tally, test: Test, sta: STA) -> Non
                 frames = batch["frames"][:, 0] / 255
                 sound = None if is_silent else batch["sound"][:, 0]
                 whole = _on_grid(sta, frames, sound)
-                assert_scores(tally, "STA", clip, whole)
-                assert_scores(tally, "STA without sound", clip, _on_grid(sta, frames, None))
+                assert_scores(scores, "STA", clip, whole)
+                assert_scores(scores, "STA without sound", clip, _on_grid(sta, frames, None))
                 still = frames[:, 1:2].expand(-1, 3, -1, -1, -1)
-                assert_scores(tally, "STA without time", clip, _on_grid(sta, still, sound))
+                assert_scores(scores, "STA without time", clip, _on_grid(sta, still, sound))
 
 
 def _on_grid(sta: STA, frames: torch.Tensor, sound: torch.Tensor | None) -> NDArray[np.float32]:
@@ -206,27 +212,49 @@ def test_what_does_not_move_is_seen_the_same_without_time(test: Test, sta: STA) 
 
 def test_clips_without_gaze_are_left_out_and_every_moment_is_counted(test: Test, sta: STA) -> None:
     done: list[int] = []
-    tally = score(test.moments, gaze_of(test.world), test.maps, sta, GRID, done.append)
+    table = GazeTest(test.world).table(test.moments, test.maps, sta, GRID, done.append)
     assert done == [2, 2, 2, 2]
-    for row in tally.clip_means().values():
+    for row in table["clips"].values():
         assert [*row] == ["c0-00", "c0-01", "c0-02"]
+
+
+def test_the_table_is_the_means_of_the_scores_and_of_each_clip(
+    scores: Scores, test: Test, sta: STA
+) -> None:
+    table = GazeTest(test.world).table(test.moments, test.maps, sta, GRID)
+    assert json.loads(json.dumps(table, allow_nan=False)) == table
+    assert table["means"] == scores.means()
+    for row, clips in table["clips"].items():
+        of_clips = [clip["NSS"] for clip in clips.values()]
+        assert of_clips == [*scores.of_subjects[row]["NSS"]]
+        assert table["means"][row]["NSS"] == pytest.approx(np.mean(of_clips))
 
 
 def test_no_clip_with_gaze_is_one_line(test: Test, sta: STA) -> None:
     with pytest.raises(LookhearError, match=r"^.*moments: none of its clips has gaze; see") as e:
-        score(test.moments, {}, test.maps, sta, GRID)
+        score(test, sta, other=Filmed(8.0, 13))
     assert "\n" not in str(e.value)
 
 
 def test_a_folder_without_gaze_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(LookhearError, match="not a folder in STAViS's layout"):
-        gaze_of(write_little_world(tmp_path / "ave", (1, 0, 0), seconds=1))
+        _ = GazeTest(write_little_world(tmp_path / "ave", (1, 0, 0), seconds=1)).gaze
+
+
+def test_a_map_that_is_no_number_is_one_line(test: Test, tmp_path: Path, sta: STA) -> None:
+    shutil.copytree(test.maps.fine, tmp_path / "fine")
+    for file in (tmp_path / "fine").rglob("*.npy"):
+        np.save(file, np.full_like(np.load(file), np.nan))
+    maps = MapFolders(test.maps.coarse, tmp_path / "fine", test.maps.tagged)
+    with pytest.raises(LookhearError, match="has NaN or infinity in it; train its network again"):
+        GazeTest(test.world).score(test.moments, maps, sta, GRID)
 
 
 class Filmed:
     """A clip of so many frames a second, who looks at frame `i` looks at pixel `i`."""
 
     name = "c0-00"
+    database = "db"
 
     def __init__(self, frame_rate: float, frame_count: int, nobody: int = -1) -> None:
         self.frame_rate = frame_rate
@@ -263,18 +291,19 @@ def test_a_frame_is_shown_until_the_next_one(time: float, frame_rate: float, exp
 
 def test_moments_nobody_looked_at_do_not_count_and_are_null_in_a_file(test: Test, sta: STA) -> None:
     """Frames 4 and 12 are shown; of one clip nobody looks at the second one, or at any."""
-    lonely = {"c0-00": Filmed(8.0, 13, nobody=12)}
-    tally = score(test.moments, lonely, test.maps, sta, GRID)
-    filmed = lonely["c0-00"]
-    annotation = annotate(filmed, [4], ever_fixated(filmed))
+    lonely = Filmed(8.0, 13, nobody=12)
+    scores = score(test, sta, c0_00=lonely)
+    annotation = annotate(lonely, [4], ever_fixated(lonely))
     centre = annotation.score(protocol(centre_prior(*GRID)[np.newaxis], 18, 32))
-    for metric, value in tally.means()["centre"].items():
-        assert value == pytest.approx(float(centre[metric][0]), abs=1e-9), metric
+    for metric, value in scores.means()["centre"].items():
+        assert value == pytest.approx(centre[metric].item(), abs=1e-9), metric
 
     class Ignored(Filmed):
         def fixation_map(self, _: int) -> NDArray[np.uint8]:
             return np.zeros((18, 32), np.uint8)
 
-    nobody = score(test.moments, {"c0-00": Ignored(8.0, 13)}, test.maps, sta, GRID)
-    written = json.loads(json.dumps(nobody.as_json(), allow_nan=False))
+    nobody = GazeTest(test.world)
+    vars(nobody)["gaze"] = {"c0-00": Ignored(8.0, 13)}
+    table = nobody.table(test.moments, test.maps, sta, GRID)
+    written = json.loads(json.dumps(table, allow_nan=False))
     assert written["means"]["STA"] == dict.fromkeys(METRIC_NAMES)

@@ -1,0 +1,165 @@
+"""Evaluate models: score them on a set of pictures or clips, compare them, and tell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lookhear.evaluation.examples import (
+    Choice,
+    Example,
+    choose_examples,
+    models_shown,
+    most_of_each,
+    ranking,
+)
+from lookhear.evaluation.models import Model, OfOwn
+from lookhear.evaluation.naming import find_models, paths_in
+from lookhear.evaluation.page import EvaluationReport, render
+from lookhear.evaluation.score_cache import ScoreCache, stamp
+from lookhear.evaluation.scores import Scores
+from lookhear.evaluation.scoring import Choices, score_models
+from lookhear.evaluation.statistics import Statistics, analyse
+from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
+from lookhear.evaluation.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
+from lookhear.files import check_replaceable, whole_folder, write_whole
+from lookhear.metrics import METRIC_NAMES
+from lookhear.progress import Bars, Progress, no_bars
+
+REPORT = "report.html"
+RESULTS = {SCORES_FILE, FRAMES_FILE, *TABLE_FILES, "clips.csv", "pictures.csv", REPORT}
+EXAMPLES = 3  # of each model's best frames, and of its worst
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of an evaluation.
+
+    Attributes:
+        scores: of each model on each frame.
+        statistics: of each database, and of all together last if there are several.
+    """
+
+    scores: Scores
+    statistics: tuple[Statistics, ...]
+
+
+def evaluate(
+    data: Path,
+    models: Sequence[str],
+    out: Path | None = None,
+    *,
+    names: Path | None = None,
+    database: str | None = None,
+    every: int = 1,
+    smooth: float | None = None,
+    overwrite: bool = False,
+    device: str | None = None,
+    command: str | None = None,
+    bars: Bars = no_bars,
+) -> Evaluation:
+    """Score models by how well they predict where people looked.
+
+    With a folder of results, an evaluation that was stopped goes on.
+
+    Args:
+        data: pictures with fixations in OSIE's layout, or clips in STAViS's.
+        models: names, see `lookhear.evaluation.naming`.
+        out: folder that gets tables, a page and all values; None writes nothing.
+        names: text file of names of pictures or clips, a line each; only these count.
+        database: the one of a folder in STAViS's layout that counts; all if left out.
+        every: of how many frames of a clip the middle one is scored.
+        smooth: sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures, if left out.
+        overwrite: whether older results in ``out`` are replaced.
+        device: where networks run; CUDA where there is one, if left out.
+        command: by which this is made again, for the page.
+        bars: show how far it is.
+
+    Raises:
+        LookhearError: something cannot be read, used or written.
+    """
+    if out:
+        check_replaceable(out, RESULTS, overwrite=overwrite)
+    stimuli = read_stimuli(data, names=names, database=database)
+    found = find_models(models, stimuli, device)
+    choices = Choices.of(stimuli, smooth, every)
+    frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}
+    cache = None
+    # Nobody can tell whether the code behind a network of one's own has changed.
+    if out and not any(isinstance(of, OfOwn) for of in found.values()):
+        used = stamp([data, *(path for name in models for path in paths_in(name))])
+        described = {"data": str(data.resolve()), "models": [*models], "used": used}
+        cache = ScoreCache(out, described | {"frames": frames, **asdict(choices)})
+    with bars("scoring", sum(map(len, frames.values()))) as progress:
+        scores = score_models(stimuli, found, choices, progress, cache)
+    statistics = analyse(scores)
+    evaluation = Evaluation(scores, statistics)
+    if out:
+        with bars("report", 0) as progress, whole_folder(out) as partial:
+            write_tables(partial, scores, statistics, choices.in_words(scores.kind))
+            report = EvaluationReport(
+                title=f"Models on {stimuli.name}",
+                data_name=stimuli.name,
+                scores=scores,
+                statistics=statistics,
+                protocol=choices.in_words(scores.kind),
+                examples=_examples(stimuli, found, choices, evaluation, progress),
+                command=command,
+            )
+            write_whole(partial / REPORT, render(report))
+        if cache:
+            cache.clear()
+    return evaluation
+
+
+def _examples(
+    stimuli: StimulusSet,
+    models: Mapping[str, Model | None],
+    choices: Choices,
+    evaluation: Evaluation,
+    progress: Progress,
+) -> list[Example]:
+    """The best and worst frames of each model, looked at again."""
+    examples = []
+    ranked = ranking(evaluation.statistics[-1])
+    for choice in choose_examples(evaluation.scores, min(EXAMPLES, most_of_each(len(models)))):
+        shown = models_shown(choice.why, ranked)  # some models take seconds for a map
+        drawn = {name: model for name in shown if (model := models[name]) is not None}
+        examples.append(_example(stimuli, drawn, choices, evaluation.scores, choice))
+        progress(1)
+    return examples
+
+
+def _example(
+    stimuli: StimulusSet,
+    models: Mapping[str, Model],
+    choices: Choices,
+    scores: Scores,
+    choice: Choice,
+) -> Example:
+    subject = stimuli.subjects[choice.subject]
+    index = choices.frames(subject)[choice.frame]
+    annotation = subject.annotate([index])
+    rows, columns = np.nonzero(annotation.fixations[0])
+    maps = {}
+    for name, model in models.items():
+        given = next(model.maps(subject, [index], lambda *_: None))
+        if given is not None and np.isfinite(given).all():
+            maps[name] = given
+    return Example(
+        subject=subject.name,
+        time=subject.time(index),
+        frame=subject.pixels(index),
+        truth=annotation.density[0].astype(np.float32),
+        fixations=np.stack([columns + 0.5, rows + 0.5], 1),
+        maps=maps,
+        values={
+            name: {
+                metric: scores.values[name][metric][choice.subject][choice.frame]
+                for metric in METRIC_NAMES
+            }
+            for name in scores.values
+        },
+        why=choice.why,
+    )
