@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lookhear.evaluation.examples import (
     Choice,
@@ -83,7 +82,6 @@ def evaluate(
     if out:
         check_replaceable(out, RESULTS, overwrite=overwrite)
     stimuli = read_stimuli(data, names=names, database=database)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     found = find_models(models, stimuli, device)
     choices = Choices.of(stimuli, smooth, every)
     frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}

@@ -41,13 +41,15 @@ _METHODS = {method.lower(): method for method in METHODS}
 log = logging.getLogger(__name__)
 
 
-def find_models(names: Sequence[str], stimuli: StimulusSet, device: str) -> dict[str, Model | None]:
+def find_models(
+    names: Sequence[str], stimuli: StimulusSet, device: str | None
+) -> dict[str, Model | None]:
     """Find models by their names, see the head of this module.
 
     Args:
         names: Of models, with or without a label.
         stimuli: The set they will be scored on.
-        device: Where networks run.
+        device: Where networks run; None for CUDA where there is one, else the CPU.
 
     Returns:
         Label -> model, in the order given; None for people.
@@ -77,7 +79,9 @@ def paths_in(name: str) -> list[Path]:
     return [Path(part) for part in sorted(parts) if Path(part).exists()]
 
 
-def _found(name: str, stimuli: StimulusSet, device: str) -> Iterator[tuple[str, Model | None]]:
+def _found(
+    name: str, stimuli: StimulusSet, device: str | None
+) -> Iterator[tuple[str, Model | None]]:
     """The models that a name stands for, each with what it is called unless it has a label."""
     before, colon, after = name.partition(":")
     if name == PEOPLE:

@@ -64,7 +64,7 @@ def run_demo(
     with np.load(out / RESULTS / maps_files.ARCHIVE) as kept:
         maps, times = kept["maps"], kept["times"].tolist()
     looks = np.stack([_looks(clip, time) for time in times])
-    prior = np.broadcast_to(centre_prior(HEIGHT, WIDTH), (len(times), HEIGHT, WIDTH))
+    prior = np.broadcast_to(centre_prior(HEIGHT, WIDTH), looks.shape)
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
     rows = {model: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
     margin = max(map(len, rows))
