@@ -45,7 +45,7 @@ def explain(
     selection: Selection = "dense",
     fps: float | None = None,
     faithfulness: bool = True,
-    device: str | None = None,
+    device: str = "cpu",
     begin: Begin = lambda *_: lambda _: None,
 ) -> Explanation:
     """Find where and when a network sees classes in a clip, in bounded memory.
@@ -65,8 +65,7 @@ def explain(
         fps: frames a second in dense windows; None for what the network was trained with.
         faithfulness: whether deletion and insertion are measured, for each label in the window
             where it is most probable.
-        device: where the network runs, unless it is loaded already; None for CUDA where there is
-            one, else the CPU.
+        device: where the network runs, unless it is loaded already.
         begin: is told what is done, and gives what is told how much of it is done.
 
     Raises:
