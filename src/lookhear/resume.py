@@ -32,7 +32,7 @@ def made_from(
     folder: Path,
     described: Mapping[str, Any],
     note: str = NOTE,
-    other: str = "made by another recipe, seed or data",
+    other: str = "made by another recipe, seed or data; choose another --out",
 ) -> bool:
     """Note from what a folder is made; say whether it was noted before, and so the work goes on.
 
@@ -40,7 +40,7 @@ def made_from(
         folder: made if need be; gets the note.
         described: all that decides what comes out; can be written as JSON.
         note: name of the file.
-        other: what is said of a folder that is made from something else.
+        other: what is said of a folder that is made from something else, and what to do.
 
     Raises:
         LookhearError: the folder is made from something else, or cannot be written.
@@ -53,7 +53,7 @@ def made_from(
     except OSError as error:
         raise cannot_write(folder, error) from error
     if not _is_same(before, text):
-        raise LookhearError(f"{folder}: {other}; choose another folder")
+        raise LookhearError(f"{folder}: {other}")
     if not goes_on:
         write_whole(path, text)
     return goes_on

@@ -146,7 +146,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
 
     ``sta`` is then loaded by :func:`lookhear.load_model`, ``scam-s`` and ``scam-st`` by the
     ``from_pretrained`` of their classes; ``vggsound`` is the part ``sound_encoder`` of the networks
-    that have one (see :func:`lookhear.training.initial_weights.begin_with`).
+    that have one (see :func:`lookhear.training.initial_weights.initialise`).
 
     Args:
         file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or in a

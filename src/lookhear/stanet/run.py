@@ -23,8 +23,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from lookhear.data.identity import identities
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.fixated import FixatedClip
@@ -32,6 +30,7 @@ from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
 from lookhear.errors import LookhearError
 from lookhear.files import sole_use, whole_folder, write_whole
+from lookhear.nets.devices import default_device
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
@@ -136,7 +135,6 @@ class _Run:
         self._say = say
         self._bars = bars
         self._sound = model_folder(settings.sound) if settings.sound else None
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
 
     def make(self) -> Made:
         """Do everything."""
@@ -290,7 +288,7 @@ class _Run:
         loss = preset.loss("coarse" if boxes is None else "fine")
 
         def work(folder: Path) -> None:
-            sources = Sources.load(nets, loss, self._device)
+            sources = Sources.load(nets, loss)
             with self._bars(stage, sum(read_complete(moments).moments.values())) as progress:
                 make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
 
@@ -309,7 +307,7 @@ class _Run:
         maps = MapFolders(blind_boxes, blind, tagged)
 
         def work(folder: Path) -> None:
-            sta = load_network(STA, model, self._device)
+            sta = load_network(STA, model, default_device())
             count = sum(read_manifest(moments).moments.values())
             with self._bars("test/scores", count) as progress:
                 table = test.table(moments, maps, sta, self._preset.grid, progress)

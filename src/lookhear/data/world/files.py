@@ -42,6 +42,7 @@ SETTINGS = "world.json"
 TRUTH = "truth"
 VERSION = 1  # of what the same settings make
 LONGEST = 600.0  # seconds of a clip
+OTHER_WORLD = "holds a world of other settings, or damaged; choose another folder"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def write_world(out: Path, world: World, workers: int = 1, advance: Progress = u
         try:
             if not (out / SETTINGS).exists() and not is_empty(out):
                 raise LookhearError(f"{out}: holds something else; choose another folder")
-            made_from(out, asdict(world), SETTINGS, "holds a world of other settings, or damaged")
+            made_from(out, asdict(world), SETTINGS, OTHER_WORLD)
             for folder in (VIDEOS, TRUTH):
                 (out / folder).mkdir(exist_ok=True)
             # Of a clip's files its truth is written last: where it is, they are whole.
