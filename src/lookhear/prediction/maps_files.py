@@ -3,7 +3,7 @@
 import zipfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lookhear.maps import Maps, resize
 from lookhear.media import Clip
 from lookhear.show import heat
-from lookhear.show.films import PictureFolder
+from lookhear.show.films import picture_folder
 
 MapsFormat = Literal["npz", "png", "none"]
 ARCHIVE, FOLDER = "maps.npz", "maps"
@@ -36,8 +36,8 @@ def open_maps(folder: Path, kind: MapsFormat, clip: Clip) -> Iterator[Keep]:
             yield keep
     elif kind == "png":
         size = clip.height, clip.width
-        with closing(PictureFolder(folder / FOLDER)) as pictures:
-            yield lambda attention, time: pictures.add(heat.grey(resize(attention, size)), time)
+        with picture_folder(folder / FOLDER) as write:
+            yield lambda attention, time: write(heat.grey(resize(attention, size)), time)
     else:
         yield lambda *_: None
 

@@ -10,7 +10,7 @@ from lookhear.maps import Maps, between
 from lookhear.media import Clip, Frame
 from lookhear.prediction.stream import Glimpse
 from lookhear.show import heat
-from lookhear.show.films import Films, film_names
+from lookhear.show.films import Film, film_names, open_films
 
 LOOKS = {"overlay": heat.HEAT_LOOK}
 VIDEO = "overlay.mp4"
@@ -27,28 +27,28 @@ class Overlay:
         name: of the file that is made; None if there is none.
     """
 
-    def __init__(self, films: Films | None = None, name: str | None = None) -> None:
+    def __init__(self, film: Film | None = None, name: str | None = None) -> None:
         self.name = name
-        self._films = films
+        self._film = film
         self._waiting: deque[Frame] = deque()
         self._heats: deque[tuple[float, Maps]] = deque()
 
     def add_frame(self, frame: Frame) -> None:
         """Take the next frame."""
-        if self._films:
+        if self._film:
             self._waiting.append(frame)
 
     def add_map(self, glimpse: Glimpse) -> None:
         """Take the next map, of a frame that was added before; write the frames up to its time."""
-        if self._films:
+        if self._film:
             self._heats.append((glimpse.time, heat.shown(glimpse.map)))
             self.write(until=glimpse.time)
 
     def write(self, until: float) -> None:
         """Write the frames that wait, up to a time in seconds."""
-        while self._films and self._waiting and self._waiting[0].time <= until:
+        while self._film and self._waiting and self._waiting[0].time <= until:
             frame = self._waiting.popleft()
-            self._films.add(frame, [self._heat_at(frame.time)])
+            self._film(frame, [self._heat_at(frame.time)])
 
     def _heat_at(self, time: float) -> Maps:
         while len(self._heats) > 1 and self._heats[1][0] <= time:
@@ -64,7 +64,7 @@ def open_overlay(folder: Path, wanted: bool, clip: Clip) -> Iterator[Overlay]:
         yield Overlay()
         return
     ((name,),) = film_names(clip, ["video"], LOOKS)
-    with Films(folder, clip, ["video"], looks=LOOKS) as films:
-        overlay = Overlay(films, name)
+    with open_films(folder, clip, ["video"], looks=LOOKS) as film:
+        overlay = Overlay(film, name)
         yield overlay
         overlay.write(until=math.inf)

@@ -15,7 +15,7 @@ from lookhear.media import Clip, open_clip
 from lookhear.prediction.maps_files import write_archive
 from lookhear.progress import Bars, no_bars
 from lookhear.show import heat
-from lookhear.show.films import ALL_FILMS, LOOKS, Films, Format, film_names
+from lookhear.show.films import ALL_FILMS, LOOKS, Format, film_names, open_films
 from lookhear.show.lettering import plain
 from lookhear.tubes.explaining import explain
 from lookhear.tubes.explanation import Explanation, Found, found_in
@@ -91,11 +91,11 @@ def write_explanation(
     with whole_folder(folder) as partial:
         seen = tubes[0].times.tolist()
         with (
-            Films(partial, clip, formats, names=names, times=seen) as films,
+            open_films(partial, clip, formats, names=names, times=seen) as film,
             progress("writing", clip.frame_count) as count,
         ):
             for frame in clip.frames():
-                films.add(frame, [tube.at(frame.time) for tube in tubes])
+                film(frame, [tube.at(frame.time) for tube in tubes])
                 strip.add(frame)
                 count(1)
         found = found_in(explained)
