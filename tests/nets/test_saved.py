@@ -198,7 +198,7 @@ def broken(folder: Path, model: Path, kind: str) -> Path:
         (folder / "config.json").write_text("[]")
         return folder
     elif kind == "of the future":
-        config["network"] = "STA9"
+        config["network"] = ["STA9"]
     elif kind == "of nothing":
         config = {"sound_encoder": "light"}
     elif kind == "no such encoder":

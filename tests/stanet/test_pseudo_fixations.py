@@ -367,7 +367,7 @@ def test_real_sources_map_coarse_and_fine(prepared: Path, tmp_path: Path) -> Non
 
 def test_a_source_in_anothers_place_is_one_line(tmp_path: Path) -> None:
     folders = saved_sources(tmp_path)
-    with pytest.raises(LookhearError, match=f"model {tmp_path / 'S'}: cannot be loaded"):
+    with pytest.raises(LookhearError, match=f"model {tmp_path / 'S'}: its network is S, not SA"):
         Sources.load(folders | {"SA": folders["S"]}, "cross-entropy", "cpu")
     with pytest.raises(LookhearError, match="nowhere"):
         Sources.load(folders | {"ST": tmp_path / "nowhere"}, "cross-entropy", "cpu")

@@ -40,18 +40,20 @@ def placed(net: N, device: str | torch.device | None) -> N:
         return net.to(chosen).eval()
 
 
-@contextmanager
-def half_the_threads() -> Iterator[None]:
-    """Within, PyTorch takes half of its threads for what this thread computes, at least one.
+class HalfTheThreads:
+    """Within, whenever and wherever it is entered, PyTorch takes half of the threads it has now.
 
     A network that wants every core waits at each of its layers for those that decode.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // 2))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)  # else new threads would have the half
+
+    def __init__(self) -> None:
+        self._threads = torch.get_num_threads()
+
+    def __enter__(self) -> None:
+        torch.set_num_threads(max(1, self._threads // 2))
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_num_threads(self._threads)  # else new threads would have the half
 
 
 @contextmanager

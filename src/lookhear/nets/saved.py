@@ -132,7 +132,7 @@ def saved_as(name: str | Path) -> tuple[str, dict[str, Any]]:
         raise LookhearError(f"model {name}: {CONFIG}: names no arguments of a network")
     older = (known for known, needed in _BEFORE_NAMES.items() if needed <= config.keys())
     network = config.pop(NETWORK, None) or next(older, None)
-    if network not in NETWORKS:
+    if not isinstance(network, str) or network not in NETWORKS:
         raise LookhearError(
             f"model {name}: {CONFIG}: its network is {network or 'not told'}, but this version "
             f"knows {', '.join(NETWORKS)}"

@@ -70,7 +70,7 @@ class Watcher(Protocol):
         ...
 
     def half_the_cores(self) -> AbstractContextManager[None]:
-        """Within, leave half of the cores to others than the network in this thread."""
+        """Make what leaves, within, half of the cores to others; to be entered time and again."""
         ...
 
 

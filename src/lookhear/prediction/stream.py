@@ -158,6 +158,7 @@ class Attention:
         self._under_way: deque[Future[list[Glimpse]]] = deque()
         self._seen = 0
         self._waiting: deque[_Look] = deque()  # the last of those seen
+        self._half_the_cores = self._watcher.half_the_cores()
         self._worker = ThreadPoolExecutor(1, "lookhear-network")
 
     def __enter__(self) -> Self:
@@ -203,7 +204,7 @@ class Attention:
 
     def _attend(self, batch: list["_Frame"], last: bool) -> list[Glimpse]:
         """See a batch; return the maps of all whose neighbours on both sides have been seen."""
-        with self._watcher.half_the_cores():
+        with self._half_the_cores:
             if batch:
                 self._see(batch)
             reach, first = self._watcher.reach, self._seen - len(self._waiting)

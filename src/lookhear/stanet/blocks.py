@@ -104,12 +104,7 @@ class SoundGate(nn.Module):
         )
 
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
-        """Return the gate (B, 1, H, W), in (0, 1).
-
-        Args:
-            picture: features (B, C, H, W).
-            sound: vectors (B, S).
-        """
+        """Return the gate (B, 1, H, W), in (0, 1), of features (B, C, H, W) and sounds (B, S)."""
         heard = self.sound(sound)  # B, 128
         seen = self.picture(picture.mean((2, 3)))  # B, 128
         mixture = torch.softmax(heard[:, :, None] * seen[:, None, :], dim=-1)  # B, 128, 128
@@ -155,12 +150,7 @@ class MatchingGate(nn.Module):
         return _log(mixed) + highest[:, None] + self.bias
 
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
-        """Return the gate (B, 1, H, W), in (0, 1).
-
-        Args:
-            picture: features (B, C, H, W).
-            sound: vectors (B, S).
-        """
+        """Return the gate (B, 1, H, W), in (0, 1), of features (B, C, H, W) and sounds (B, S)."""
         return torch.sigmoid(self.match(picture, sound))[:, None]
 
     def _log_odds(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,12 +184,7 @@ class UpsampledSoundGate(nn.Module):
         self.gate = nn.Sequential(nn.Conv2d(width, gate_width, 1), nn.Conv2d(gate_width, 1, 1))
 
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
-        """Return the gate (B, 1, H, W), in (0, 1).
-
-        Args:
-            picture: features (B, C, H, W), of which only the grid counts.
-            sound: vectors (B, S).
-        """
+        """Return the gate (B, 1, H, W), in (0, 1), of features, whose grid counts, and sounds."""
         heard = self.upsample(self.sound(sound)[:, :, None, None])
         gate = torch.sigmoid(self.gate(heard))
         return F.interpolate(gate, picture.shape[-2:], mode="bilinear", align_corners=False)

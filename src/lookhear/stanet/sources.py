@@ -361,14 +361,9 @@ class SA(SourceNet):
     def forward(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
     ) -> ClassMaps:
-        """Return the class maps (N, categories, H/32, W/32).
+        """Return the class maps (N, categories, H/32, W/32) of frames and sounds.
 
-        Args:
-            frames: (N, 3, H, W), RGB in [0, 1].
-            spectrograms: of the second around each frame, (N, frequencies, times). None closes
-                the sound gate, as for a silent clip.
-            switch: (N,), how far the sound gate of each frame is open; see
-                :func:`~lookhear.stanet.blocks.gated`.
+        Args: see :meth:`lookhear.stanet.sta.STA.see`.
         """
         (features,) = self.features(frames)
         sound = None if spectrograms is None else self.sound_encoder(spectrograms)

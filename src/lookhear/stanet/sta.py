@@ -6,7 +6,6 @@ moments the frame is part of; :meth:`STA.attend` then joins three frames to one 
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +19,7 @@ from lookhear.maps import Maps
 from lookhear.media import shaped_like
 from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import STRIDES, PictureNet
-from lookhear.nets.devices import half_the_threads
+from lookhear.nets.devices import HalfTheThreads
 from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
@@ -266,6 +265,7 @@ class STAWatcher:
     """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
 
     reach = 1
+    half_the_cores = HalfTheThreads
 
     def __init__(self, net: STA) -> None:
         if net.training:
@@ -297,10 +297,6 @@ class STAWatcher:
         before, target, after = (Seen.cat(looks) for looks in zip(*moments, strict=True))
         attention: Maps = self._net.attend(before, target, after).float().cpu().numpy()
         return attention
-
-    def half_the_cores(self) -> AbstractContextManager[None]:
-        """See :meth:`~lookhear.nets.watching.Watcher.half_the_cores`."""
-        return half_the_threads()
 
 
 def _upsample(x: Tensor, like: Tensor) -> Tensor:
