@@ -160,15 +160,14 @@ def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) 
     """Each model's best and worst frames; what has none is left out.
 
     Args:
-        examples: what to show; of many models, only the first of each kind of each.
+        examples: what to show.
         scores: of the models.
         ranked: the models, the best first: who is shown where not all can be.
     """
-    kept = _few_enough(examples, len(scores.values))
-    shown = [models_shown(example.why, ranked) for example in kept]
+    shown = [models_shown(example.why, ranked) for example in examples]
     area = min(PANEL_AREA, ALL_PIXELS // max(1, sum(2 + len(models) for models in shown)))
     rows = []
-    for index, (example, chosen) in enumerate(zip(kept, shown, strict=True)):
+    for index, (example, chosen) in enumerate(zip(examples, shown, strict=True)):
         models = [model for model in scores.values if model in chosen]
         clock = f", {heat.time_label(example.time)}" if scores.kind == "clips" else ""
         rows.append(_row(example, f"frame-{index}", f"{example.subject}{clock}", models, area))
@@ -184,18 +183,6 @@ def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) 
 def most_of_each(models: int) -> int:
     """How many of the best frames, and of the worst, a page shows of each of so many models."""
     return max(1, MOST_ROWS // (2 * models))
-
-
-def _few_enough(examples: Sequence[Example], models: int) -> list[Example]:
-    """The first examples of each model and kind, so that there are not too many in all."""
-    most = most_of_each(models)
-    count: dict[Reason, int] = {}
-    kept = []
-    for example in examples:
-        count[example.why[0]] = count.get(example.why[0], 0) + 1
-        if count[example.why[0]] <= most:
-            kept.append(example)
-    return kept
 
 
 def models_shown(why: Iterable[Reason], ranked: Sequence[str]) -> list[str]:
