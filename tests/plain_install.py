@@ -28,7 +28,7 @@ predict world/AVE/s1-00000.mp4 world/AVE/s1-00001.mp4 --out predicted
   -> predicted/s1-00000/overlay.mp4 predicted/s1-00001/report.html
 demo -> lookhear-demo/scene/report.html
 evaluate --data osie --model centre --model small --out pictures -> pictures/report.html
-evaluate --data world --model gbvs --model small --model inter-observer --out clips
+evaluate --data world --model gbvs --model small --model inter-observer --every 5 --out clips
   -> clips/report.html
 explain world/AVE/s1-00000.mp4 --weights random --no-faithfulness --out explained
   -> explained/heat.mp4

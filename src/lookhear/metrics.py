@@ -34,6 +34,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 Numbers: TypeAlias = NDArray[Any]
 """Of any real dtype."""
@@ -213,9 +214,7 @@ def kl(maps: Numbers, densities: Numbers) -> Array:
 
 
 def density(fixations: Numbers, sigma: float) -> NDArray[np.floating]:
-    """Blur fixation maps by a Gaussian, mirrored at the middle of the border pixels.
-
-    The kernel is cut at four sigma, as SciPy's `gaussian_filter(mode="mirror")` cuts it.
+    """Blur fixation maps by a Gaussian, cut at four sigma, mirrored at the middle of border pixels.
 
     Args:
         fixations: `(..., H, W)` counts.
@@ -224,20 +223,8 @@ def density(fixations: Numbers, sigma: float) -> NDArray[np.floating]:
     Returns:
         `(..., H, W)`, of the fixations' dtype where that is floating, else float32.
     """
-    dtype = fixations.dtype if fixations.dtype.kind == "f" else np.dtype(np.float32)
-    rows, columns = (blur_matrix(n, sigma).astype(dtype) for n in fixations.shape[-2:])
-    blurred: NDArray[np.floating] = rows @ fixations.astype(dtype, copy=False) @ columns.T
-    return blurred
-
-
-def blur_matrix(n: int, sigma: float) -> Array:
-    """The blur of `density` along one axis of n pixels: `(n, n)`, a Gaussian to each row."""
-    radius = int(4 * sigma + 0.5)
-    offsets = np.arange(-radius, radius + 1)
-    kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
-    source = (np.arange(n)[:, None] + offsets) % max(2 * n - 2, 1)
-    source = np.where(source < n, source, 2 * n - 2 - source)
-    return _matrix(source, np.broadcast_to(kernel / kernel.sum(), source.shape), n)
+    counts = fixations if fixations.dtype.kind == "f" else fixations.astype(np.float32)
+    return np.asarray(gaussian_filter(counts, sigma, mode="mirror", truncate=4, axes=(-2, -1)))
 
 
 def resize_to(maps: Numbers, height: int, width: int) -> Array:
@@ -257,10 +244,39 @@ def resize_to(maps: Numbers, height: int, width: int) -> Array:
     values: Array = maps.astype(np.float64, copy=False)
     if values.shape[-2:] == (height, width):
         return values
-    rows = _bicubic_matrix(values.shape[-2], height)
-    columns = _bicubic_matrix(values.shape[-1], width)
-    resized: Array = rows @ values @ columns.T
-    return resized
+    of_columns = np.ascontiguousarray(_with_rows(values, height).swapaxes(-1, -2))
+    return np.ascontiguousarray(_with_rows(of_columns, width).swapaxes(-1, -2))
+
+
+def _with_rows(maps: Array, count: int) -> Array:
+    """Maps `(..., h, w)` interpolated to `(..., count, w)`.
+
+    Each row is a sum of a few: a product of matrices would wake the threads of BLAS, which is dear
+    where cores are busy.
+    """
+    sources, weights = _bicubic(maps.shape[-2], count)
+    rows = np.zeros((*maps.shape[:-2], count, maps.shape[-1]))
+    for source, weight in zip(sources, weights, strict=True):
+        rows += weight[:, np.newaxis] * maps[..., source, :]
+    return rows
+
+
+@lru_cache(maxsize=8)
+def _bicubic(size: int, new_size: int) -> tuple[Places, Array]:
+    """Which places along an axis make up each new one, and their weights, both `(k, new_size)`."""
+    scale = min(new_size / size, 1.0)
+    centre = (np.arange(new_size) + 0.5) * size / new_size
+    taps = math.ceil(4 / scale) + 2
+    source = np.floor(centre - 0.5 - 2 / scale) + np.arange(taps)[:, np.newaxis]
+    x = np.abs((centre - 0.5 - source) * scale)
+    square, cube = x * x, x * x * x
+    near = 1.5 * cube - 2.5 * square + 1
+    far = -0.5 * cube + 2.5 * square - 4 * x + 2
+    weights = np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
+    source = source.astype(np.intp) % (2 * size)
+    source = np.where(source < size, source, 2 * size - 1 - source)
+    is_used = weights.any(1)
+    return source[is_used], (weights / weights.sum(0))[is_used]
 
 
 def _one_by_one(
@@ -417,27 +433,3 @@ def _dot(first: Array, second: Array) -> float:
     It is taken row by row: of more numbers BLAS would make work for other threads.
     """
     return float(np.vecdot(first, second).sum())
-
-
-@lru_cache(maxsize=8)
-def _bicubic_matrix(size: int, new_size: int) -> Array:
-    """`(new_size, size)`: bicubic interpolation along one axis."""
-    scale = min(new_size / size, 1.0)
-    centre = (np.arange(new_size)[:, None] + 0.5) * size / new_size
-    taps = math.ceil(4 / scale) + 2
-    source = np.floor(centre - 0.5 - 2 / scale) + np.arange(taps)
-    x = np.abs((centre - 0.5 - source) * scale)
-    square, cube = x * x, x * x * x
-    near = 1.5 * cube - 2.5 * square + 1
-    far = -0.5 * cube + 2.5 * square - 4 * x + 2
-    weights = np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
-    source = source.astype(np.intp) % (2 * size)
-    source = np.where(source < size, source, 2 * size - 1 - source)
-    return _matrix(source, weights / weights.sum(1, keepdims=True), size)
-
-
-def _matrix(source: Places, weights: Array, size: int) -> Array:
-    """`(n, size)`: row i adds up the values at `source[i]`, `(n, k)`, by their weights."""
-    matrix = np.zeros((len(source), size))
-    np.add.at(matrix, (np.arange(len(source))[:, None], source), weights)
-    return matrix

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookhear.data.identity import identities, identity
@@ -27,6 +27,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
+@settings(deadline=None)
 @given(FILES, st.data())
 def test_identity_changes_with_any_byte_and_any_name_and_not_with_the_place(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], data: st.DataObject
