@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from lookhear.data.observers import OBSERVERS
 from lookhear.data.scene import HEIGHT, WIDTH
@@ -71,11 +70,11 @@ def test_scores_can_be_had_from_the_files_again(demo: tuple[Path, list[str]]) ->
 
     with np.load(out / "scene/maps.npz") as kept:
         maps, times = kept["maps"], kept["times"]
-    fixations = torch.zeros(len(times), HEIGHT, WIDTH)
+    fixations = np.zeros((len(times), HEIGHT, WIDTH))
     for row in rows(out / "gaze.csv"):
         for index in np.flatnonzero(np.abs(times - float(row["time"])) < 1e-3):
             fixations[index, round(float(row["y"])), round(float(row["x"]))] = 1
-    again = float(nss(torch.from_numpy(maps), fixations).mean())
+    again = float(nss(maps, fixations).mean())
     assert float(told["untrained"]["NSS"]) == pytest.approx(again, abs=0.05)
     assert 0.5 < float(told["centre prior"]["AUC-J"]) < 1
 
