@@ -38,26 +38,19 @@ class _SpeedColumn(ProgressColumn):
         return Text(f"{speed} {self._what}/s")
 
 
-@contextmanager
-def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar that says what is done, how fast and how long to go; gone when it is done."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _SpeedColumn(what),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield progress
-
-
 def bars(unit: str) -> Bars:
-    """Bars that count what is done in a unit."""
+    """Bars that say what is done, how fast in a unit, and how long to go; gone when it is done."""
 
     @contextmanager
     def bar(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
-        with progress_bar(unit) as progress:
-            yield partial(progress.advance, progress.add_task(what, total=total))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _SpeedColumn(unit),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+            yield partial(shown.advance, shown.add_task(what, total=total))
 
     return bar

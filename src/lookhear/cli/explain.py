@@ -105,8 +105,8 @@ def explain(
         faithfulness=faithfulness,
         device=device,
     )
-    for problem in explained.problems:
-        err.print(f"{path.name}: {problem}")
+    if explained.problems:
+        err.print(f"{path.name}: {'; '.join(explained.problems)}")
     for line in summary(explained):
         out.print(line)
     out.print(f"{folder / REPORT}: the explanation, to look at")
