@@ -42,7 +42,7 @@ from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
-from lookhear.stanet.recipes.presets import preset_named
+from lookhear.stanet.recipes.presets import Preset, preset_named
 from lookhear.stanet.report import Made, Tested, model_card, run_page
 from lookhear.stanet.run_folder import (
     TEST_COARSE,
@@ -120,16 +120,19 @@ def train_stanet(settings: RunSettings, say: Callable[[str], object], bars: Bars
         LookhearError: the data cannot be used, or the folder not be written or it holds something
             else; one line says what.
     """
+    preset = preset_named(settings.preset)
     with sole_use(settings.out):
-        return _Run(settings, say, bars).make()
+        return _Run(settings, preset, say, bars).make()
 
 
 class _Run:
     """The stages of a run; each method does some and returns the folders that later ones read."""
 
-    def __init__(self, settings: RunSettings, say: Callable[[str], object], bars: Bars) -> None:
+    def __init__(
+        self, settings: RunSettings, preset: Preset, say: Callable[[str], object], bars: Bars
+    ) -> None:
         self._settings = settings
-        self._preset = preset_named(settings.preset)
+        self._preset = preset
         known = {"preset": settings.preset, "seed": settings.seed}
         self._ledger = Ledger.open(settings.out, known)
         self._say = say
