@@ -1,12 +1,10 @@
 """Labels that are asked for are found by name, number or rank, and wrong ones known beforehand."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from lookhear.errors import LookhearError
-from lookhear.tubes.labels import Label, ask, read_names
+from lookhear.tubes.labels import Label, ask
 
 NAMES = ("playing guitar", "Playing Drums", "jump-rope", "7", "bark", "Bark")
 DRUMS, ROPE = Label(1, "Playing Drums"), Label(2, "jump-rope")
@@ -78,31 +76,6 @@ def test_numbers_are_not_misread_where_classes_have_no_names() -> None:
     for asked in ("-1", "1.5", "guitar"):
         with pytest.raises(LookhearError, match="from 0 to 5"):
             ask([asked], (), 6)
-
-
-def test_names_are_read_a_line_each(tmp_path: Path) -> None:
-    file = tmp_path / "names.txt"
-    file.write_bytes("\ufeffBellen\r\n  Flöte \n\nBellen\n".encode())
-    assert read_names(file) == ("Bellen", "Flöte", "Bellen")
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "cannot be read"),
-        (b"\xff\xd8\xff\xe0", "cannot be read"),
-        (b" \n\n", "holds no names"),
-    ],
-)
-def test_a_file_without_names_is_one_line(
-    tmp_path: Path, content: bytes | None, complaint: str
-) -> None:
-    file = tmp_path / "names.txt"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(LookhearError, match=rf"names\.txt: .*{complaint}") as caught:
-        read_names(file)
-    assert "\n" not in str(caught.value)
 
 
 def test_there_are_not_more_labels_than_a_page_shows():

@@ -274,7 +274,8 @@ def fixations(
     seed: Seed = 0,
 ) -> None:
     """Train STA on still pictures with fixations."""
-    from lookhear.data.readers.osie import read_names, read_osie
+    from lookhear.data.readers.lists import read_names
+    from lookhear.data.readers.osie import read_osie
     from lookhear.stanet import recipes
 
     chosen = recipes.recipe_named(recipe)

@@ -1,1 +1,1 @@
-"""What networks learn from and are tested on: readers, spectrograms, rendered scenes."""
+"""What networks learn from and are tested on: moments, readers, the synthetic world."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
-from lookhear.data.readers.osie import FixatedPicture, read_names, read_osie
+from lookhear.data.readers.lists import read_names
+from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
 from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError

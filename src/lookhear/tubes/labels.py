@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 from torch import Tensor
 
@@ -111,19 +110,3 @@ def _most_like(text: str, labels: Mapping[str, Label]) -> list[str]:
     holding = [name for name in labels if text and text in name]
     names = holding or get_close_matches(text, labels, n=SHOWN_NAMES, cutoff=0.5)
     return [labels[name].name for name in names[:SHOWN_NAMES]]
-
-
-def read_names(file: Path) -> tuple[str, ...]:
-    """Read the names of classes, a line each; empty lines count for nothing.
-
-    Raises:
-        LookhearError: the file cannot be read, or is no text in UTF-8, or is empty.
-    """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LookhearError(f"{file}: cannot be read as names in UTF-8 ({error})") from error
-    names = tuple(name for line in lines if (name := line.strip()))
-    if not names:
-        raise LookhearError(f"{file}: holds no names; give one name a line")
-    return names

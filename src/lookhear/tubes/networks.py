@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from lookhear.cam.watched import undisturbed
+from lookhear.data.readers.lists import read_names
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, shaped_like
 from lookhear.nets.devices import usable
@@ -28,7 +29,6 @@ from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.saved import load_network
 from lookhear.nets.state_dicts import counted, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
-from lookhear.tubes.labels import read_names
 
 _ZOO: Any = models  # whose types do not tell all that it has
 NETWORKS: tuple[str, ...] = tuple(_ZOO.list_models(module=_ZOO.video))

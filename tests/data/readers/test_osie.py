@@ -8,7 +8,7 @@ import scipy.io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lookhear.data.readers.osie import FixatedPicture, read_names, read_osie
+from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.errors import LookhearError
 from osie_layout import make_osie, write_osie
 
@@ -169,19 +169,3 @@ def test_a_picture_that_cannot_be_read(tmp_path):
     (tmp_path / "data" / "stimuli" / "1001.jpg").write_bytes(b"not a picture")
     with pytest.raises(LookhearError, match=r"1001\.jpg: not a picture"):
         read_osie(tmp_path)
-
-
-def test_name_list(tmp_path):
-    (tmp_path / "val.txt").write_text("1005.jpg\r\n\n 1016.jpg \n1005.jpg\n")
-    assert read_names(tmp_path / "val.txt") == ["1005.jpg", "1016.jpg"]
-    (tmp_path / "val.txt").write_text("1005.jpg\n", encoding="utf-8-sig")  # as Windows writes it
-    assert read_names(tmp_path / "val.txt") == ["1005.jpg"]
-
-
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x00"])
-def test_a_bad_name_list_is_one_line(tmp_path, content):
-    path = tmp_path / "val.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(LookhearError, match=r"val\.txt"):
-        read_names(path)

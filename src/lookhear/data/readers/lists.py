@@ -82,6 +82,22 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, text
 
 
+def read_names(path: Path) -> tuple[str, ...]:
+    """Read names, a line each; empty lines count for nothing.
+
+    Raises:
+        LookhearError: The file cannot be read, is no text in UTF-8, or is empty.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LookhearError(f"{path}: cannot be read as names in UTF-8 ({error})") from error
+    names = tuple(name for line in lines if (name := line.strip()))
+    if not names:
+        raise LookhearError(f"{path}: holds no names; give one name a line")
+    return names
+
+
 def once_each(
     rows: Iterable[tuple[int, Row]],
     parse: Callable[[Row], Entry],

@@ -112,22 +112,6 @@ def fixated_names(root: Path) -> list[str]:
     return list(_read_fixation_file(root / FIXATION_FILE))
 
 
-def read_names(path: Path | str) -> list[str]:
-    """Read a list of picture names, one a line, such as `val.txt`.
-
-    Raises:
-        LookhearError: If the file is missing, is not text or names nothing.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LookhearError(f"{path}: cannot be read as a list of names ({error})") from error
-    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if not names:
-        raise LookhearError(f"{path}: names no picture; write one file name a line")
-    return names
-
-
 def _read_fixation_file(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The people of each picture, by picture name."""
     cells = _as_list(read_mat(path, "fixations", simplify=True))
