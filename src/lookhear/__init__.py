@@ -7,8 +7,7 @@ if TYPE_CHECKING:
     from lookhear.errors import LookhearError
     from lookhear.nets.saved import load_model
     from lookhear.prediction.stream import Glimpse, Prediction, predict, stream
-    from lookhear.tubes.explaining import explain
-    from lookhear.tubes.explanation import Explanation
+    from lookhear.tubes.explanation import Explanation, explain
 
 __all__ = [
     "Explanation",
@@ -27,7 +26,7 @@ _HOMES = {
     "Glimpse": "lookhear.prediction.stream",
     "LookhearError": "lookhear.errors",
     "Prediction": "lookhear.prediction.stream",
-    "explain": "lookhear.tubes.explaining",
+    "explain": "lookhear.tubes.explanation",
     "load_model": "lookhear.nets.saved",
     "predict": "lookhear.prediction.stream",
     "stream": "lookhear.prediction.stream",

@@ -1,17 +1,35 @@
-"""What an explanation of a clip holds, and what it says in short."""
+"""The main job of `lookhear explain`: where and when a network sees classes in a clip."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from lookhear.cam import METHODS
+from lookhear.cam.watched import undisturbed
+from lookhear.errors import LookhearError
+from lookhear.media import Clip, open_clip
+from lookhear.progress import Bars, Progress, no_bars
 from lookhear.show import heat
 from lookhear.show.lettering import plain
-from lookhear.tubes.faithfulness import Faithfulness
-from lookhear.tubes.labels import Label
-from lookhear.tubes.tube import Tube, TubeInTime
+from lookhear.tubes.faithfulness import Faithfulness, measure_faithfulness, passes
+from lookhear.tubes.labels import Label, ask
+from lookhear.tubes.networks import Classifier, load_classifier
+from lookhear.tubes.tube import Tube, TubeInTime, blended
+from lookhear.tubes.views import TUBE, Grids, MethodView, TubeView, View, view_of
+from lookhear.tubes.windows import ClipWindows, Selection, Window
+
+FRAMES_AT_ONCE = 32  # through the network
+GREY = 128  # of 255
+_METHODS = {name.lower(): name for name in (TUBE, *METHODS)}
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,186 @@ class Explanation:
     tubes: tuple[Tube, ...]
     faithfulness: tuple[Faithfulness, ...]
     problems: tuple[str, ...]
+
+
+def explain(
+    path: str | Path | Clip,
+    network: str | Classifier = "r3d_18",
+    *,
+    weights: str | Path | None = None,
+    categories: str | Path | None = None,
+    labels: str | Sequence[str] = "top-1",
+    method: str = TUBE,
+    layer: str | None = None,
+    selection: Selection = "dense",
+    fps: float | None = None,
+    faithfulness: bool = True,
+    device: str | None = None,
+    progress: Bars = no_bars,
+) -> Explanation:
+    """Find where and when a network sees classes in a clip, in bounded memory.
+
+    Args:
+        path: a video, picture, animation, or folder of numbered frames; or a clip that is open.
+        network: one of `lookhear.tubes.networks.NETWORKS`, ``module:factory``, the folder of
+            a saved S or SA, or one that is loaded.
+        weights: a file, or ``random``; None for the published ones.
+        categories: a file of the classes' names, a line each.
+        labels: each a name, a number, or ``top-K`` for the K most probable; in all,
+            as many as fit a page.
+        method: ``tube`` for Saliency Tubes, or one of `lookhear.cam.METHODS`.
+        layer: dotted name; None to have it found.
+        selection: ``dense`` for windows that overlap by half, ``even`` for one window of frames
+            that are spread evenly over the clip.
+        fps: frames a second in dense windows; None for what the network was trained with.
+        faithfulness: whether deletion and insertion are measured, for each label in the window
+            where it is most probable.
+        device: where the network runs, unless it is loaded already; None for CUDA where there is
+            one, else the CPU.
+        progress: shows what is done, window by window.
+
+    Raises:
+        LookhearError: the clip, network, weights, layer or labels cannot be used, or the method
+            does not fit the network; one line says why.
+    """
+    if method.lower() not in _METHODS:
+        raise LookhearError(
+            f"method {method!r}: unknown; use one of {', '.join(_METHODS.values())}"
+        )
+    method = _METHODS[method.lower()]
+    if not isinstance(network, Classifier):
+        network = load_classifier(network, weights, categories, device)
+    asked = ask(
+        [labels] if isinstance(labels, str) else labels, network.categories, network.classes
+    )
+    clip = path if isinstance(path, Clip) else open_clip(path)
+    rate = network.frame_rate if fps is None else fps
+    windows = ClipWindows(clip, network.frames, network.size_for(clip), rate, selection)
+    with undisturbed(network.net), _one_line_errors(network):
+        batches = _batches(network, windows)
+        first = next(batches)
+        with view_of(network.net, method, layer, first.inputs) as view:
+            kept = _Kept(view, [label.index for label in asked.named], faithfulness)
+            starts: list[int] = []
+            seen: list[Tensor] = []
+            with progress("looking", windows.expected) as count:
+                for batch in chain([first], batches):
+                    starts += [window.start for window in batch.windows]
+                    seen.append(torch.softmax(view.look(batch.inputs).float(), 1).cpu())
+                    kept.add(batch, seen[-1])
+                    count(len(batch.windows))
+            probabilities = torch.cat(seen)
+            chosen = asked.labels(probabilities.mean(0))
+            classes = [label.index for label in chosen]
+            if not asked.named and (faithfulness or method != TUBE):
+                kept = _Kept(view, classes, faithfulness)
+                with progress("looking again", len(starts)) as count:
+                    for batch, of_batch in zip(_batches(network, windows), seen, strict=True):
+                        kept.add(batch, of_batch)
+                        count(len(batch.windows))
+            grids = view.grids_so_far(classes) if isinstance(view, TubeView) else kept.grids
+            with progress("weighing", len(starts)) as count:
+                maps = blended(starts, _one_by_one(grids, count), windows)
+            times = np.array(windows.times)
+            ends = np.minimum(np.array(starts) + network.frames, len(times)) - 1
+            spans = np.stack([times[starts], times[ends]], 1)
+            measured = []
+            if faithfulness:
+                with progress("testing", passes(len(chosen))) as count:
+                    for index in classes:
+                        _, window = kept.best[index]
+                        span = spans[starts.index(window.start)]
+                        measured.append(_faithfulness(network, view, window, index, span, count))
+    return Explanation(
+        path=clip.path,
+        network=network.name,
+        layer=view.layer,
+        head=view.head,
+        method=method,
+        labels=chosen,
+        times=times,
+        spans=spans,
+        probabilities=probabilities[:, classes].numpy(),
+        tubes=tuple(Tube(of_class, windows.size) for of_class in maps),
+        faithfulness=tuple(measured),
+        problems=tuple(clip.problems),
+    )
+
+
+class _Batch(NamedTuple):
+    """Windows that go through the network at once, and as it takes them."""
+
+    windows: list[Window]
+    inputs: Tensor
+
+
+def _batches(network: Classifier, windows: ClipWindows) -> Iterator[_Batch]:
+    left = iter(windows)
+    while some := [*islice(left, max(1, FRAMES_AT_ONCE // windows.length))]:
+        frames = np.stack([window.frames for window in some])
+        yield _Batch(some, network.inputs(torch.from_numpy(frames)))
+
+
+class _Kept:
+    """What is kept of the windows that go by, for some classes.
+
+    Attributes:
+        grids: of each batch, by a method of CAM; a tube's wait in its view.
+        best: of each class its highest probability so far, and the window that has it.
+    """
+
+    def __init__(self, view: View, classes: Sequence[int], keeps_best: bool) -> None:
+        self._view, self._classes, self._keeps_best = view, classes, keeps_best
+        self.grids: list[Grids] = []
+        self.best: dict[int, tuple[float, Window]] = {}
+
+    def add(self, batch: _Batch, probabilities: Tensor) -> None:
+        """Take the next windows and the probabilities (B, K) in each."""
+        if self._classes and isinstance(self._view, MethodView):
+            self.grids.append(self._view.grids(batch.inputs, self._classes))
+        for index in self._classes if self._keeps_best else ():
+            for window, probability in zip(
+                batch.windows, probabilities[:, index].tolist(), strict=True
+            ):
+                highest = self.best[index][0] if index in self.best else -math.inf
+                if np.argmax([highest, probability]):  # to which NaN is the highest
+                    self.best[index] = probability, window
+
+
+def _one_by_one(grids: Iterable[Grids], count: Progress) -> Iterator[Grids]:
+    for of_batch in grids:
+        count(len(of_batch))
+        yield from of_batch
+
+
+def _faithfulness(
+    network: Classifier,
+    view: View,
+    window: Window,
+    index: int,
+    span: NDArray[np.float64],
+    count: Progress,
+) -> Faithfulness:
+    frames = torch.from_numpy(window.frames[None])
+    inputs, grey = map(network.inputs, (frames, torch.full_like(frames, GREY)))
+    (((grid,),)) = view.grids(inputs, [index])
+    return measure_faithfulness(
+        network.net, inputs, grey, grid, index, (float(span[0]), float(span[1])), count
+    )
+
+
+@contextmanager
+def _one_line_errors(network: Classifier) -> Iterator[None]:
+    try:
+        yield
+    except (LookhearError, OSError):
+        raise
+    except Exception as error:  # whatever a stranger's network raises
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise LookhearError(
+            f"network {network.name}: fails on {network.frames} frames of "
+            f"{'x'.join(map(str, network.input_size))} ({reason})"
+        ) from error
 
 
 @dataclass(frozen=True)

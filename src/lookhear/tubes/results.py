@@ -17,8 +17,7 @@ from lookhear.progress import Bars, no_bars
 from lookhear.show import heat
 from lookhear.show.films import ALL_FILMS, LOOKS, Format, film_names, open_films
 from lookhear.show.lettering import plain
-from lookhear.tubes.explaining import explain
-from lookhear.tubes.explanation import Explanation, Found, found_in
+from lookhear.tubes.explanation import Explanation, Found, explain, found_in
 from lookhear.tubes.page import render
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.strip import Strip
