@@ -15,6 +15,7 @@ from explained_clips import GREY, explanation, grey_clip, left_then_right, tube_
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.media.gif import GifWriter, Palette
+from lookhear.media.stills import encode_png
 from lookhear.progress import Bars
 from lookhear.show import heat
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Pixels
@@ -187,7 +188,7 @@ def test_pictures_are_those_of_the_frames_that_the_network_saw(tmp_path: Path) -
 
 def test_a_still_picture_gives_pictures_whatever_is_asked_for(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
-    picture.write_bytes(heat.encode_png(np.full((49, 65, 3), GREY, np.uint8)))
+    picture.write_bytes(encode_png(np.full((49, 65, 3), GREY, np.uint8)))
     one = explanation(picture, [0.0] * 3, [left_then_right(3)], probabilities=[[0.5]])
     folder = written(tmp_path / "out", one, "video", "gif")
     assert png(folder / "heat.png").shape == (49, 65, 3)

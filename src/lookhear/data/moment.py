@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.data.readers.stills import jpeg
 from lookhear.errors import LookhearError
 from lookhear.media import SAMPLE_RATE, TIMESTAMP_ERROR, Clip, Frame, SoundWindows
+from lookhear.media.stills import encode_jpeg
 
 FRAMES_A_SECOND = 8
 REACH = 4  # frames on each side of a moment's own
@@ -76,7 +76,7 @@ def cut(clip: Clip, start: float, end: float) -> Iterator[Moment]:
     frame_in_hand = -1
     for tick, frame in _on_display(clip, ticks, end):
         if frame.index != frame_in_hand:
-            shown, frame_in_hand = jpeg(frame.rgb(size), JPEG_QUALITY), frame.index
+            shown, frame_in_hand = encode_jpeg(frame.rgb(size), JPEG_QUALITY), frame.index
         jpegs.append(shown)
         if len(jpegs) == FRAMES:
             time = (tick - REACH) / FRAMES_A_SECOND

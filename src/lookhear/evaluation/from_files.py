@@ -40,11 +40,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.derived import DAMAGED_ARRAY
-from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
 from lookhear.evaluation.models import Note
 from lookhear.evaluation.stimuli import Stimulus
 from lookhear.maps import Maps
+from lookhear.media.stills import read_still
 
 STRETCHED = "another shape than the frame, to which it was stretched"
 SHAPES_APART = 0.05  # of the ratio of the sides, at least

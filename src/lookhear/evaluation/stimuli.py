@@ -13,11 +13,11 @@ from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixatio
 from lookhear.data.readers.lists import read_names
 from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
-from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
 from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
 from lookhear.evaluation.scores import Kind
 from lookhear.media import Picture, Samples, read_sound
+from lookhear.media.stills import read_still
 from lookhear.metrics import density
 from lookhear.words import named
 

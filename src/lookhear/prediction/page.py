@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from lookhear.media.stills import encode_png
 from lookhear.prediction.summary import AttentionSummary, Stay, Still, stays
 from lookhear.show import heat, page
 from lookhear.show.axes import Axes, Scale
@@ -158,7 +159,7 @@ def _ribbons(attention: AttentionSummary) -> Iterator[tuple[str, Axes]]:
         said = f"Attention between {low} and {high} of the picture over time"
         down = Scale(1, 0, {0.05: low, 0.95: high})
         axes = Axes(course.time, down, said, right=len(course.parts))
-        axes.image(page.data_uri(heat.encode_png(_RIBBON_HEAT[levels]), "image/png"))
+        axes.image(page.data_uri(encode_png(_RIBBON_HEAT[levels]), "image/png"))
         for kind in ("casing", "peak"):
             axes.spans(zip(*course.parts.T, places[course.held], strict=True), kind)
         yield f"From {low} to {high}", axes

@@ -15,6 +15,7 @@ from lookhear import __version__, maps
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
+from lookhear.media.stills import encode_jpeg
 from lookhear.nets.saved import card_sections, load_watcher, model_folder
 from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
@@ -37,6 +38,7 @@ FIXATIONS, REPORT, SHEET, SETTINGS = (
     "contact-sheet.jpg",
     "settings.json",
 )
+SHEET_QUALITY = 82  # of JPEG
 RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | {ARCHIVE, FOLDER}
 PEAKS = 5
 WAITING_BYTES = 256 * 2**20  # of decoded frames that wait for their map; shrinks the batch
@@ -301,7 +303,7 @@ def _contact_sheet(summary: AttentionSummary) -> bytes:
         [still.time for still in stills],
         [still.peak for still in stills],
     )
-    return heat.encode_jpeg(sheet)
+    return encode_jpeg(sheet, SHEET_QUALITY, optimize=True)
 
 
 def _bytes_of(clip: Path) -> int:

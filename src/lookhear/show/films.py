@@ -17,6 +17,7 @@ from lookhear.maps import Maps
 from lookhear.media import Clip, Frame, VideoWriter
 from lookhear.media.encoding import encoding
 from lookhear.media.gif import GifWriter
+from lookhear.media.stills import encode_png
 from lookhear.media.ticks import Due
 from lookhear.show import heat
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Look, Pixels
@@ -139,7 +140,7 @@ def picture_folder(folder: Path) -> Iterator[Write]:
 
         def add(picture: Pixels, time: float) -> None:
             file = f"{next(numbers):06d}.png"
-            (folder / file).write_bytes(heat.encode_png(picture))
+            (folder / file).write_bytes(encode_png(picture))
             table.writerow([file, f"{time:.3f}"])
 
         yield add
@@ -147,7 +148,7 @@ def picture_folder(folder: Path) -> Iterator[Write]:
 
 def _write_to(file: Path) -> Write:
     def write(picture: Pixels, _: float) -> None:
-        file.write_bytes(heat.encode_png(picture))
+        file.write_bytes(encode_png(picture))
 
     return write
 

@@ -319,16 +319,3 @@ def contact_sheet(
 def _write(picture: Pixels, text: str, origin: tuple[int, int], scale: float) -> None:
     colour = (205, 202, 212)
     cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
-
-
-def encode_jpeg(picture: Pixels, quality: int = 82) -> bytes:
-    """A JPEG file of a picture (H, W, 3), uint8 RGB; `quality` from 0 to 100."""
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
-    return cv2.imencode(".jpg", bgr, settings)[1].tobytes()
-
-
-def encode_png(picture: Pixels) -> bytes:
-    """A PNG file of a picture, uint8: RGB (H, W, 3) or grey (H, W)."""
-    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", ordered)[1].tobytes()

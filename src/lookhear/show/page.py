@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lookhear.media.stills import encode_jpeg
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
 
@@ -55,7 +56,9 @@ def render(room: str, **shown: object) -> str:
 def picture(pixels: Pixels, quality: int = 80) -> Picture:
     """A picture (H, W, 3), uint8 RGB, as JPEG of a quality up to 100."""
     height, width = pixels.shape[:2]
-    return Picture(data_uri(heat.encode_jpeg(pixels, quality), "image/jpeg"), width, height)
+    return Picture(
+        data_uri(encode_jpeg(pixels, quality, optimize=True), "image/jpeg"), width, height
+    )
 
 
 def data_uri(content: bytes, kind: str) -> str:

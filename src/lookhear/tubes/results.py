@@ -12,9 +12,9 @@ import numpy as np
 from lookhear import __version__
 from lookhear.files import check_replaceable, whole_folder
 from lookhear.media import Clip, open_clip
+from lookhear.media.stills import encode_png
 from lookhear.prediction.maps_files import write_archive
 from lookhear.progress import Bars, no_bars
-from lookhear.show import heat
 from lookhear.show.films import ALL_FILMS, LOOKS, Format, film_names, open_films
 from lookhear.show.lettering import plain
 from lookhear.tubes.explanation import Explanation, Found, explain, found_in
@@ -108,7 +108,7 @@ def write_explanation(
             problems=[*dict.fromkeys((*explained.problems, *clip.problems))],
             command=command,
         )
-        (partial / "strip.png").write_bytes(heat.encode_png(picture))
+        (partial / "strip.png").write_bytes(encode_png(picture))
         _write_tubes(partial / "tube.npz", explained)
         _write_scores(partial / "scores.csv", explained)
         _write(partial / "scores.svg", scores_plot(explained))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lookhear.data.check.findings import Section, Trouble, by_reason, names_in, row
 from lookhear.data.readers.osie import STIMULI, fixated_names, read_osie
 from lookhear.data.readers.stavis import EyeTrackedClip, EyeTrackedSet, read_stavis
-from lookhear.data.readers.stills import read_still
 from lookhear.data.readers.tables import read_fixations
 from lookhear.errors import LookhearError
+from lookhear.media.stills import read_still
 from lookhear.progress import Progress
 
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import Fixated, count_fixations, is_inside, read_mat
 from lookhear.data.readers.lists import is_plain
-from lookhear.data.readers.stills import read_still
 from lookhear.errors import LookhearError
+from lookhear.media.stills import read_still
 from lookhear.words import named
 
 STIMULI, FIXATION_FILE = Path("data", "stimuli"), Path("data", "eye", "fixations.mat")

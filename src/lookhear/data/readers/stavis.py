@@ -29,10 +29,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from lookhear.data.readers.fixated import count_fixations, density_of, is_inside, read_mat
 from lookhear.data.readers.lists import BadEntryError, numbered_lines, plain_name, utf8
-from lookhear.data.readers.stills import jpeg, read_still
 from lookhear.data.readers.tagged import Fault
 from lookhear.errors import LookhearError
 from lookhear.files import write_whole
+from lookhear.media.stills import encode_jpeg, read_still
 
 FoldPart: TypeAlias = Literal["train", "test"]
 
@@ -196,9 +196,9 @@ def write_gaze(
     counts = count_fixations(x[inside], y[inside], height, width)
     if density is None:
         density = np.rint(255 * density_of(counts)).astype(np.uint8)
-    _write(target.frame_path(index), jpeg(picture, FRAME_QUALITY))
+    _write(target.frame_path(index), encode_jpeg(picture, FRAME_QUALITY))
     _write(target.fixation_path(index), _mat(counts))
-    _write(target.density_path(index), jpeg(density, DENSITY_QUALITY))
+    _write(target.density_path(index), encode_jpeg(density, DENSITY_QUALITY))
 
 
 def write_sound(

@@ -5,6 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
@@ -26,8 +27,16 @@ def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
     return picture
 
 
-def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    """Encode (H, W, 3) RGB or (H, W) grey as a JPEG file of a quality of 0 to 100."""
-    shown = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
-    _, encoded = cv2.imencode(".jpg", shown, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return encoded.tobytes()
+def encode_jpeg(pixels: NDArray[np.uint8], quality: int, *, optimize: bool = False) -> bytes:
+    """A JPEG file of (H, W, 3) RGB or (H, W) grey, of a quality of 0 to 100, optimized: smaller."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, int(optimize)]
+    return cv2.imencode(".jpg", _as_opencv_has_it(pixels), settings)[1].tobytes()
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of (H, W, 3) RGB or (H, W) grey."""
+    return cv2.imencode(".png", _as_opencv_has_it(pixels))[1].tobytes()
+
+
+def _as_opencv_has_it(pixels: NDArray[np.uint8]) -> MatLike:
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
