@@ -1,6 +1,6 @@
 import pytest
 
-from lookhear.words import count, counted, named
+from lookhear.words import count, counted, named, time_label
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_names_may_be_any_collection() -> None:
 
 def test_thousands_are_parted() -> None:
     assert count(1000, "clip") == "1,000 clips"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "label"),
+    [(0, "0:00.0"), (12.4, "0:12.4"), (59.96, "1:00.0"), (3723, "1:02:03.0"), (-0.5, "-0:00.5")],
+)
+def test_time_labels(seconds: float, label: str) -> None:
+    assert time_label(seconds) == label

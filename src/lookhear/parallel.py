@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, one_line
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -128,15 +128,17 @@ def _cluster(address: str, workers: int) -> Iterator[Any]:
             _knock(address)
             ray.init(address, **QUIETLY)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise LookhearError(f"--ray {address}: no Ray cluster that takes us ({reason})") from error
+        raise LookhearError(
+            f"--ray {address}: no Ray cluster that takes us ({one_line(error)})"
+        ) from error
     try:
         yield ray
     except ray.exceptions.RayTaskError as error:
         raise error.cause from error
     except ray.exceptions.RayError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise LookhearError(f"--ray {address}: the cluster failed ({reason}); run again") from error
+        raise LookhearError(
+            f"--ray {address}: the cluster failed ({one_line(error)}); run again"
+        ) from error
     finally:
         ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""Attention over video planes, over stills and in contact sheets."""
+"""Attention over video planes and over stills, and in words."""
 
 import cv2
 import numpy as np
@@ -8,6 +8,7 @@ from lookhear.maps import Maps, Peak
 from lookhear.media.stills import encode_png
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
+from lookhear.words import place_name
 
 BT709 = np.array([[0.2126, 0.7152, 0.0722], [-0.1146, -0.3854, 0.5], [0.5, -0.4542, -0.0458]])
 
@@ -95,34 +96,6 @@ def test_a_mark_rings_its_place() -> None:
     assert marked[60, 50].max() == 0
 
 
-@pytest.mark.parametrize(
-    ("seconds", "label"),
-    [(0, "0:00.0"), (12.4, "0:12.4"), (59.96, "1:00.0"), (3723, "1:02:03.0"), (-0.5, "-0:00.5")],
-)
-def test_time_labels(seconds: float, label: str) -> None:
-    assert heat.time_label(seconds) == label
-
-
-def test_a_contact_sheet_shows_every_moment_in_its_tile() -> None:
-    pictures = [np.full((45, 80, 3), level, np.uint8) for level in (40, 90, 140, 190, 240)]
-    nowhere = [np.zeros((9, 16), np.float32)] * 5
-    sheet = heat.contact_sheet(pictures, nowhere, range(5), [None] * 5, columns=3, tile_width=100)
-    tile_height, gutter, caption = 56, 4, 10
-    assert sheet.shape == (2 * (tile_height + caption) + gutter, 3 * 104 + gutter, 3)
-    for index, picture in enumerate(pictures):
-        top = gutter + index // 3 * (tile_height + caption)
-        left = gutter + index % 3 * 104
-        assert np.all(sheet[top : top + tile_height, left : left + 100] == picture[0, 0])
-        captions = sheet[top + tile_height : top + tile_height + caption, left : left + 100]
-        assert captions.max() > 100, "the time is written below"
-
-
-def test_a_contact_sheet_is_no_wider_than_its_pictures() -> None:
-    picture, attention = picture_of(90, 160), smooth_noise(3, 9, 16)
-    sheet = heat.contact_sheet([picture], [attention], [0], [Peak(0.5, 0.5, 1)], tile_width=100)
-    assert sheet.shape[1] == 108
-
-
 def test_grey_pictures_keep_maps_on_one_scale() -> None:
     attention = np.linspace(0, 0.6, 1000, dtype=np.float32).reshape(20, 50)
     saved = encode_png(heat.grey(attention))
@@ -141,6 +114,6 @@ def test_grey_pictures_keep_maps_on_one_scale() -> None:
     ],
 )
 def test_places_have_names(place: tuple[float, float], name: str) -> None:
-    assert heat.place_name(*place) == name
+    assert place_name(*place) == name
     assert heat.in_words(Peak(*place, 1)) == f"strongest in the {name}"
     assert heat.in_words(None) == "even"

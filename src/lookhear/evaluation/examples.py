@@ -16,6 +16,7 @@ from lookhear.maps import Maps
 from lookhear.show import heat, page
 from lookhear.show.heat import Pixels
 from lookhear.show.page import PANEL_AREA, PANEL_WIDTH, Picture
+from lookhear.words import time_label
 
 JUDGE = "NSS"  # the metric that says which frames are best, and which models come first
 LOOKED = "where people looked"
@@ -169,7 +170,7 @@ def gallery(examples: Sequence[Example], scores: Scores, ranked: Sequence[str]) 
     rows = []
     for index, (example, chosen) in enumerate(zip(examples, shown, strict=True)):
         models = [model for model in scores.values if model in chosen]
-        clock = f", {heat.time_label(example.time)}" if scores.kind == "clips" else ""
+        clock = f", {time_label(example.time)}" if scores.kind == "clips" else ""
         rows.append(_row(example, f"frame-{index}", f"{example.subject}{clock}", models, area))
     sections = []
     for model in scores.values:

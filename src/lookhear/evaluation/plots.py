@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.statistics import Statistics
 from lookhear.evaluation.tables import best
-from lookhear.show import heat
 from lookhear.show.axes import Axes, Scale
+from lookhear.words import time_label
 
 MOST_LINES = 6  # as many as the style sheet has colours for
 MOST_CLIPS = 12
@@ -80,7 +80,7 @@ def _of_each(scores: Scores, metric: str, models: Sequence[str]) -> Iterator[_Co
             model: _binned(scores.values[model][metric][index], len(places)) for model in models
         }
         start, end = float(places[0]), float(places[-1])
-        ends = {start: heat.time_label(clip.times[0]), end: heat.time_label(clip.times[-1])}
+        ends = {start: time_label(clip.times[0]), end: time_label(clip.times[-1])}
         time = Scale(start, end, ends) if start < end else Scale(start - 1, start + 1, ends)
         yield _Course(clip.name, clip.group if several else "", lines, time, places)
 

@@ -14,7 +14,7 @@ from lookhear.prediction.summary import AttentionSummary, Stay, Still, stays
 from lookhear.show import heat, page
 from lookhear.show.axes import Axes, Scale
 from lookhear.show.heat import Pixels
-from lookhear.words import count
+from lookhear.words import count, place_name, time_label
 
 MOST_PLOT_POINTS = 600
 MOST_STAYS = 6
@@ -91,7 +91,7 @@ def render(data: ReportData) -> str:
         columns=min(len(stills), 4 if clip.width >= clip.height else 6),
         stills=[*zip(stills, pictures, strict=True)],
         in_words=heat.in_words,
-        place_name=heat.place_name,
+        place_name=place_name,
         findings=_findings(attention, longest),
         ribbons=_ribbons(attention) if moves else (),
         lone=longest[0] if longest else None,
@@ -110,7 +110,7 @@ def _overlaid(still: Still) -> Pixels:
 def _facts(clip: ClipFacts, number: int) -> Iterator[str]:
     yield f"{clip.width} by {clip.height} pixels"
     if clip.duration:
-        yield f"{heat.time_label(clip.duration)} long"
+        yield f"{time_label(clip.duration)} long"
     if clip.frame_rate:
         yield f"{clip.frame_rate:.4g} frames a second"
     yield "with sound" if clip.has_sound else "without sound"
@@ -122,7 +122,7 @@ def _findings(attention: AttentionSummary, longest: Sequence[Stay]) -> Iterator[
     mean = f"{attention.half_area.mean():.1%}"
     yield mean, "of the picture holds half of the attention" + (", on average" if moves else "")
     if moves and longest:
-        place = heat.place_name(longest[0].x, longest[0].y)
+        place = place_name(longest[0].x, longest[0].y)
         yield f"{longest[0].length:.1f} s", f"is the longest stay in one place: {place}"
         seen = ~np.isnan(attention.x)
         x, y = attention.x[seen], attention.y[seen]

@@ -31,6 +31,7 @@ from lookhear.prediction.stream import (
 from lookhear.prediction.summary import AttentionSummary, Collector
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.show import heat
+from lookhear.show.panels import contact_sheet
 
 FIXATIONS, REPORT, SHEET, SETTINGS = (
     "fixations.csv",
@@ -297,7 +298,7 @@ def _affordable_batch(clip: Clip, settings: Settings) -> int:
 
 def _contact_sheet(summary: AttentionSummary) -> bytes:
     stills = summary.shown_stills()
-    sheet = heat.contact_sheet(
+    sheet = contact_sheet(
         [still.picture for still in stills],
         [heat.shown(still.attention) for still in stills],
         [still.time for still in stills],

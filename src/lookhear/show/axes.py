@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from lookhear.show import heat
+from lookhear.words import time_label
 
 COLOURS = ("#9c1f87", "#0077c8", "#c25a00", "#3f8f2c", "#00332b", "#7a7585")
 """Of lines, by number, as the pages' style sheet has them."""
@@ -58,7 +58,7 @@ class Scale(NamedTuple):
         step = next((step for step in TIME_STEPS if (end - start) / step <= most), TIME_STEPS[-1])
         first, last = (start - (end - start) / 30) / step, end / step + 1e-6
         ticks = [step * count for count in range(math.ceil(first), math.floor(last) + 1)]
-        return cls(start, end, {of: heat.time_label(of).removesuffix(".0") for of in ticks})
+        return cls(start, end, {of: time_label(of).removesuffix(".0") for of in ticks})
 
     def share(self, value: float) -> float:
         """Where a value is: 0 at the low end, 1 at the high end."""

@@ -1,4 +1,4 @@
-"""Attention made visible: over video, over stills, as a contact sheet, as grey pictures.
+"""Attention made visible: over video, over stills, as grey pictures, in words.
 
 It is laid over as heat, or as the dark from which what was attended to stands out.
 
@@ -7,7 +7,6 @@ stretched over the picture.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +15,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from lookhear.maps import Maps, Peak, peaks, resize
+from lookhear.words import place_name
 
 Pixels = NDArray[np.uint8]
 """Pictures (H, W, 3) or planes (H, W), uint8."""
@@ -248,23 +248,6 @@ def mark(picture: Pixels, peak: Peak) -> Pixels:
     return marked
 
 
-def time_label(seconds: float) -> str:
-    """Clock time to a tenth of a second: 0:12.4, 1:02:03.0, -0:00.5."""
-    tenths = round(abs(seconds) * 10)
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    sign = "-" if seconds < 0 and (hours or minutes or tenths) else ""
-    clock = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{sign}{clock}:{tenths // 10:02d}.{tenths % 10}"
-
-
-def place_name(x: float, y: float) -> str:
-    """The ninth of the picture in which a place lies: "upper left", ..., "centre", ..."""
-    column = ("left", "centre", "right")[min(int(x * 3), 2)]
-    row = ("upper", "middle", "lower")[min(int(y * 3), 2)]
-    return "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
-
-
 def strongest(attention: Maps) -> Peak | None:
     """The strongest peak of a map (h, w), 0 to 1; None where there is none or it is faint."""
     found = peaks(attention, 1)
@@ -274,48 +257,3 @@ def strongest(attention: Maps) -> Peak | None:
 def in_words(peak: Peak | None) -> str:
     """How attention is that has such a strongest place: "strongest in the centre", or "even"."""
     return f"strongest in the {place_name(peak.x, peak.y)}" if peak else "even"
-
-
-def contact_sheet(
-    pictures: Sequence[Pixels],
-    maps: Sequence[Maps],
-    times: Sequence[float],
-    peaks: Sequence[Peak | None],
-    columns: int = 4,
-    tile_width: int = 400,
-) -> Pixels:
-    """Moments of a clip side by side: attention, its strongest place ringed, the time below.
-
-    Args:
-        pictures: At least one (H, W, 3), uint8 RGB, all of one size.
-        maps: As many (h, w), 0 to 1.
-        times: As many, seconds.
-        peaks: As many; None for no ring.
-        columns: Pictures in a row.
-        tile_width: Pixels to which the pictures are resized.
-
-    Returns:
-        One picture (H, W, 3), uint8 RGB.
-    """
-    tile_height = len(thumbnail(pictures[0], tile_width))
-    columns = min(columns, len(pictures))
-    rows = math.ceil(len(pictures) / columns)
-    gutter, caption = tile_width // 25, tile_width // 10
-    step_x, step_y = tile_width + gutter, tile_height + caption
-    size = rows * step_y + gutter, columns * step_x + gutter
-    sheet = np.full((*size, 3), (20, 19, 24), dtype=np.uint8)
-    moments = zip(pictures, maps, times, peaks, strict=True)
-    for index, (picture, attention, time, peak) in enumerate(moments):
-        top, left = (index // columns) * step_y + gutter, (index % columns) * step_x + gutter
-        tile = blend_rgb(thumbnail(picture, tile_width), attention)
-        if peak is not None:
-            tile = mark(tile, peak)
-        sheet[top : top + tile_height, left : left + tile_width] = tile
-        baseline = top + tile_height + round(caption * 0.62)
-        _write(sheet, time_label(time), (left, baseline), tile_width / 850)
-    return sheet
-
-
-def _write(picture: Pixels, text: str, origin: tuple[int, int], scale: float) -> None:
-    colour = (205, 202, 212)
-    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)

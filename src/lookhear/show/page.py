@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lookhear.media.stills import encode_jpeg
 from lookhear.show import heat
 from lookhear.show.heat import Pixels
+from lookhear.words import time_label
 
 DASH = "\N{EN DASH}"
 PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most, of a picture among others
@@ -82,7 +83,7 @@ def _environment() -> Environment:
     )
     colours = (f"rgb({r},{g},{b})" for r, g, b in heat.HEAT[::51].tolist())
     environment.globals["heat"] = ",".join(colours)
-    environment.filters["clock"] = heat.time_label
+    environment.filters["clock"] = time_label
     environment.filters["score"] = score
     environment.filters["beside"] = lambda name: f"./{quote(name, errors='surrogateescape')}"
     return environment

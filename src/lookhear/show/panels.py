@@ -1,13 +1,17 @@
-"""Panels side by side, one for each label, its name above it."""
+"""Panels side by side: those of a frame, each under its label, or the moments of a clip."""
 
+import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lookhear.maps import Maps, Peak
 from lookhear.media import Planes
-from lookhear.show.heat import Pixels
+from lookhear.show.heat import Pixels, blend_rgb, mark, thumbnail
 from lookhear.show.lettering import lettered
+from lookhear.words import time_label
 
 GROUND, LETTERS = 20, 225  # grey
 LEAST_LETTER_SIZE, LETTERS_IN_PANEL = 12, 24
@@ -79,3 +83,48 @@ class Board:
 
 def _even(length: float) -> int:
     return max(2, 2 * int(length / 2))
+
+
+def contact_sheet(
+    pictures: Sequence[Pixels],
+    maps: Sequence[Maps],
+    times: Sequence[float],
+    peaks: Sequence[Peak | None],
+    columns: int = 4,
+    tile_width: int = 400,
+) -> Pixels:
+    """Moments of a clip side by side: attention, its strongest place ringed, the time below.
+
+    Args:
+        pictures: At least one (H, W, 3), uint8 RGB, all of one size.
+        maps: As many (h, w), 0 to 1.
+        times: As many, seconds.
+        peaks: As many; None for no ring.
+        columns: Pictures in a row.
+        tile_width: Pixels to which the pictures are resized.
+
+    Returns:
+        One picture (H, W, 3), uint8 RGB.
+    """
+    tile_height = len(thumbnail(pictures[0], tile_width))
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    gutter, caption = tile_width // 25, tile_width // 10
+    step_x, step_y = tile_width + gutter, tile_height + caption
+    size = rows * step_y + gutter, columns * step_x + gutter
+    sheet = np.full((*size, 3), (20, 19, 24), dtype=np.uint8)
+    moments = zip(pictures, maps, times, peaks, strict=True)
+    for index, (picture, attention, time, peak) in enumerate(moments):
+        top, left = (index // columns) * step_y + gutter, (index % columns) * step_x + gutter
+        tile = blend_rgb(thumbnail(picture, tile_width), attention)
+        if peak is not None:
+            tile = mark(tile, peak)
+        sheet[top : top + tile_height, left : left + tile_width] = tile
+        baseline = top + tile_height + round(caption * 0.62)
+        _write(sheet, time_label(time), (left, baseline), tile_width / 850)
+    return sheet
+
+
+def _write(picture: Pixels, text: str, origin: tuple[int, int], scale: float) -> None:
+    colour = (205, 202, 212)
+    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)

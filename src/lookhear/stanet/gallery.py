@@ -12,12 +12,13 @@ from lookhear.data.derived import BOXES, FIXATIONS
 from lookhear.data.loader import Moments
 from lookhear.data.readers.fixated import FixatedClip, frame_at
 from lookhear.maps import Maps
-from lookhear.show.heat import Pixels, time_label
+from lookhear.show.heat import Pixels
 from lookhear.stanet import Source
 from lookhear.stanet.page import Panel, Row
 from lookhear.stanet.predicting import attention_of
 from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE, MapFolders
 from lookhear.stanet.sta import STA
+from lookhear.words import time_label
 
 SOURCES: tuple[Source, ...] = get_args(Source)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lookhear.cam import METHODS
 from lookhear.cam.watched import undisturbed
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, one_line
 from lookhear.media import Clip, open_clip
 from lookhear.progress import Bars, Progress, no_bars
 from lookhear.show import heat
@@ -26,6 +26,7 @@ from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube, TubeInTime, blended
 from lookhear.tubes.views import TUBE, Grids, MethodView, TubeView, View, view_of
 from lookhear.tubes.windows import ClipWindows, Selection, Window
+from lookhear.words import place_name, time_label
 
 FRAMES_AT_ONCE = 32  # through the network
 GREY = 128  # of 255
@@ -238,10 +239,9 @@ def _one_line_errors(network: Classifier) -> Iterator[None]:
     except (LookhearError, OSError):
         raise
     except Exception as error:  # whatever a stranger's network raises
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise LookhearError(
             f"network {network.name}: fails on {network.frames} frames of "
-            f"{'x'.join(map(str, network.input_size))} ({reason})"
+            f"{'x'.join(map(str, network.input_size))} ({one_line(error)})"
         ) from error
 
 
@@ -276,7 +276,7 @@ def found_in(explained: Explanation) -> tuple[Found, ...]:
     ):
         moments = TubeInTime(tube, explained.times)
         strongest = heat.strongest(moments.moment(moments.peak))
-        place = heat.place_name(strongest.x, strongest.y) if strongest else None
+        place = place_name(strongest.x, strongest.y) if strongest else None
         time = float(moments.times[moments.peak])
         found.append(Found(label.index, plain(label.name), mean, time, place, of))
     return tuple(found)
@@ -289,7 +289,7 @@ def summary(explained: Explanation) -> Iterator[str]:
     for found in found_in(explained):
         line = (
             f"{found.name}: probability {found.probability:.3f}, "
-            f"strongest at {heat.time_label(found.peak_time)}"
+            f"strongest at {time_label(found.peak_time)}"
         )
         if of := found.faithfulness:
             gone, came, random_gone, random_came = map(

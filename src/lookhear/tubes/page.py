@@ -13,7 +13,7 @@ from lookhear.tubes.explanation import Explanation, Found
 from lookhear.tubes.faithfulness import Faithfulness
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
 from lookhear.tubes.views import TUBE
-from lookhear.words import count
+from lookhear.words import count, time_label
 
 MOST_FINDINGS = 3
 SHARE_TOLD = 0.1  # of the pixels, whose loss is told in words
@@ -74,7 +74,7 @@ def render(
 def _when_and_where(found: Found) -> str:
     if found.place is None:
         return f"{found.name}, seen everywhere alike"
-    return f"{found.name}, strongest at {heat.time_label(found.peak_time)} in the {found.place}"
+    return f"{found.name}, strongest at {time_label(found.peak_time)} in the {found.place}"
 
 
 def _number(value: float) -> str:

@@ -16,10 +16,10 @@ from lookhear.show.axes import (
     picture,
     text,
 )
-from lookhear.show.heat import time_label
 from lookhear.show.lettering import fitted, plain
 from lookhear.tubes.explanation import Explanation
 from lookhear.tubes.faithfulness import Faithfulness
+from lookhear.words import time_label
 
 WIDTH = 760
 LEFT = 52

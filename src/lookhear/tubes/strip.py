@@ -13,6 +13,7 @@ from lookhear.show.heat import Pixels
 from lookhear.show.lettering import lettered
 from lookhear.show.panels import Board
 from lookhear.tubes.tube import TubeInTime
+from lookhear.words import time_label
 
 MOMENTS = 8
 TILE_AREA = 320 * 180  # pixels
@@ -63,7 +64,7 @@ class Strip:
             for row, look in enumerate(LOOKS):
                 self._draw_row(strip, tube, look, top + row * down, lefts)
         for index, time in enumerate(self._times[: len(lefts)]):
-            text = lettered(heat.time_label(time), TIME_SIZE, across)
+            text = lettered(time_label(time), TIME_SIZE, across)
             _ink(strip, text, bottom, lefts[index] + (width - text.shape[1]) // 2, INK)
         return strip
 
