@@ -28,17 +28,13 @@ JPEG_QUALITY = 90
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """A moment as it is kept.
+    """A moment as it is kept."""
 
-    Attributes:
-        time: Seconds on the clip's clock.
-        jpegs: Its `FRAMES` frames as JPEG files, in the order of time, its own in the middle.
-        sound: `(SOUND_SECONDS * 16,000,)` int16, its own second in the middle; zero where the
-            clip has no sound.
-    """
-
-    time: float
+    time: float  # seconds on the clip's clock
+    # Its `FRAMES` frames as JPEG files, in the order of time, its own in the middle.
     jpegs: tuple[bytes, ...]
+    # `(SOUND_SECONDS * 16,000,)` int16, its own second in the middle; zero where the clip has no
+    # sound.
     sound: NDArray[np.int16]
 
 

@@ -49,19 +49,12 @@ _NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
 @dataclass(frozen=True)
 class MediaFile:
-    """Where a clip's streams are, so that every pass can open the file for itself.
+    """Where a clip's streams are, so that every pass can open the file for itself."""
 
-    Attributes:
-        path: the file.
-        zero: time zero of the clip's clock, in seconds of the container's clock.
-        video: index of the picture stream in the container.
-        sound: index of the sound stream, or None.
-    """
-
-    path: Path
-    zero: Fraction
-    video: int
-    sound: int | None
+    path: Path  # the file
+    zero: Fraction  # time zero of the clip's clock, in seconds of the container's clock
+    video: int  # index of the picture stream in the container
+    sound: int | None  # index of the sound stream, or None
 
 
 @dataclass

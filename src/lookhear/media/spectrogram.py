@@ -9,15 +9,10 @@ from lookhear.media.sound import SAMPLE_RATE
 
 
 class Stft(NamedTuple):
-    """How a short-time Fourier transform cuts the sound up.
+    """How a short-time Fourier transform cuts the sound up."""
 
-    Attributes:
-        window: Samples of a window; `window // 2 + 1` frequencies.
-        overlap: Samples that two windows share, fewer than `window`.
-    """
-
-    window: int
-    overlap: int
+    window: int  # samples of a window; `window // 2 + 1` frequencies
+    overlap: int  # samples that two windows share, fewer than `window`
 
 
 REPORT = Stft(160, 80)  # 10 ms every 5 ms: 81 x 199 a second (the reimplementation report)

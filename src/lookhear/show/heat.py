@@ -57,15 +57,10 @@ HEAT = _heat_colours().round().astype(np.uint8)
 
 
 class Look(NamedTuple):
-    """What lies over a picture, by its attention from 0/255 to 255/255.
+    """What lies over a picture, by its attention from 0/255 to 255/255."""
 
-    Attributes:
-        colours: (256, 3) float64, RGB from 0 to 255.
-        alpha: (256,) float64, from 0, where the picture stays as it is, to 1.
-    """
-
-    colours: NDArray[np.float64]
-    alpha: NDArray[np.float64]
+    colours: NDArray[np.float64]  # (256, 3) float64, RGB from 0 to 255
+    alpha: NDArray[np.float64]  # (256,) float64, from 0, where the picture stays as it is, to 1
 
     @property
     def keep(self) -> Pixels:

@@ -247,23 +247,15 @@ def _one_line_errors(network: Classifier) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of a label.
+    """What was found of a label."""
 
-    Attributes:
-        index: of its logit.
-        name: on one line.
-        probability: the mean over the windows; NaN where the network gave one.
-        peak_time: seconds, where its tube is 1.
-        place: where in the picture it is then, in words; None if the tube is the same everywhere.
-        faithfulness: of its tube, if that was measured.
-    """
-
-    index: int
-    name: str
-    probability: float
-    peak_time: float
+    index: int  # of its logit
+    name: str  # on one line
+    probability: float  # the mean over the windows; NaN where the network gave one
+    peak_time: float  # seconds, where its tube is 1
+    # Where in the picture it is then, in words; None if the tube is the same everywhere.
     place: str | None
-    faithfulness: Faithfulness | None
+    faithfulness: Faithfulness | None  # of its tube, if that was measured
 
 
 def found_in(explained: Explanation) -> tuple[Found, ...]:

@@ -26,23 +26,14 @@ Curve = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How the probability of a class follows what a map calls important.
+    """How the probability of a class follows what a map calls important."""
 
-    Attributes:
-        span: seconds, of the first and last frame of the window that was tried.
-        shares: (S,) from 0 to 1, of the window's pixels that are gone, or there again.
-        deletion: (S,) probabilities of the class; the most important pixels go first.
-        insertion: (S,) likewise; they come first.
-        random_deletion: (S,) the mean of those of maps moved elsewhere.
-        random_insertion: (S,) likewise.
-    """
-
-    span: tuple[float, float]
-    shares: Curve
-    deletion: Curve
-    insertion: Curve
-    random_deletion: Curve
-    random_insertion: Curve
+    span: tuple[float, float]  # seconds, of the first and last frame of the window that was tried
+    shares: Curve  # (S,) from 0 to 1, of the window's pixels that are gone, or there again
+    deletion: Curve  # (S,) probabilities of the class; the most important pixels go first
+    insertion: Curve  # (S,) likewise; they come first
+    random_deletion: Curve  # (S,) the mean of those of maps moved elsewhere
+    random_insertion: Curve  # (S,) likewise
 
     def area(self, curve: Curve) -> float:
         """Area under one of the curves: for deletion low is good, for insertion high."""

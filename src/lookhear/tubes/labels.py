@@ -15,27 +15,18 @@ MOST_LABELS = 20
 
 @dataclass(frozen=True)
 class Label:
-    """A class of a network.
+    """A class of a network."""
 
-    Attributes:
-        index: of its logit.
-        name: the index, in digits, if it has no name.
-    """
-
-    index: int
-    name: str
+    index: int  # of its logit
+    name: str  # the index, in digits, if it has no name
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Classes that are asked for, some of which are known only when a clip was seen.
+    """Classes that are asked for, some of which are known only when a clip was seen."""
 
-    Attributes:
-        classes: all that there are.
-        wanted: in the order asked for, each a label, or how many of the most probable.
-    """
-
-    classes: tuple[Label, ...]
+    classes: tuple[Label, ...]  # all that there are
+    # In the order asked for, each a label, or how many of the most probable.
     wanted: tuple[Label | int, ...]
 
     @property

@@ -43,36 +43,22 @@ RGB = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network that names what is in a clip or picture, and how it is fed.
+    """A network that names what is in a clip or picture, and how it is fed."""
 
-    Attributes:
-        name: as the user named it.
-        net: in eval mode, on its device. It gives logits (B, classes) of clips (B, 3, T, H, W), or
-            of pictures (B, 3, H, W).
-        device: where it is.
-        classes: how many it tells apart.
-        categories: names of the classes; none if they are unknown.
-        takes_pictures: whether it takes pictures, not clips.
-        frames: T, of a window; 1 if it takes pictures.
-        frame_rate: frames a second at which it is fed.
-        input_size: height and width in pixels.
-        keeps_aspect: whether pictures may have other shapes of the same area.
-        mean: of red, green and blue in [0, 1], taken away from each.
-        std: what each is then divided by.
-    """
-
-    name: str
+    name: str  # as the user named it
+    # In eval mode, on its device. It gives logits (B, classes) of clips (B, 3, T, H, W), or of
+    # pictures (B, 3, H, W).
     net: nn.Module
-    device: str
-    classes: int
-    categories: tuple[str, ...]
-    takes_pictures: bool
-    frames: int
-    frame_rate: float
-    input_size: tuple[int, int]
-    keeps_aspect: bool = False
-    mean: RGB = (0.0, 0.0, 0.0)
-    std: RGB = (1.0, 1.0, 1.0)
+    device: str  # where it is
+    classes: int  # how many it tells apart
+    categories: tuple[str, ...]  # names of the classes; none if they are unknown
+    takes_pictures: bool  # whether it takes pictures, not clips
+    frames: int  # T, of a window; 1 if it takes pictures
+    frame_rate: float  # frames a second at which it is fed
+    input_size: tuple[int, int]  # height and width in pixels
+    keeps_aspect: bool = False  # whether pictures may have other shapes of the same area
+    mean: RGB = (0.0, 0.0, 0.0)  # of red, green and blue in [0, 1], taken away from each
+    std: RGB = (1.0, 1.0, 1.0)  # what each is then divided by
 
     def size_for(self, clip: Clip) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which the network looks at a clip."""

@@ -20,15 +20,11 @@ FLAT_BELOW = 1e-6  # of the largest value: what differs by less, differs by roun
 
 @dataclass(frozen=True)
 class Tube:
-    """Where and when a network sees a class.
+    """Where and when a network sees a class."""
 
-    Attributes:
-        maps: (N, h, w) float32, of each frame, on the layer's grid and in its own unit.
-        size: height and width, in pixels, of the frames that the network saw.
-    """
-
+    # (N, h, w) float32, of each frame, on the layer's grid and in its own unit.
     maps: NDArray[np.float32]
-    size: tuple[int, int]
+    size: tuple[int, int]  # height and width, in pixels, of the frames that the network saw
 
     def __len__(self) -> int:
         return len(self.maps)

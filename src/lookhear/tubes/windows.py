@@ -16,14 +16,10 @@ Selection = Literal["dense", "even"]
 
 
 class Window(NamedTuple):
-    """Some frames that a network sees at once.
+    """Some frames that a network sees at once."""
 
-    Attributes:
-        start: index of the first among all frames that are looked at.
-        frames: (T, H, W, 3) uint8 RGB; the last is repeated where the clip is too short.
-    """
-
-    start: int
+    start: int  # index of the first among all frames that are looked at
+    # (T, H, W, 3) uint8 RGB; the last is repeated where the clip is too short.
     frames: NDArray[np.uint8]
 
 

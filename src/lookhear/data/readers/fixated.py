@@ -97,23 +97,14 @@ def _spread(size: int, sigma: float) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class Fixated:
-    """A picture or clip and where everyone looked who saw it.
+    """A picture or clip and where everyone looked who saw it."""
 
-    Attributes:
-        path: The file.
-        height: In pixels.
-        width: In pixels.
-        x: `(N,)` float64 columns, in `[0, width)`.
-        y: `(N,)` float64 rows, in `[0, height)`.
-        observer: `(N,)` int64, which person looked there, from 0.
-    """
-
-    path: Path
-    height: int
-    width: int
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    observer: NDArray[np.int64]
+    path: Path  # the file
+    height: int  # in pixels
+    width: int  # in pixels
+    x: NDArray[np.float64]  # `(N,)` float64 columns, in `[0, width)`
+    y: NDArray[np.float64]  # `(N,)` float64 rows, in `[0, height)`
+    observer: NDArray[np.int64]  # `(N,)` int64, which person looked there, from 0
 
 
 def read_mat(path: Path, variable: str, *, simplify: bool) -> Any:

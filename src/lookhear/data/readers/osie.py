@@ -30,13 +30,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class FixatedPicture(Fixated):
-    """A still picture and the fixations of everyone who looked at it.
+    """A still picture and the fixations of everyone who looked at it."""
 
-    Attributes:
-        duration: `(N,)` float64, milliseconds.
-    """
-
-    duration: NDArray[np.float64]
+    duration: NDArray[np.float64]  # `(N,)` float64, milliseconds
 
     @property
     def name(self) -> str:

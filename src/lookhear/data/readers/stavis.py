@@ -56,23 +56,14 @@ class Fold(NamedTuple):
 
 @dataclass(frozen=True)
 class EyeTrackedClip:
-    """A clip of a database, a `FixatedClip`; nothing is read before it is asked for.
+    """A clip of a database, a `FixatedClip`; nothing is read before it is asked for."""
 
-    Attributes:
-        root: The folder of the layout.
-        database: Which database it belongs to.
-        name: Of the clip.
-        frame_count: By the list.
-        frame_rate: Frames a second, by the list.
-        folds: The lists it is in.
-    """
-
-    root: Path
-    database: str
-    name: str
-    frame_count: int
-    frame_rate: float
-    folds: tuple[Fold, ...] = ()
+    root: Path  # the folder of the layout
+    database: str  # which database it belongs to
+    name: str  # of the clip
+    frame_count: int  # by the list
+    frame_rate: float  # frames a second, by the list
+    folds: tuple[Fold, ...] = ()  # the lists it is in
 
     @property
     def frames(self) -> Path:
@@ -130,17 +121,12 @@ class EyeTrackedClip:
 
 @dataclass(frozen=True)
 class EyeTrackedSet:
-    """The clips of a database.
+    """The clips of a database."""
 
-    Attributes:
-        database: Its name.
-        clips: What can be used as far as its lists tell, in the order of the lists.
-        faults: Entries of the lists that cannot be used.
-    """
-
-    database: str
+    database: str  # its name
+    # What can be used as far as its lists tell, in the order of the lists.
     clips: tuple[EyeTrackedClip, ...]
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()  # entries of the lists that cannot be used
 
 
 def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTrackedSet]:

@@ -43,19 +43,12 @@ ROUNDING = 1e-6  # of a frame, by which a frame's own time may seem to come befo
 
 @dataclass(frozen=True, eq=False)
 class FixatedVideo(Fixated):
-    """A clip and the looks of everyone who saw it, a `FixatedClip`.
+    """A clip and the looks of everyone who saw it, a `FixatedClip`."""
 
-    Attributes:
-        name: Its path in the table.
-        frame_count: By the clip's header.
-        frame_rate: Frames a second, by the clip's header.
-        frame: `(N,)` int64, the frame each look belongs to, in ascending order.
-    """
-
-    name: str
-    frame_count: int
-    frame_rate: float
-    frame: NDArray[np.int64]
+    name: str  # its path in the table
+    frame_count: int  # by the clip's header
+    frame_rate: float  # frames a second, by the clip's header
+    frame: NDArray[np.int64]  # `(N,)` int64, the frame each look belongs to, in ascending order
 
     def fixation_map(self, index: int) -> NDArray[np.uint8]:
         """Number of looks in each pixel of a frame, `(H, W)`; over 255 count as 255."""
@@ -69,21 +62,13 @@ class FixatedVideo(Fixated):
 
 @dataclass(frozen=True)
 class FixatedVideos:
-    """The clips of a table of looks.
+    """The clips of a table of looks."""
 
-    Attributes:
-        path: The table.
-        clips: In the order in which the table names them first.
-        faults: Rows and clips that cannot be used.
-        outside_picture: How many looks were left out for being outside their clip's picture.
-        outside_time: How many were left out for being after their clip's end.
-    """
-
-    path: Path
-    clips: tuple[FixatedVideo, ...]
-    faults: tuple[Fault, ...] = ()
-    outside_picture: int = 0
-    outside_time: int = 0
+    path: Path  # the table
+    clips: tuple[FixatedVideo, ...]  # in the order in which the table names them first
+    faults: tuple[Fault, ...] = ()  # rows and clips that cannot be used
+    outside_picture: int = 0  # how many looks were left out for being outside their clip's picture
+    outside_time: int = 0  # how many were left out for being after their clip's end
 
 
 def read_clips(path: Path | str) -> TaggedClips:

@@ -12,21 +12,13 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 @dataclass(frozen=True)
 class TaggedClip:
-    """A clip and what is said of it.
+    """A clip and what is said of it."""
 
-    Attributes:
-        path: The file; it need not be there.
-        tag: The category.
-        start: Seconds, at which what the tag names begins.
-        end: Seconds, at which it ends.
-        split: What the clip is for.
-    """
-
-    path: Path
-    tag: str
-    start: float
-    end: float
-    split: Split = "train"
+    path: Path  # the file; it need not be there
+    tag: str  # the category
+    start: float  # seconds, at which what the tag names begins
+    end: float  # seconds, at which it ends
+    split: Split = "train"  # what the clip is for
 
     @property
     def name(self) -> str:
@@ -36,15 +28,10 @@ class TaggedClip:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that cannot be used.
+    """Something that cannot be used."""
 
-    Attributes:
-        what: A file, or a line of one.
-        reason: Why, and what to do where that is not plain.
-    """
-
-    what: str
-    reason: str
+    what: str  # a file, or a line of one
+    reason: str  # why, and what to do where that is not plain
 
     def __str__(self) -> str:
         return f"{self.what}: {self.reason}"
@@ -52,19 +39,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class TaggedClips:
-    """A set of tagged clips.
+    """A set of tagged clips."""
 
-    Attributes:
-        root: The folder or list it was read from.
-        clips: What can be used as far as its list tells, in the order of the list.
-        faults: Entries of the lists that cannot be used.
-        notes: What is odd of the whole and does no harm, a line each.
-    """
-
-    root: Path
+    root: Path  # the folder or list it was read from
+    # What can be used as far as its list tells, in the order of the list.
     clips: tuple[TaggedClip, ...]
-    faults: tuple[Fault, ...] = ()
-    notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()  # entries of the lists that cannot be used
+    notes: tuple[str, ...] = ()  # what is odd of the whole and does no harm, a line each
 
     @property
     def tags(self) -> tuple[str, ...]:
