@@ -107,14 +107,9 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
 def check_replaceable(folder: Path, names: Collection[str], *, overwrite: bool) -> None:
     """Refuse a folder for results that must not be written, before the work begins.
 
-    Args:
-        folder: For results.
-        names: Of all files and folders that may be in a folder of such results.
-        overwrite: Whether older results may be replaced.
-
     Raises:
-        LookhearError: It is the current folder, or holds older results, which may not be
-            replaced, or anything else; or it cannot be made where it is.
+        LookhearError: it is the current folder, or holds results (of these names), which may not
+            be replaced, or anything else; or it cannot be made where it is.
     """
     if folder.resolve() == Path.cwd():
         raise LookhearError(f"{folder}: is the current folder; give the name of one in it")

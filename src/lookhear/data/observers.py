@@ -58,16 +58,13 @@ class Observers:
         places: Floats,
         size: tuple[int, int],
     ) -> NDArray[np.float32]:
-        """Say where everyone looks at a time, in seconds.
+        """Say where everyone looks at a time, in seconds: (15, 2) x and y, within the picture.
 
         Args:
             time: now.
             sight: says what there is to look at, at a time before now, even before 0.
             places: (N, 3) where each thing is now: x, y and radius, in pixels.
-            size: the picture's width and height.
-
-        Returns:
-            (15, 2) x and y in pixels, within the picture; the first pixel's centre is (0, 0).
+            size: the picture's width and height; the first pixel's centre is (0, 0).
         """
         far = np.array(size, np.float64) - 1
         looks = np.empty((OBSERVERS, 2))

@@ -280,9 +280,8 @@ def lost_sound(losses: Losses) -> str:
 
 def _lost_frames(losses: Losses, decoded_count: int) -> str:
     if not losses.count:
-        return (
-            f"the picture stops after {decoded_count} frames; the rest is left out ({losses.why})"
-        )
+        shown = count(decoded_count, "frame")
+        return f"the picture stops after {shown}; the rest is left out ({losses.why})"
     total = decoded_count + losses.count
     frames = count(losses.count, "frame")
     return f"{frames} of {total} could not be decoded, {losses.where}; left out ({losses.why})"

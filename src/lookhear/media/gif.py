@@ -62,14 +62,7 @@ class Palette:
         self._most_error = 0.0
 
     def indexed(self, picture: Picture) -> tuple[Picture, Picture]:
-        """Express a picture by the palette.
-
-        Args:
-            picture: (H, W, 3), uint8 RGB.
-
-        Returns:
-            The indices of its colours, (H, W), and the palette, (256, 4), alpha before RGB.
-        """
+        """Indices of a picture's colours, (H, W), and the palette, (256, 4), alpha before RGB."""
         dithered = Image.fromarray(_dithered(picture))
         if self._colours is not None:
             shown = dithered.quantize(palette=self._colours, dither=Image.Dither.NONE)

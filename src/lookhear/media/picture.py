@@ -300,13 +300,9 @@ def _tone_mapper(frame: VideoFrame) -> Callable[[VideoFrame], VideoFrame]:
 def shaped_like(
     height: float, width: float, size: tuple[int, int], multiple: int
 ) -> tuple[int, int]:
-    """Choose a size of the area of another, in the shape of a picture.
+    """A (height, width) of the area of ``size`` and the shape of a picture, both multiples.
 
-    Args:
-        height: of the picture.
-        width: of the picture; shapes beyond 1:4 and 4:1 count as these.
-        size: height and width of the area.
-        multiple: what height and width are multiples of.
+    Shapes beyond 1:4 and 4:1 count as these.
     """
     area = size[0] * size[1]
     aspect = min(max(width / height, 1 / 4), 4)

@@ -27,8 +27,8 @@ AAC_BITS_PER_CHANNEL = 64_000  # a second
 Packets: TypeAlias = "Generator[Packet[Any], None, None]"
 
 
-def clip_track(output: OutputContainer, clip: Clip) -> Packets:
-    """Add the clip's sound to ``output``; the clip's time 0 becomes the file's.
+def clip_track(output: OutputContainer, clip: Clip | None) -> Packets:
+    """Add a clip's sound, if it has any, to ``output``; the clip's time 0 becomes the file's.
 
     The stream is added when the first packet is asked for, and only if there is one. What
     cannot be decoded is noted in the clip's ``problems``.
@@ -36,7 +36,7 @@ def clip_track(output: OutputContainer, clip: Clip) -> Packets:
     Yields:
         Packets in the order of their times, ready to be muxed.
     """
-    if clip.source is None or clip.source.sound is None:
+    if clip is None or clip.source is None or clip.source.sound is None:
         return
     losses = Losses()
     with open_container(clip.path) as container:
@@ -57,11 +57,6 @@ def generated_track(output: OutputContainer, samples: Samples, rate: int) -> Pac
     """Add generated mono sound, float32 in [-1, 1] at ``rate`` samples a second, as AAC."""
     seconds = (samples[np.newaxis, start : start + rate] for start in range(0, samples.size, rate))
     return _encoded(output, seconds, rate, "mono")
-
-
-def no_track() -> Packets:
-    """Add nothing."""
-    yield from ()
 
 
 def _copied(

@@ -17,19 +17,14 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import (
-    ColorPrimaries,
-    ColorRange,
-    ColorTrc,
-    VideoReformatter,
-)
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
 from lookhear.errors import LookhearError
 from lookhear.media.clip import Clip
 from lookhear.media.picture import COLORSPACES, Matrix, Picture, Planes, even_size, plane_pixels
 from lookhear.media.sound import Samples
-from lookhear.media.soundtrack import Packets, clip_track, generated_track, no_track
+from lookhear.media.soundtrack import Packets, clip_track, generated_track
 from lookhear.media.source import reason
 
 if TYPE_CHECKING:
@@ -102,10 +97,7 @@ class VideoWriter:
                     "w",
                     format="mp4",
                     # A track that starts late is delayed in whole units of the movie's timescale.
-                    container_options={
-                        "movflags": "+faststart",
-                        "movie_timescale": str(TICKS),
-                    },
+                    container_options={"movflags": "+faststart", "movie_timescale": str(TICKS)},
                 )
                 self._stream = self._add_picture()
                 self._sound_packets = self._add_sound()
@@ -212,9 +204,7 @@ class VideoWriter:
     def _add_sound(self) -> Packets:
         if isinstance(self._sound, tuple):
             return generated_track(self._container, *self._sound)
-        if self._sound is not None:
-            return clip_track(self._container, self._sound)
-        return no_track()
+        return clip_track(self._container, self._sound)
 
     @contextlib.contextmanager
     def _one_line_errors(self) -> Iterator[None]:

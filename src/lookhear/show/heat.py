@@ -73,12 +73,7 @@ class Look(NamedTuple):
         return np.asarray((self.alpha[:, np.newaxis] * self.colours).round(), np.uint8)
 
     def added_yuv(self, red: float, blue: float) -> Pixels:
-        """What it adds to y, u and v, (3, 256), uint8, limited range.
-
-        Args:
-            red: The share of red in luma.
-            blue: The share of blue in luma.
-        """
+        """What it adds to y, u and v, (3, 256), limited range, by the shares of colours in luma."""
         luma = np.array([red, 1 - red - blue, blue])
         to_yuv = np.stack(
             [
@@ -100,12 +95,6 @@ class Overlay:
 
     The work is a few 8-bit passes: colour and transparency are looked up at the size of the
     map, then enlarged, so a frame never becomes RGB or floating point.
-
-    Args:
-        height: Height of the frames.
-        width: Width of the frames.
-        matrix: By which they are YUV, "bt601" or "bt709".
-        look: What is laid over them.
     """
 
     def __init__(
@@ -120,16 +109,9 @@ class Overlay:
     def blend(
         self, y: Pixels, u: Pixels, v: Pixels, attention: Maps
     ) -> tuple[Pixels, Pixels, Pixels]:
-        """Lay one map over one frame.
+        """Lay one map over the planes of a frame, which are left as they were.
 
-        Args:
-            y: Luma (H, W), limited range. Rows may be padded.
-            u: Blue-difference chroma (H/2, W/2), rounded up.
-            v: Red-difference chroma, like `u`.
-            attention: (h, w), 0 to 1.
-
-        Returns:
-            The blended planes.
+        Their range is limited and rows may be padded; chroma has half the size, rounded up.
         """
         levels = grey(attention)
         keep = cv2.LUT(levels, self._keep_by_level)
@@ -157,13 +139,7 @@ def shown(attention: Maps) -> Maps:
     """A map as it is shown: enlarged smoothly, and 1 at its strongest place.
 
     Pictures show where attention is more than how much, but where all of it is faint (a black
-    frame) it stays faint.
-
-    Args:
-        attention: (h, w), 0 to 1.
-
-    Returns:
-        (8 h, 8 w), float32, 0 to 1.
+    frame) it stays faint. It becomes (8 h, 8 w).
     """
     height, width = attention.shape
     size = ENLARGED * width, ENLARGED * height
@@ -172,16 +148,7 @@ def shown(attention: Maps) -> Maps:
 
 
 def blend_rgb(picture: Pixels, attention: Maps, look: Look = HEAT_LOOK) -> Pixels:
-    """Lay one map over a still.
-
-    Args:
-        picture: (H, W, 3), uint8 RGB.
-        attention: (h, w), 0 to 1.
-        look: What is laid over it.
-
-    Returns:
-        (H, W, 3), uint8 RGB; `picture` is left as it was.
-    """
+    """Lay one map over a picture, which is left as it was."""
     height, width = picture.shape[:2]
     levels = grey(resize(attention, (height, width)))
     keep = cv2.cvtColor(cv2.LUT(levels, look.keep), cv2.COLOR_GRAY2RGB)
@@ -190,15 +157,9 @@ def blend_rgb(picture: Pixels, attention: Maps, look: Look = HEAT_LOOK) -> Pixel
 
 
 def grey(attention: Maps) -> Pixels:
-    """A map as an 8-bit grey picture: 0 for no attention, 255 for 1, whatever the map holds.
+    """A map as an 8-bit grey picture (h, w): 0 for no attention, 255 for 1, whatever it holds.
 
     This is how maps are saved as PNG; divide by 255 to read them back, exact to 1/510.
-
-    Args:
-        attention: (h, w), 0 to 1.
-
-    Returns:
-        (h, w), uint8.
     """
     return np.asarray(cv2.convertScaleAbs(attention, alpha=255), dtype=np.uint8)
 
@@ -216,30 +177,15 @@ def within(picture: Pixels, area: int, width: int) -> Pixels:
 
 
 def mark(picture: Pixels, peak: Peak) -> Pixels:
-    """Ring a peak of attention.
-
-    Args:
-        picture: (H, W, 3), uint8 RGB.
-        peak: The place to ring.
-
-    Returns:
-        (H, W, 3), uint8 RGB; `picture` is left as it was.
-    """
+    """Ring a peak of attention in a picture, which is left as it was."""
     height, width = picture.shape[:2]
     fraction_bits = 4
     x, y = (round(place * 2**fraction_bits) for place in peak.in_pixels(width, height))
     radius = max(4.0, min(height, width) / 24)
     marked = picture.copy()
     for colour, thickness in (((20, 16, 28), 0.42), ((255, 255, 255), 0.18)):
-        cv2.circle(
-            marked,
-            (x, y),
-            round(radius * 2**fraction_bits),
-            colour,
-            max(1, round(radius * thickness)),
-            cv2.LINE_AA,
-            fraction_bits,
-        )
+        size, line = round(radius * 2**fraction_bits), max(1, round(radius * thickness))
+        cv2.circle(marked, (x, y), size, colour, line, cv2.LINE_AA, fraction_bits)
     return marked
 
 

@@ -29,12 +29,9 @@ class Board:
     """
 
     def __init__(self, size: tuple[int, int], names: Sequence[str], width: int) -> None:
-        """Lay out a board.
+        """Lay out a clip's (height, width) once for each name, of which a lone one is not written.
 
-        Args:
-            size: height and width of the clip.
-            names: of the labels; a lone one is not written.
-            width: pixels, at most: panels shrink to it.
+        The board is at most so many pixels wide: panels shrink to it.
         """
         count = len(names)
         gap = _even(width / GAPS_IN_BOARD)
@@ -96,15 +93,12 @@ def contact_sheet(
     """Moments of a clip side by side: attention, its strongest place ringed, the time below.
 
     Args:
-        pictures: At least one (H, W, 3), uint8 RGB, all of one size.
-        maps: As many (h, w), 0 to 1.
-        times: As many, seconds.
-        peaks: As many; None for no ring.
-        columns: Pictures in a row.
-        tile_width: Pixels to which the pictures are resized.
-
-    Returns:
-        One picture (H, W, 3), uint8 RGB.
+        pictures: at least one (H, W, 3), uint8 RGB, all of one size.
+        maps: as many (h, w), 0 to 1.
+        times: as many, seconds.
+        peaks: as many; None for no ring.
+        columns: pictures in a row.
+        tile_width: pixels to which the pictures are resized.
     """
     tile_height = len(thumbnail(pictures[0], tile_width))
     columns = min(columns, len(pictures))
@@ -121,10 +115,13 @@ def contact_sheet(
             tile = mark(tile, peak)
         sheet[top : top + tile_height, left : left + tile_width] = tile
         baseline = top + tile_height + round(caption * 0.62)
-        _write(sheet, time_label(time), (left, baseline), tile_width / 850)
+        cv2.putText(
+            sheet,
+            time_label(time),
+            (left, baseline),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            tile_width / 850,
+            (205, 202, 212),
+            lineType=cv2.LINE_AA,
+        )
     return sheet
-
-
-def _write(picture: Pixels, text: str, origin: tuple[int, int], scale: float) -> None:
-    colour = (205, 202, 212)
-    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)

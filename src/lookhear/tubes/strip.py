@@ -26,13 +26,7 @@ class Strip:
     """Gathers the key frames while the clip goes by, and puts them together."""
 
     def __init__(self, clip: Clip, tubes: Sequence[TubeInTime], names: Sequence[str]) -> None:
-        """Choose the moments.
-
-        Args:
-            clip: that will go by.
-            tubes: of the labels.
-            names: of the labels.
-        """
+        """Choose the moments of a clip that will go by, for the tubes and names of its labels."""
         self._tubes, self._names = tubes, names
         self._indices = key_moments(len(tubes[0].times), [tube.peak for tube in tubes])
         self._times = [float(tubes[0].times[index]) for index in self._indices]
@@ -98,12 +92,7 @@ class Strip:
 
 
 def key_moments(count: int, peaks: Sequence[int]) -> list[int]:
-    """Choose moments to show: some evenly spaced, of which each peak replaces the nearest.
-
-    Args:
-        count: of all moments.
-        peaks: indices that must be among them.
-    """
+    """Choose which of so many moments to show: evenly spaced, but each peak for the nearest."""
     even = np.linspace(0, count - 1, min(count, MOMENTS)).round().astype(int).tolist()
     for peak in set(peaks):
         if even:

@@ -69,11 +69,9 @@ class TubeInTime:
     """
 
     def __init__(self, tube: Tube, times: NDArray[np.float64]) -> None:
-        """Place a tube in time.
+        """Place a tube at the (N,) seconds of its frames.
 
-        Args:
-            tube: of N frames.
-            times: (N,) seconds, ascending; the same again where the network saw a frame again.
+        They ascend, and are the same again where the network saw a frame again.
         """
         self._tube = tube
         self.times, starts = np.unique(times, return_index=True)
@@ -99,15 +97,9 @@ class TubeInTime:
 def blended(
     starts: Sequence[int], maps: Iterable[NDArray[np.float32]], windows: ClipWindows
 ) -> NDArray[np.float32]:
-    """Blend the maps of windows that overlap, each counting most in its middle.
+    """Blend the maps (L, t, h, w) of W windows into those of the frames, (L, N, h, w).
 
-    Args:
-        starts: of the W windows.
-        maps: of each window, (L, t, h, w).
-        windows: of the clip.
-
-    Returns:
-        (L, N, h, w), of each frame.
+    Each window counts most in its middle.
     """
     length, count = windows.length, len(windows.times)
     weights = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)

@@ -134,13 +134,9 @@ class MethodView(View):
 def view_of(
     net: nn.Module, method: str, layer: str | None, inputs: Tensor
 ) -> TubeView | MethodView:
-    """Choose how a network's maps are made.
+    """Choose how a network's maps are made: by `TUBE`, or a method of `lookhear.cam.METHODS`.
 
-    Args:
-        net: gives logits of windows.
-        method: `TUBE`, or one of `lookhear.cam.METHODS`.
-        layer: dotted name; None for one that suits what the network makes of some windows.
-        inputs: these windows.
+    Without the dotted name of a layer it is one that suits what the network makes of ``inputs``.
 
     Raises:
         LookhearError: there is no such layer, or the method does not fit the network.

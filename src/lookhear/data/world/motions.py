@@ -19,12 +19,9 @@ EASE_SECONDS = 0.4
 
 
 def pose_with_sound(motion: str, envelope: Envelope, time: float) -> Pose:
-    """The pose of a thing that moves with a sound: the louder, the further from rest.
+    """The pose of a thing in one of `MOTIONS` with a sound that began so many seconds ago.
 
-    Args:
-        motion: one of `MOTIONS`.
-        envelope: of the sound.
-        time: seconds since it began.
+    The louder it is, the further from rest.
     """
 
     def wave(rate: float, phase: float = 0.0) -> float:
@@ -68,13 +65,7 @@ def pose_with_sound(motion: str, envelope: Envelope, time: float) -> Pose:
 
 
 def pose_in_action(action: str, duration: float, time: float) -> Pose:
-    """The pose of a thing that moves on its own.
-
-    Args:
-        action: one of `ACTIONS`.
-        duration: seconds that it takes.
-        time: seconds since it began.
-    """
+    """The pose of a thing in one of `ACTIONS`, of a duration and since its begin, in seconds."""
     far = ease(duration, time)
     match action:
         case "circling":
