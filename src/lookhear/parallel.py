@@ -41,13 +41,13 @@ def in_parallel(
     """Do the tasks and give each one's result when it is ready, in any order.
 
     Args:
-        work: A function of a module; it, the tasks and the results are pickled where processes
+        work: a function of a module; it, the tasks and the results are pickled where processes
             are involved. What it raises is raised here, and the tasks that are left are dropped.
-        tasks: What to do it on.
-        workers: How many tasks are done at the same time, each by a process of its own; 1 does
+        tasks: what to do it on.
+        workers: how many tasks are done at the same time, each by a process of its own; 1 does
             them in this one, unless there is a cluster.
-        ray_address: Do them on the Ray cluster of this address, or, for `LOCAL`, on one started
-            here. The machines of a cluster must see the same files under the same names.
+        ray_address: of a Ray cluster to do them on, or `LOCAL` for one started here; its machines
+            must see the same files under the same names.
 
     Raises:
         LookhearError: A worker died, there is no Ray, or no cluster at its address.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clips import beep, counting_frames, make_clip, onsets, quadrants
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, Matrix, VideoWriter, open_clip
-from lookhear.media.encoding import encoding
+from lookhear.media.write import encoding
 
 FRAMES = counting_frames(50, step=4)
 

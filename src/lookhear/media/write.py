@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +40,7 @@ X264_CRF = "23"
 # With B-frames .mp4 cannot state the end of a clip of variable frame rate; at this preset they
 # save some 2 % of the size for 30 % of the time.
 X264_B_FRAMES = "0"
+MOST_ENCODING = 4  # frames on their way to the encoder
 
 
 class VideoWriter:
@@ -217,3 +220,26 @@ class VideoWriter:
 def _time(packet: Packet[Any]) -> float:
     stamp = packet.dts if packet.dts is not None else packet.pts
     return float((stamp or 0) * packet.time_base)
+
+
+@contextlib.contextmanager
+def encoding(writer: VideoWriter) -> Iterator[Callable[[Planes, float, float], None]]:
+    """Open a video that is encoded in a thread of its own, as that takes the most time.
+
+    It gives what takes a frame, as `VideoWriter.write_yuv420` does, and waits while several are
+    under way.
+    """
+    waiting: deque[Future[None]] = deque()
+    with writer, ThreadPoolExecutor(1, "lookhear-encoder") as encoder:
+
+        def write(planes: Planes, time: float, duration: float) -> None:
+            waiting.append(encoder.submit(writer.write_yuv420, planes, time, duration))
+            if len(waiting) > MOST_ENCODING:
+                waiting.popleft().result()
+
+        try:
+            yield write
+            for frame in waiting:
+                frame.result()
+        finally:
+            encoder.shutdown(cancel_futures=True)

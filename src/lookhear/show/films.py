@@ -15,10 +15,10 @@ import numpy as np
 
 from lookhear.maps import Maps
 from lookhear.media import Clip, Frame, VideoWriter
-from lookhear.media.encoding import encoding
 from lookhear.media.gif import GifWriter
 from lookhear.media.stills import encode_png
 from lookhear.media.ticks import Due
+from lookhear.media.write import encoding
 from lookhear.show import heat
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Look, Pixels
 from lookhear.show.panels import Board

@@ -22,6 +22,7 @@ from lookhear.data.readers.stavis import (
     write_sound,
 )
 from lookhear.errors import LookhearError
+from lookhear.media.stills import encode_jpeg
 
 HEIGHT, WIDTH, FRAMES = 54, 96, 3
 # What JPEG's quantisation may add to or take from a smooth map.
@@ -157,10 +158,11 @@ def test_looks_outside_the_picture_are_left_out(tmp_path):
     assert counts.sum() == counts[7, WIDTH - 1] == 1
 
 
-def test_a_given_density_is_kept(tmp_path):
+def test_a_density_is_read_as_the_file_has_it(tmp_path):
     ramp = np.tile(np.linspace(0, 255, WIDTH).astype(np.uint8), (HEIGHT, 1))
-    write_gaze(tmp_path, "db", "c", 0, picture(0), [(5, 5)], ramp)
     clip = EyeTrackedClip(tmp_path, "db", "c", 1, 25)
+    clip.density_path(0).parent.mkdir(parents=True)
+    clip.density_path(0).write_bytes(encode_jpeg(ramp, 95))
     np.testing.assert_allclose(clip.density(0), ramp / 255, atol=JPEG_ERROR)
 
 

@@ -162,7 +162,6 @@ def write_gaze(
     index: int,
     picture: NDArray[np.uint8],
     fixations: ArrayLike,
-    density: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write a frame and where people looked in it. The same frame makes the same files.
 
@@ -173,15 +172,13 @@ def write_gaze(
         index: Of the frame, from 0.
         picture: `(H, W, 3)` RGB.
         fixations: `(N, 2)`: x and y of each, in pixels; those outside the picture are left out.
-        density: `(H, W)`; that of the fixations, as `density_of` has it, if left out.
     """
     target = EyeTrackedClip(root, database, clip, index + 1, 1.0)
     height, width = picture.shape[:2]
     x, y = np.asarray(fixations, np.float64).reshape(-1, 2).T
     inside = is_inside(x, y, height, width)
     counts = count_fixations(x[inside], y[inside], height, width)
-    if density is None:
-        density = np.rint(255 * density_of(counts)).astype(np.uint8)
+    density = np.rint(255 * density_of(counts)).astype(np.uint8)
     _write(target.frame_path(index), encode_jpeg(picture, FRAME_QUALITY))
     _write(target.fixation_path(index), _mat(counts))
     _write(target.density_path(index), encode_jpeg(density, DENSITY_QUALITY))
