@@ -165,7 +165,11 @@ class _VideoClip(Clip):
             if frame_count is None and duration and frame_rate:
                 frame_count = round(duration * frame_rate)
             # Which way is up is known from the first frame only.
-            first = _first_frame(path, _decode(source, Losses(), threads=False))
+            first = next((frame for *_, frame in _decode(source, Losses(), threads=False)), None)
+            if first is None:
+                raise LookhearError(
+                    f"{path}: no frame of its picture can be decoded; the file is damaged"
+                )
             super().__init__(
                 path,
                 first,
@@ -300,14 +304,6 @@ def _decode(
             assert isinstance(frame, VideoFrame)
             time = None if frame.pts is None else float(frame.pts * tick - source.zero)
             yield time, float(frame.duration * tick), frame
-
-
-def _first_frame(
-    path: Path, frames: Iterator[tuple[float | None, float | None, VideoFrame]]
-) -> VideoFrame:
-    for _, _, frame in frames:
-        return frame
-    raise LookhearError(f"{path}: no frame of its picture can be decoded; the file is damaged")
 
 
 def _frame_rate(stream: VideoStream) -> float | None:

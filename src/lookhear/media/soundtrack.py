@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.error import FFmpegError
 from av.packet import Packet
 
 from lookhear.media.clip import Clip, lost_sound
 from lookhear.media.sound import Samples, on_the_clock
-from lookhear.media.source import Losses, open_container, reason
+from lookhear.media.source import Losses, open_container, packets, reason
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -68,16 +67,8 @@ def _copied(
 ) -> Packets:
     copy: AudioStream | None = None
     last: int | None = None
-    packets = container.demux(original)
-    while True:
-        try:
-            packet = next(packets, None)
-        except FFmpegError as error:
-            losses.reasons[reason(error)] = None
-            return
-        if packet is None:
-            return
-        if packet.size == 0 or packet.dts is None or packet.pts is None:
+    for packet in packets(container, original, losses):
+        if packet is None or packet.dts is None or packet.pts is None:
             continue
         if last is not None and packet.dts <= last:
             continue  # a step back in time is damage; no muxer takes it

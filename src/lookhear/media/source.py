@@ -215,7 +215,7 @@ def decoded(
     """
     threaded = stream.type == "video"
     waiting: set[int] = set()  # time stamps of packets whose frame has not come out yet
-    for packet in _packets(container, stream, losses):
+    for packet in packets(container, stream, losses):
         if packet is not None and packet.pts is not None and not packet.is_discard:
             waiting.add(packet.pts)
         try:
@@ -240,13 +240,12 @@ def decoded(
             losses.add(_seconds(pts, stream, zero))
 
 
-def _packets(
+def packets(
     container: InputContainer, stream: StreamT, losses: Losses
 ) -> Iterator[Packet[Any] | None]:
     """The packets of a stream until its end or the first that cannot be read, then None."""
-    packets = container.demux(stream)
     try:
-        for packet in packets:
+        for packet in container.demux(stream):
             if packet.size:
                 yield packet
     except FFmpegError as error:

@@ -175,7 +175,7 @@ def test_shadow_is_dark_soft_and_no_larger_than_the_canvas() -> None:
 
 
 def test_box_and_polygon_are_the_same_square() -> None:
-    canvas = Canvas(20, (-1, -1, 1, 1))
+    canvas = Canvas(20, 1)
     box = canvas.box(0.1, 0, 0.5, 0.4)
     polygon = canvas.polygon((-0.4, -0.4), (0.6, -0.4), (0.6, 0.4), (-0.4, 0.4))
     assert np.allclose(box[box < 0], polygon[box < 0])
@@ -183,7 +183,7 @@ def test_box_and_polygon_are_the_same_square() -> None:
 
 
 def test_a_solid_is_lit_from_above_left() -> None:
-    canvas = Canvas(20, (-1, -1, 1, 1))
+    canvas = Canvas(20, 1)
     canvas.solid(canvas.disc(0, 0, 0.9), (0.5, 0.5, 0.5), bevel=0.9, shine=0)
     red = canvas.rgba[..., 0]
     assert red[26, 26] > 0.5 > red[54, 54] > 0

@@ -49,7 +49,7 @@ class Canvas:
 
     Args:
         radius: Of the thing, in pixels.
-        reach: Left, top, right and bottom of the canvas.
+        reach: Of the canvas each way.
 
     Attributes:
         x: (h, w), 0 at the thing's centre.
@@ -57,18 +57,16 @@ class Canvas:
         rgba: (h, w, 4) float32, 0 to 1, colours multiplied by alpha.
     """
 
-    def __init__(self, radius: float, reach: tuple[float, float, float, float]) -> None:
-        left, top, right, bottom = reach
-        self._left, self._top = left, top
+    def __init__(self, radius: float, reach: float) -> None:
+        self._reach = reach
         self.scale = radius * SPRITE_PIXELS
-        columns = np.arange(round((right - left) * self.scale)) / self.scale + left
-        rows = np.arange(round((bottom - top) * self.scale)) / self.scale + top
-        self.x, self.y = np.meshgrid(columns, rows)
+        places = np.arange(round(2 * reach * self.scale)) / self.scale - reach
+        self.x, self.y = np.meshgrid(places, places)
         self.rgba = np.zeros((*self.x.shape, 4), np.float32)
 
     def sprite(self) -> Sprite:
         """Return what has been painted."""
-        return Sprite(self.rgba, -self._left * self.scale, -self._top * self.scale)
+        return Sprite(self.rgba, self._reach * self.scale, self._reach * self.scale)
 
     def paint(self, outside: Floats, colour: ArrayLike, opacity: ArrayLike = 1.0) -> None:
         """Paint over what is there wherever ``outside``, a signed distance, is negative."""

@@ -33,7 +33,7 @@ def paint(look: str, hue: float, radius: float, chance: Generator) -> Sprite:
 
     Its radius is in pixels of the picture; it reaches a little farther in some directions.
     """
-    canvas = Canvas(radius, (-REACH, -REACH, REACH, REACH))
+    canvas = Canvas(radius, REACH)
     LOOKS[look](canvas, make_palette(hue, chance), chance)
     return canvas.sprite()
 

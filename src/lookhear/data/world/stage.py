@@ -125,7 +125,7 @@ def strew(
     height, width = picture.shape[:2]
     for y in np.sort(chance.uniform(top, height, count)).tolist():
         kind = kinds[chance.integers(len(kinds))]
-        canvas = Canvas(8 + 16 * chance.uniform() ** 2, (-REACH, -REACH, REACH, REACH))
+        canvas = Canvas(8 + 16 * chance.uniform() ** 2, REACH)
         kind(canvas, make_palette(chance.uniform(), chance), chance)
         sprite = canvas.sprite()
         angle = chance.uniform(-np.pi, np.pi) if kind in LYING else chance.uniform(-0.1, 0.1)
