@@ -17,15 +17,10 @@ WIDER_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf",
 
 
 def lettered(text: str, size: int, width: int) -> Pixels:
-    """Draw a line of text; what is too long becomes smaller, and then ends in an ellipsis.
+    """Draw a line of text in letters of a size and at most of a width, in pixels.
 
-    Args:
-        text: letters that the font lacks become empty boxes.
-        size: of the font, in pixels.
-        width: pixels, at most.
-
-    Returns:
-        (h, w), uint8: how much of each pixel the letters cover, 255 for all of it.
+    What is too long becomes smaller, and then ends in an ellipsis; letters that the font lacks
+    become empty boxes. Gives (h, w) uint8: how much of each pixel is covered, 255 for all of it.
     """
     is_latin = max(plain(text), default="") <= LAST_LATIN
     length = _font(size, is_latin).getlength(plain(text))

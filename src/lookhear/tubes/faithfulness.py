@@ -7,7 +7,6 @@ pixels at random, as in RISE, or the places of the layer's grid, would flicker a
 undo what a network sees by that alone.)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lookhear.progress import Progress
 from lookhear.tubes.tube import in_space, in_time
 
 STEPS = 10
 MOVES = 3  # at random
+SEED = 0  # of the moves
 BLUR = 8  # times coarser is what insertion begins with
 Curve = NDArray[np.float32]
 
@@ -48,8 +49,7 @@ def measure_faithfulness(
     maps: NDArray[np.float32],
     index: int,
     span: tuple[float, float],
-    advance: Callable[[int], object],
-    seed: int = 0,
+    advance: Progress,
 ) -> Faithfulness:
     """Follow the probability of a class while pixels of a window go, or come.
 
@@ -62,8 +62,7 @@ def measure_faithfulness(
         maps: (t, h, w), the window's maps of the class, on the layer's grid.
         index: of the class.
         span: seconds, of the first and last frame of the window.
-        advance: is told how many more windows have gone through the network.
-        seed: of the moves.
+        advance: is told of each window that has gone through the network.
     """
     blurred = _blurred(inputs)
     shares = np.linspace(0, 1, STEPS + 1, dtype=np.float32)
@@ -85,7 +84,7 @@ def measure_faithfulness(
     def insertion(order: Tensor) -> Curve:
         return np.array([unclear, *follow(order, blurred, inputs), whole], np.float32)
 
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(SEED)
     moved = [moved_elsewhere(maps, chance) for _ in range(MOVES)]
     order, *random_orders = (_order(of, inputs) for of in (maps, *moved))
     return Faithfulness(
@@ -129,6 +128,4 @@ def _blurred(inputs: Tensor) -> Tensor:
     height, width = frames.shape[2:]
     small = F.interpolate(frames, (max(1, height // BLUR), max(1, width // BLUR)), mode="area")
     large = F.interpolate(small, (height, width), mode="bilinear", align_corners=False)
-    return (
-        large.view(len(inputs), -1, *large.shape[1:]).transpose(1, 2) if inputs.ndim == 5 else large
-    )
+    return large[None].transpose(1, 2) if inputs.ndim == 5 else large

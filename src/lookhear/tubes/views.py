@@ -22,9 +22,8 @@ Grids = NDArray[np.float32]
 class View(ABC):
     """Looks at windows, and tells where classes are seen in them; use it in a ``with`` statement.
 
-    Attributes:
-        layer: dotted name of the layer whose activations are weighed.
-        head: the prediction layer whose weights are taken; None if the method takes others.
+    Its ``layer`` is the dotted name of the one whose activations are weighed, its ``head`` that of
+    the prediction layer whose weights are taken, or None if the method takes others.
     """
 
     head: str | None = None

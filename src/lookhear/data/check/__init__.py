@@ -28,11 +28,8 @@ def check(path: Path, advance: Progress = unseen) -> Findings:
     """Find out what a path holds, in all layouts that are read here, and what is wrong with it.
 
     Every clip that is there is opened and its first frame decoded. Of gaze in STAViS's layout,
-    all files are counted, and those of each clip's first and last frame are read.
-
-    Args:
-        path: A folder, or a table.
-        advance: Is told a number of clips or pictures that were looked at.
+    all files are counted, and those of each clip's first and last frame are read. ``advance`` is
+    told a number of clips or pictures that were looked at.
 
     Raises:
         LookhearError: If there is no such path, or nothing there is known.

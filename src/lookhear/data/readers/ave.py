@@ -55,9 +55,6 @@ def read_ave(root: Path | str) -> TaggedClips:
     list, all clips are for training. A video listed with several categories or times is a clip
     with each.
 
-    Args:
-        root: The folder that holds `Annotations.txt`.
-
     Raises:
         LookhearError: If there is no `Annotations.txt`, or a list is not text or far too long.
     """
@@ -97,9 +94,7 @@ def read_ave(root: Path | str) -> TaggedClips:
 def write_ave(root: Path, clips: Sequence[TaggedClip]) -> None:
     """Write the lists of a folder in AVE's layout, each whole or not at all.
 
-    Args:
-        root: The folder, in which `ave_video` says where the clips' files are.
-        clips: In the order wanted, named by their `VideoID`.
+    Clips are named by their `VideoID`; `ave_video` says where their files are.
 
     Raises:
         LookhearError: If a list cannot be written.

@@ -132,12 +132,7 @@ class EyeTrackedSet:
 def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTrackedSet]:
     """Read the fold lists of a folder in STAViS's layout; what they name need not be there.
 
-    Args:
-        root: The folder that holds `fold_lists/`.
-        database: The one wanted; all if left out.
-
-    Returns:
-        The databases, sorted by name.
+    Gives the database wanted, or all, sorted by name.
 
     Raises:
         LookhearError: If there is no fold list, none of the database wanted, or one is not text.

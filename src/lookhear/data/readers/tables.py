@@ -87,11 +87,8 @@ def read_clips(path: Path | str) -> TaggedClips:
 def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideos:
     """Read a table of looks, and the size and length of the clips it names.
 
-    Looks outside their clip are left out and counted.
-
-    Args:
-        path: The table; of a long one, no more than the numbers is held.
-        advance: Is told the number of clips that were opened.
+    Looks outside their clip are left out and counted. Of a long table no more than the numbers is
+    held; ``advance`` is told the number of clips that were opened.
 
     Raises:
         LookhearError: If there is no such file, it is not text or lacks a column.
