@@ -41,11 +41,15 @@ def clip_track(output: OutputContainer, clip: Clip | None) -> Packets:
     with open_container(clip.path) as container:
         original = container.streams[clip.source.sound]
         assert isinstance(original, AudioStream)
+        codec, zero = original.codec_context, clip.source.zero
         try:
-            if original.codec_context.codec.canonical_name in COPIED_CODECS:
-                yield from _copied(output, container, original, clip.source.zero, losses)
+            if codec.codec.canonical_name in COPIED_CODECS:
+                yield from _copied(output, container, original, zero, losses)
             else:
-                yield from _reencoded(output, container, original, clip.source.zero, losses)
+                rate = codec.sample_rate if codec.sample_rate in AAC_RATES else AAC_RATES[0]
+                layout = codec.layout.name if codec.layout.name in AAC_LAYOUTS else "stereo"
+                blocks = on_the_clock(container, original, losses, zero, rate, layout)
+                yield from _encoded(output, blocks, rate, layout)
         except ValueError as error:
             losses.reasons[reason(error)] = None
     if losses.reasons:
@@ -79,20 +83,6 @@ def _copied(
         packet.dts -= shift
         packet.stream = copy
         yield packet
-
-
-def _reencoded(
-    output: OutputContainer,
-    container: InputContainer,
-    original: AudioStream,
-    zero: Fraction,
-    losses: Losses,
-) -> Packets:
-    encoder = original.codec_context
-    rate = encoder.sample_rate if encoder.sample_rate in AAC_RATES else AAC_RATES[0]
-    layout = encoder.layout.name if encoder.layout.name in AAC_LAYOUTS else "stereo"
-    blocks = on_the_clock(container, original, losses, zero, rate, layout)
-    return (yield from _encoded(output, blocks, rate, layout))
 
 
 def _encoded(output: OutputContainer, blocks: Iterator[Samples], rate: int, layout: str) -> Packets:
