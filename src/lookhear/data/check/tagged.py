@@ -1,7 +1,6 @@
 """Looking at clips with one tag each: which are there, open and are long enough; how balanced."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from lookhear.data.check.findings import Section, Trouble, by_reason, names_in, row
@@ -21,7 +20,7 @@ def check_ave(root: Path, advance: Progress) -> Section:
     return _section(
         "AVE's layout: clips with one tag each",
         clips,
-        _Videos(folder).open(clips, advance),
+        _Videos(folder, clips, advance),
         f"expected as {VIDEOS}/<VideoID>.mp4",
         Trouble(f"Files in {VIDEOS}/ that no list names", unlisted),
     )
@@ -30,23 +29,20 @@ def check_ave(root: Path, advance: Progress) -> Section:
 def check_clips(path: Path, advance: Progress) -> Section:
     """Look at a table of tagged clips; they need not be there."""
     clips = read_clips(path)
-    videos = _Videos(path.parent).open(clips, advance)
+    videos = _Videos(path.parent, clips, advance)
     return _section(f"{path.name}: clips with one tag each", clips, videos)
 
 
-@dataclass
 class _Videos:
-    """The files of tagged clips in a folder."""
+    """The files of tagged clips in a folder, each opened once."""
 
-    folder: Path
-    missing: list[Path] = field(default_factory=list)
-    broken: dict[Path, str] = field(default_factory=dict)  # and why
-    silent: list[Path] = field(default_factory=list)
-    # Seconds for which those that can be opened have a picture, 0 where the header does not tell.
-    duration: dict[Path, float] = field(default_factory=dict)
-
-    def open(self, clips: TaggedClips, advance: Progress) -> "_Videos":
-        """Open them all, once each."""
+    def __init__(self, folder: Path, clips: TaggedClips, advance: Progress) -> None:
+        self._folder = folder
+        self.missing: list[Path] = []
+        self.broken: dict[Path, str] = {}  # and why
+        self.silent: list[Path] = []
+        # Seconds for which there is a picture, 0 where the header does not tell.
+        self.duration: dict[Path, float] = {}
         for path in dict.fromkeys(clip.path for clip in clips.clips):
             advance(1)
             if size_of(path) is None:
@@ -63,11 +59,10 @@ class _Videos:
             self.duration[path] = seconds
             if not clip.has_sound:
                 self.silent.append(path)
-        return self
 
     def name(self, path: Path) -> str:
         """How the list has it."""
-        return path.relative_to(self.folder).as_posix()
+        return path.relative_to(self._folder).as_posix()
 
     def is_short(self, clip: TaggedClip) -> bool:
         """Whether the last of the clip's moments comes after its end."""
