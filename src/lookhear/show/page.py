@@ -19,6 +19,7 @@ from lookhear.show.heat import Pixels
 from lookhear.words import time_label
 
 DASH = "\N{EN DASH}"
+JPEG_QUALITY = 80
 PANEL_WIDTH, PANEL_AREA = 240, 240 * 180  # pixels, at most, of a picture among others
 
 
@@ -54,12 +55,10 @@ def render(room: str, **shown: object) -> str:
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def picture(pixels: Pixels, quality: int = 80) -> Picture:
-    """A picture (H, W, 3), uint8 RGB, as JPEG of a quality up to 100."""
-    height, width = pixels.shape[:2]
-    return Picture(
-        data_uri(encode_jpeg(pixels, quality, optimize=True), "image/jpeg"), width, height
-    )
+def picture(pixels: Pixels) -> Picture:
+    """A picture (H, W, 3), uint8 RGB, as JPEG."""
+    address = data_uri(encode_jpeg(pixels, JPEG_QUALITY, optimize=True), "image/jpeg")
+    return Picture(address, pixels.shape[1], pixels.shape[0])
 
 
 def data_uri(content: bytes, kind: str) -> str:
