@@ -27,7 +27,6 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
-from lookhear.nets.devices import default_device
 from lookhear.nets.saved import RUN_MODEL, load_network
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
@@ -91,12 +90,11 @@ class Sources:
 
     @classmethod
     def load(cls, folders: Mapping[str, Path], loss: Loss, device: str | None = None) -> "Sources":
-        """Load three saved networks; without a device where there is CUDA on it.
+        """Load three saved networks; see :func:`~lookhear.nets.saved.load_network`.
 
         Raises:
             LookhearError: one is not there, or is another network.
         """
-        device = device or default_device()
         return cls(
             load_network(S, folders["S"], device),
             load_network(SA, folders["SA"], device),

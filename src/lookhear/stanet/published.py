@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
 from lookhear.errors import LookhearError, unknown
-from lookhear.files import is_empty, whole_folder
+from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
-from lookhear.nets.saved import CONFIG, WEIGHTS
+from lookhear.nets.saved import CONFIG, WEIGHTS, whole_model
 from lookhear.nets.sound import VGGSoundEncoder
 from lookhear.nets.state_dicts import counted, read_state
 from lookhear.stanet.sources import ST, S
@@ -172,15 +171,12 @@ def convert(file: Path, kind: str, folder: Path) -> None:
         raise LookhearError(f"{file}: not the weights of {kind}: {mismatch}; give the right file")
     network = network_of(state, kind)
     card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
-    with whole_folder(folder) as partial:
-        try:
-            if isinstance(network, SavedNetwork):
-                network.save_pretrained(partial)
-            else:
-                save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
-                (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
-        except SafetensorError as error:  # its way of saying that the disk is full
-            raise LookhearError(f"{folder}: cannot be written: {error}") from error
+    with whole_model(folder) as partial:
+        if isinstance(network, SavedNetwork):
+            network.save_pretrained(partial)
+        else:
+            save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
+            (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
         (partial / "README.md").write_text(card, encoding="utf-8")
 
 

@@ -30,7 +30,6 @@ from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
 from lookhear.errors import LookhearError
 from lookhear.files import sole_use, whole_folder, write_whole
-from lookhear.nets.devices import default_device
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
@@ -310,7 +309,7 @@ class _Run:
         maps = MapFolders(blind_boxes, blind, tagged)
 
         def work(folder: Path) -> None:
-            sta = load_network(STA, model, default_device())
+            sta = load_network(STA, model)
             count = sum(read_manifest(moments).moments.values())
             with self._bars("test/scores", count) as progress:
                 table = test.table(moments, maps, sta, self._preset.grid, progress)

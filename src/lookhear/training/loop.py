@@ -23,9 +23,9 @@ from torch.utils.data import Dataset
 from lookhear.data.identity import identities
 from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
-from lookhear.nets.saved import RUN_MODEL
+from lookhear.nets.saved import RUN_MODEL, save_model
 from lookhear.resume import made_from
-from lookhear.training.checkpoints import Checkpoints, CurveWriter, save_model
+from lookhear.training.checkpoints import Checkpoints, CurveWriter
 from lookhear.training.loaders import Loaders
 from lookhear.training.processes import Processes, fit, quiet
 from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine

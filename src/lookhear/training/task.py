@@ -149,11 +149,11 @@ class MomentsTask(Task):
 
     Attributes:
         needs_categories: why moments of one category teach nothing; None where they do.
-        needs_sound: whether some of the moments must have sound.
+        needs_sound: why some of the moments must have sound; None where none must.
     """
 
     needs_categories: ClassVar[str | None] = None
-    needs_sound: ClassVar[bool] = False
+    needs_sound: ClassVar[str | None] = None
 
     def __init__(
         self, recipe: Any, start: InitialWeights | None = None, **reads: Path | None
@@ -174,9 +174,7 @@ class MomentsTask(Task):
         if self.needs_categories and len(data.tags) < 2:
             raise LookhearError(f"{prepared}: has one category only; {self.needs_categories}")
         if self.needs_sound and not any(map(data.has_sound, range(len(data)))):
-            raise LookhearError(
-                f"{prepared}: none of its clips has sound, which STANet learns from"
-            )
+            raise LookhearError(f"{prepared}: none of its clips has sound, {self.needs_sound}")
 
     def usable(self, data: Moments) -> Moments | Subset[dict[str, Any]]:
         """Leave out the moments that teach nothing."""
