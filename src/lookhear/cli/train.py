@@ -13,7 +13,7 @@ import typer
 
 from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Seed
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, named_by
 from lookhear.stanet import Source, Stage
 from lookhear.words import count
 
@@ -69,9 +69,9 @@ class Training:
     @property
     def recipes(self) -> "Preset":
         """The recipes of the preset."""
-        from lookhear.stanet.recipes.presets import preset_named
+        from lookhear.stanet.recipes.presets import PRESETS
 
-        return preset_named(self.preset)
+        return named_by("preset", self.preset, PRESETS)
 
     def train(self, task: "MomentsTask", start: list[str] | None = None) -> Path:
         """Train; return the folder of the saved network."""
@@ -196,10 +196,10 @@ def maps(
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
     from lookhear.stanet.pseudo_fixations import map_moments
-    from lookhear.stanet.recipes.presets import preset_named
+    from lookhear.stanet.recipes.presets import PRESETS
 
     _check_crops(stage, crops)
-    chosen = preset_named(preset)
+    chosen = named_by("preset", preset, PRESETS)
     made = map_moments(
         data,
         sources,
@@ -275,9 +275,9 @@ def fixations(
 ) -> None:
     """Train STA on still pictures with fixations."""
     from lookhear.data.readers.osie import read_names, read_osie
-    from lookhear.stanet.recipes.stills import recipe_named, train_fixations
+    from lookhear.stanet.recipes.stills import RECIPES, train_fixations
 
-    chosen = recipe_named(recipe)
+    chosen = named_by("recipe", recipe, RECIPES)
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
     saved = train_fixations(pictures, folder, chosen, seed)
     out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")

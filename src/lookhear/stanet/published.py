@@ -10,7 +10,7 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
-from lookhear.errors import LookhearError, unknown
+from lookhear.errors import LookhearError, named_by
 from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import CONFIG, WEIGHTS, whole_model
@@ -147,8 +147,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
         LookhearError: there is no such kind, the file holds more than weights, cannot be read or
             does not fit the network, or the folder cannot be written.
     """
-    if kind not in PUBLISHED:
-        raise unknown("as", kind, PUBLISHED)
+    published = named_by("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
     state = read_state(file)
@@ -158,7 +157,7 @@ def convert(file: Path, kind: str, folder: Path) -> None:
                 raise LookhearError(f"{file}: these are the weights of {other}; use --as {other}")
         raise LookhearError(f"{file}: not the weights of {kind}: {mismatch}; give the right file")
     network = network_of(state, kind)
-    card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
+    card = CARD.format(kind=kind, title=published.title, file=file.name)
     with whole_model(folder) as partial:
         if isinstance(network, SavedNetwork):
             network.save_pretrained(partial)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lookhear.errors import LookhearError, unknown
+from lookhear.errors import LookhearError, named_by
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -64,5 +64,4 @@ def check_machine(machine: Machine, schedule: Schedule) -> None:
             f"--devices {devices}: a batch of {schedule.batch_size} cannot be shared evenly; "
             "give a number that divides it"
         )
-    if machine.precision not in PRECISIONS:
-        raise unknown("precision", machine.precision, PRECISIONS)
+    named_by("precision", machine.precision, dict.fromkeys(PRECISIONS))

@@ -21,7 +21,6 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
-from lookhear.errors import unknown
 from lookhear.stanet import Loss, Source, Stage
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
@@ -200,14 +199,3 @@ PRESETS: dict[str, Preset] = {
         sta=2,
     ),
 }
-
-
-def preset_named(name: str) -> Preset:
-    """Choose a preset.
-
-    Raises:
-        LookhearError: there is none of this name.
-    """
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    return PRESETS[name]
