@@ -99,9 +99,7 @@ class PictureNet(SavedNetwork):
     """What every network of the method begins with: pictures to the features of a backbone.
 
     Args:
-        backbone: name of a timm model.
-        backbone_args: further arguments of ``timm.create_model``.
-        strides: of the features.
+        backbone, backbone_args, strides: see :func:`backbone_features`.
         input_size: height and width, in pixels, of the pictures the network is trained on, each
             from 32 to 4096.
 

@@ -59,16 +59,6 @@ def train_on_moments(
 ) -> Path:
     """Train on prepared moments, or go on with the training that a folder holds; see :func:`train`.
 
-    Args:
-        task: what is trained, and how.
-        prepared: what :func:`~lookhear.data.prepare.prepare` made.
-        out: run folder.
-        seed: of everything left to chance.
-        machine: what to train on.
-
-    Returns:
-        The folder of the saved network.
-
     Raises:
         LookhearError: there are too few moments or such that the network cannot learn from them,
             what it begins with does not fit, or ``out`` cannot be written or holds another
@@ -153,9 +143,8 @@ def train(
 
 def _trainer(task: Task, out: Path, machine: Machine, *, validates: bool) -> L.Trainer:
     """Set up Lightning for a machine, or say why it cannot train there."""
-    devices = machine.devices
+    devices, schedule = machine.devices, task.schedule
     precision: Any = machine.precision
-    schedule = task.schedule
     check_machine(machine, schedule)
     callbacks: list[Callback] = [CurveWriter(out)]
     folder = out / "checkpoints"

@@ -25,7 +25,7 @@ from lookhear.training.schedule import Machine, Schedule
 class Task(L.LightningModule):
     """A training: a network, how it learns, and its steps' own random numbers.
 
-    Of it a training has ``build`` and Lightning's ``training_step`` and ``validation_step``.
+    A training has its own ``build``, and Lightning's ``training_step`` and ``validation_step``.
 
     Args:
         recipe: all that decides it but for the seed and the data; a dataclass with a ``schedule``.
@@ -141,11 +141,7 @@ class Task(L.LightningModule):
 class MomentsTask(Task):
     """A training on prepared moments.
 
-    Args:
-        recipe: see :class:`Task`.
-        start: see :class:`Task`.
-        reads: what is read beside the moments, ``crops`` or ``fixations``; see
-            :class:`~lookhear.data.loader.Moments`.
+    It may also read ``crops`` or ``fixations``; see :class:`~lookhear.data.loader.Moments`.
 
     Attributes:
         needs_categories: why moments of one category teach nothing; None where they do.
