@@ -57,10 +57,9 @@ def load_model(
     """Load a saved model, ready to predict.
 
     Args:
-        name: ``"small"``, which comes with the package; a folder written by
-            ``STA.save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a
-            name on the Hugging Face hub
-            (``owner/name``), which is fetched once and then kept.
+        name: ``"small"``, which comes with the package; a folder written by a network's
+            ``save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a name
+            on the Hugging Face hub (``owner/name``), which is fetched once and then kept.
         device: where to put it, such as ``"cpu"`` or ``"cuda:1"``; None for CUDA where there is
             one, else the CPU.
 
