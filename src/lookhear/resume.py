@@ -52,18 +52,14 @@ def made_from(
         before = path.read_text(encoding="utf-8", errors="replace") if goes_on else text
     except OSError as error:
         raise cannot_write(folder, error) from error
-    if not _is_same(before, text):
+    is_same = False
+    with contextlib.suppress(ValueError, RecursionError):  # what is damaged is not the same
+        is_same = json.loads(before) == json.loads(text)
+    if not is_same:
         raise LookhearError(f"{folder}: {other}")
     if not goes_on:
         write_whole(path, text)
     return goes_on
-
-
-def _is_same(before: str, now: str) -> bool:
-    try:
-        return bool(json.loads(before) == json.loads(now))
-    except (ValueError, RecursionError):  # damaged
-        return False
 
 
 @dataclass

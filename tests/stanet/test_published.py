@@ -288,7 +288,7 @@ def unusable(file: Path, kind: str) -> None:
     [
         ("whole module", r"holds more than weights \(torch.nn.modules.linear.Linear\).*state_dict"),
         ("other objects", "holds more than weights"),
-        ("another network", r"not the weights of sta: .* 2 left over \(a.weight, b\)"),
+        ("another network", r"not the weights of sta: .* 2 not known \(a.weight, b\)"),
         ("no state dict", "holds no state dict"),
         ("no tensors", "holds no state dict"),
         ("nothing in it", "holds no state dict"),
@@ -325,7 +325,8 @@ def test_a_tensor_of_another_shape_is_named_as_it_was_published(
     del state["extra_ConvGRU.out_gate.bias"]
     torch.save(state, tmp_path / "sta.pth")
     complaint = (
-        r"1 missing \(extra_ConvGRU.out_gate.bias\), 1 of another shape \(extra_out0.weight\)"
+        r"1 missing \(extra_ConvGRU.out_gate.bias\), 1 of another shape "
+        r"\(extra_out0.weight: \(2, 8, 1, 1\) where \(1, 8, 1, 1\) is needed\)"
     )
     with pytest.raises(LookhearError, match=complaint):
         convert(tmp_path / "sta.pth", "sta", tmp_path / "model")

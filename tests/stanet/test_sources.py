@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from conftest import TINY as TINY_STA
 from lookhear.nets.sound import LightSoundEncoder
-from lookhear.stanet.sources import SA, ST, S, SAHead, SeenMaps, SHead, STHead
+from lookhear.stanet.sources import SA, ST, ClassMaps, S, SAHead, SeenMaps, SHead, STHead
 from lookhear.stanet.sta import STA
 from tiny_sources import CATEGORIES, LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
 
@@ -59,16 +59,19 @@ def assert_equals_golden(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
 
 
-@torch.inference_mode()
-def test_s_equals_the_published_code() -> None:
-    head = SHead(16, 28)
-    golden = load_golden("scam_s", head, PUBLISHED_NAMES)
-    maps = head(golden["input/features"])
+def assert_maps_equal_golden(maps: ClassMaps, golden: dict[str, Tensor]) -> None:
     for which, (class_map, score) in enumerate(
         zip((maps.plain, maps.fused), maps.scores(), strict=True), 1
     ):
         assert_equals_golden(class_map, golden[f"output/map_{which}"])
         assert_equals_golden(score, golden[f"output/scores_{which}"])
+
+
+@torch.inference_mode()
+def test_s_equals_the_published_code() -> None:
+    head = SHead(16, 28)
+    golden = load_golden("scam_s", head, PUBLISHED_NAMES)
+    assert_maps_equal_golden(head(golden["input/features"]), golden)
 
 
 @torch.inference_mode()
@@ -76,12 +79,7 @@ def test_sa_equals_the_report() -> None:
     head = SAHead(16, 28, width=16, sound_channels=64, sound_gate="report")
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
     golden = load_golden("scam_sa", head, REPORTED_NAMES)
-    maps = head(golden["input/features"], golden["input/audio"])
-    for which, (class_map, score) in enumerate(
-        zip((maps.plain, maps.fused), maps.scores(), strict=True), 1
-    ):
-        assert_equals_golden(class_map, golden[f"output/map_{which}"])
-        assert_equals_golden(score, golden[f"output/scores_{which}"])
+    assert_maps_equal_golden(head(golden["input/features"], golden["input/audio"]), golden)
 
 
 @torch.inference_mode()

@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lookhear.errors import LookhearError
+from lookhear.nets.saved import save_model
 from lookhear.stanet.sources import S
 from lookhear.training import loop
-from lookhear.training.checkpoints import save_model
 from lookhear.training.curves import read_curves
 from lookhear.training.loop import train
 from loop_parts import (

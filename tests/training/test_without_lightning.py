@@ -24,8 +24,8 @@ VERBS: dict[str, dict[str, str]] = {
 
 
 def needs_lightning(module: str) -> bool:
-    rooms = ("stanet.recipes", "evaluation")
-    return module in ENGINE | {"stanet.run", "__main__"} or module.startswith(rooms)
+    others = {"stanet.run", "__main__"}
+    return module in ENGINE | others or module.startswith("stanet.recipes.")
 
 
 def test_nothing_but_training_imports_lightning() -> None:

@@ -190,7 +190,7 @@ def test_weights_of_another_network_are_told_by_what_does_not_fit(tmp_path: Path
         load_classifier("r3d_18", file)
     assert str(caught.value) == (
         f"{file}: these weights do not fit r3d_18: 1 missing (fc.bias), "
-        "4 not known (extra.0, extra.1, extra.2, ...), 1 of another shape (stem.0.weight: "
+        "4 not known (extra.0, extra.1, extra.2 and 1 more), 1 of another shape (stem.0.weight: "
         "(64, 3, 1, 7, 7) where (64, 3, 3, 7, 7) is needed); give those of this network"
     )
 

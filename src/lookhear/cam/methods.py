@@ -8,6 +8,7 @@ XGradCAM and LayerCAM are torchcam's; the others say in what they differ from to
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -189,10 +190,7 @@ def ablation_cam(case: _Case) -> Tensor:
         features = case.network.features
         channels, places = features.shape[1], [1] * (features.ndim - 2)
         kept = (1 - torch.eye(channels)).to(features).view(channels, 1, channels, *places)
-
-        def ablated_score(scale: Tensor) -> Tensor:
-            return case.scores(case.inputs, scale)
-
+        ablated_score = partial(case.scores, case.inputs)  # of a scale
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "There is a performance drop")

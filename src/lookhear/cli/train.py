@@ -13,7 +13,7 @@ import typer
 
 from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Seed
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, named_by
 from lookhear.stanet import Source, Stage
 from lookhear.words import count
 
@@ -69,9 +69,9 @@ class Training:
     @property
     def recipes(self) -> "Preset":
         """The recipes of the preset."""
-        from lookhear.stanet.recipes import preset_named
+        from lookhear.stanet.recipes.presets import PRESETS
 
-        return preset_named(self.preset)
+        return named_by("preset", self.preset, PRESETS)
 
     def train(self, task: "MomentsTask", start: list[str] | None = None) -> Path:
         """Train; return the folder of the saved network."""
@@ -153,7 +153,7 @@ def stanet(
 @_training_verb
 def hearing(training: Training) -> None:
     """Train a sound encoder to tell tags by ear."""
-    from lookhear.stanet.recipes import HearingTask
+    from lookhear.stanet.recipes.hearing import HearingTask
 
     recipe = training.recipes.hearing
     if recipe is None:
@@ -173,7 +173,7 @@ def source(
     start: Start = None,
 ) -> None:
     """Train a source of class maps, S, SA or ST, from tags alone."""
-    from lookhear.stanet.recipes import SourceTask
+    from lookhear.stanet.recipes.classifying import SourceTask
 
     _check_crops(stage, crops)
     task = SourceTask(training.recipes.sources(stage)[net], crops=crops)
@@ -195,11 +195,11 @@ def maps(
     device: Device = None,
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
-    from lookhear.stanet import recipes
     from lookhear.stanet.pseudo_fixations import map_moments
+    from lookhear.stanet.recipes.presets import PRESETS
 
     _check_crops(stage, crops)
-    chosen = recipes.preset_named(preset)
+    chosen = named_by("preset", preset, PRESETS)
     made = map_moments(
         data,
         sources,
@@ -217,7 +217,7 @@ def maps(
 @_training_verb
 def matching(training: Training, start: Start = None) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
-    from lookhear.stanet.recipes import SwitchTask
+    from lookhear.stanet.recipes.matching import SwitchTask
 
     recipe = training.recipes.matching
     if recipe is None:
@@ -231,7 +231,7 @@ def matching(training: Training, start: Start = None) -> None:
 @_training_verb
 def switch(training: Training, start: Start = None) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
-    from lookhear.stanet.recipes import SwitchTask
+    from lookhear.stanet.recipes.matching import SwitchTask
 
     saved = training.train(SwitchTask(training.recipes.switch), start)
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
@@ -244,7 +244,7 @@ def sta(
     start: Start = None,
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
-    from lookhear.stanet.recipes import STATask
+    from lookhear.stanet.recipes.attending import STATask
 
     saved = training.train(STATask(training.recipes.sta, fixations), start)
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
@@ -257,9 +257,9 @@ def join(
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
 ) -> None:
     """Put an AudioSwitch into STA, to close its sound gate."""
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes.matching import save_joined
 
-    recipes.save_joined(net, matching, folder)
+    save_joined(net, matching, folder)
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
@@ -276,11 +276,11 @@ def fixations(
     """Train STA on still pictures with fixations."""
     from lookhear.data.readers.lists import read_names
     from lookhear.data.readers.osie import read_osie
-    from lookhear.stanet import recipes
+    from lookhear.stanet.recipes.stills import RECIPES, train_fixations
 
-    chosen = recipes.recipe_named(recipe)
+    chosen = named_by("recipe", recipe, RECIPES)
     pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
-    saved = recipes.train_fixations(pictures, folder, chosen, seed)
+    saved = train_fixations(pictures, folder, chosen, seed)
     out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")
 
 

@@ -65,15 +65,12 @@ def fold_norms(backbone: nn.Module) -> nn.Module:
     return folded
 
 
-def load_pretrained(backbone: nn.Module, name: str, **model_args: Any) -> None:
+def load_pretrained(backbone: nn.Module, name: str) -> None:
     """Fetch weights that timm knows (once; timm keeps them) and put them into a backbone.
 
     Args:
         backbone: as :func:`backbone_features` built it.
-        name: of the weights, ``architecture.tag``. The paper's are
-            ``resnext101_32x8d.fb_wsl_ig1b_ft_in1k``: trained on 940 million tagged pictures
-            (Mahajan et al., ECCV 2018), then on ImageNet.
-        **model_args: that the backbone was built with.
+        name: of the weights, ``architecture.tag``.
 
     Raises:
         LookhearError: there are no such weights, they cannot be fetched, or they do not fit.
@@ -83,7 +80,7 @@ def load_pretrained(backbone: nn.Module, name: str, **model_args: Any) -> None:
     levels: Any = backbone.feature_info
     try:
         trained = timm.create_model(
-            name, pretrained=True, features_only=True, out_indices=levels.out_indices, **model_args
+            name, pretrained=True, features_only=True, out_indices=levels.out_indices
         )
     except Exception as error:  # the hub client raises its own and every HTTP library's errors
         raise LookhearError(
@@ -96,12 +93,10 @@ def load_pretrained(backbone: nn.Module, name: str, **model_args: Any) -> None:
 
 
 class PictureNet(SavedNetwork):
-    """What every network of the method begins with: pictures to the features of a backbone.
+    """What networks that see begin with: from pictures to the features of a backbone.
 
     Args:
-        backbone: name of a timm model.
-        backbone_args: further arguments of ``timm.create_model``.
-        strides: of the features.
+        backbone, backbone_args, strides: see :func:`backbone_features`.
         input_size: height and width, in pixels, of the pictures the network is trained on, each
             from 32 to 4096.
 

@@ -12,19 +12,13 @@ from lookhear.errors import LookhearError, one_line
 N = TypeVar("N", bound=nn.Module)
 
 
-def default_device() -> str:
-    """Return ``"cuda"`` where there is one, else ``"cpu"``."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def usable(device: str | torch.device | None) -> str:
     """Return the name of a device on which networks can run; None gives the default.
 
     Raises:
         LookhearError: there is no such device.
     """
-    chosen = default_device() if device is None else device
-    with _refusing(chosen):
+    with _checked(device) as chosen:
         torch.empty(1, device=chosen)
     return str(chosen)
 
@@ -35,8 +29,7 @@ def placed(net: N, device: str | torch.device | None) -> N:
     Raises:
         LookhearError: there is no such device, or too little memory on it.
     """
-    chosen = default_device() if device is None else device
-    with _refusing(chosen):
+    with _checked(device) as chosen:
         return net.to(chosen).eval()
 
 
@@ -57,8 +50,10 @@ class HalfTheThreads:
 
 
 @contextmanager
-def _refusing(device: str | torch.device) -> Iterator[None]:
+def _checked(device: str | torch.device | None) -> Iterator[str | torch.device]:
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = default if device is None else device
     try:
-        yield
+        yield chosen
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise LookhearError(f"device {device}: cannot be used: {one_line(error)}") from error
+        raise LookhearError(f"device {chosen}: cannot be used: {one_line(error)}") from error

@@ -6,11 +6,15 @@ PyTorch is imported only when a network is loaded.
 import contextlib
 import io
 import json
+import os
+import re
+from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lookhear.errors import LookhearError, one_line
+from lookhear.files import whole_folder
 from lookhear.nets.watching import Watcher
 
 if TYPE_CHECKING:
@@ -53,10 +57,9 @@ def load_model(
     """Load a saved model, ready to predict.
 
     Args:
-        name: ``"small"``, which comes with the package; a folder written by
-            ``STA.save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a
-            name on the Hugging Face hub
-            (``owner/name``), which is fetched once and then kept.
+        name: ``"small"``, which comes with the package; a folder written by a network's
+            ``save_pretrained`` or by ``lookhear train``; the folder of a whole run of it; or a name
+            on the Hugging Face hub (``owner/name``), which is fetched once and then kept.
         device: where to put it, such as ``"cpu"`` or ``"cuda:1"``; None for CUDA where there is
             one, else the CPU.
 
@@ -157,6 +160,34 @@ def _class_of(name: str) -> "type[SavedNetwork]":
     module, _, own = NETWORKS[name].partition(":")
     network: type[SavedNetwork] = getattr(import_module(module), own)
     return network
+
+
+@contextlib.contextmanager
+def whole_model(folder: Path) -> Iterator[Path]:
+    """Give a folder to save a network into, which becomes ``folder`` whole or not at all.
+
+    Raises:
+        LookhearError: it cannot be written.
+    """
+    from safetensors import SafetensorError
+
+    with whole_folder(folder) as partial:
+        try:
+            yield partial
+        except SafetensorError as error:  # which has the number of a full disk in its text
+            number = re.search(r"os error (\d+)", str(error))
+            said = (int(number[1]), os.strerror(int(number[1]))) if number else (str(error),)
+            raise OSError(*said) from error
+
+
+def save_model(net: Any, folder: Path) -> None:
+    """Save a network by its ``save_pretrained``.
+
+    Raises:
+        LookhearError: it cannot be written.
+    """
+    with whole_model(folder) as partial:
+        net.save_pretrained(partial)
 
 
 def card_sections(name: str | Path) -> tuple[tuple[str, str], ...]:

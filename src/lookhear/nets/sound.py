@@ -124,8 +124,6 @@ def sound_encoder_named(name: str) -> SoundEncoder:
 class SoundClassifier(SavedNetwork, tags=["audio-classification"]):
     """Names what makes a sound: how an encoder learns to hear before it meets pictures.
 
-    The paper's encoder has learnt so from VGGSound's 200,000 clips.
-
     Args:
         categories: their names, in the order of the logits.
         sound_encoder: a name in :data:`SOUND_ENCODERS`.

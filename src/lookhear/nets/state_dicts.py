@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lookhear.errors import LookhearError
+from lookhear.words import named
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
-SHOWN_KEYS = 3
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
     """Read a state dict, out of whatever a checkpoint wraps it in, without running its code.
 
+    Args:
+        file: of torch (.pth, .pt, .tar) or safetensors, from one GPU or several (``module.``
+            before every name, which is left out).
+
     Raises:
-        LookhearError: The file holds more than weights, or no weights, or cannot be read.
+        LookhearError: the file holds more than weights, or no weights, or cannot be read.
     """
     if not file.is_file():
         raise LookhearError(f"{file}: no such file")
@@ -50,7 +54,26 @@ def read_state(file: Path) -> dict[str, Tensor]:
     return {str(key): value for key, value in held.items()}
 
 
-def counted(keys: Sequence[str | None], what: str) -> str:
-    """Say how many keys are so, and name the first: 2 missing (fc.weight, fc.bias)."""
-    more = ", ..." if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} {what} ({', '.join(map(str, keys[:SHOWN_KEYS]))}{more})"
+def misfit(
+    state: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    called: Callable[[str], str | None] = str,
+) -> str | None:
+    """Say what keeps a state dict from being a network's, or None: 2 missing (fc.weight, fc.bias).
+
+    Args:
+        state: to be the network's.
+        own: the network's, which may be on the meta device.
+        called: what to call a tensor of a name.
+    """
+    faults = {
+        "missing": [f"{called(key)}" for key in own if key not in state],
+        "not known": [f"{called(key)}" for key in state if key not in own],
+        "of another shape": [
+            f"{called(key)}: {tuple(state[key].shape)} where {tuple(tensor.shape)} is needed"
+            for key, tensor in own.items()
+            if key in state and state[key].shape != tensor.shape
+        ],
+    }
+    said = (f"{len(keys)} {what} ({named(keys)})" for what, keys in faults.items() if keys)
+    return ", ".join(said) or None

@@ -121,11 +121,8 @@ class MatchingGate(nn.Module):
     kind of thing, by how probably it is that kind that sounds. Odds, as their logarithms would let
     a kind that is not seen veto one that is.
 
-    Args:
-        picture_channels: of the picture's features.
-        sound_channels: length of a sound vector.
-        kinds: of things, as many as maps; where they are categories, maps and sounds can begin with
-            what a classifier knows of them.
+    Kinds of things are as many as maps; where they are categories, maps and sounds can begin with
+    what a classifier knows of them.
     """
 
     SCALE = 0.25  # at first; of maps as classifiers make them
@@ -201,13 +198,10 @@ def _grow(width: int, side: int, grown: int) -> nn.ConvTranspose2d:
 
 
 def gated(x: Tensor, gate: Tensor, switch: Tensor | None) -> Tensor:
-    """Add to maps what a sound gate lets through of them.
+    """Add to maps (N, C, H, W) what a sound gate (N, 1, H, W), in (0, 1), lets through of them.
 
-    Args:
-        x: maps (N, C, H, W).
-        gate: of the sound, (N, 1, H, W), in (0, 1).
-        switch: (N,), how far the gate is open, from 0 (closed, as for a silent frame) to 1. None
-            leaves it open.
+    A switch (N,) says how far the gate is open, from 0 (closed, as for a silent frame) to 1; None
+    leaves it open.
     """
     return x + x * (gate if switch is None else gate * switch[:, None, None, None])
 

@@ -28,8 +28,8 @@ def rows_with_tags(data: Moments, coarse: Path, fine: Path, sta: STA, count: int
 
     Args:
         data: triplets with sound, as STA takes them.
-        coarse: their coarse maps.
-        fine: their fine maps.
+        coarse: folder of their coarse maps.
+        fine: folder of their fine maps.
         sta: the trained network.
         count: how many moments, each of another clip.
     """
@@ -62,13 +62,7 @@ def rows_without_tags(
 ) -> Iterator[Row]:
     """Moments whose tags nothing knew, and where people looked; see :func:`rows_with_tags`.
 
-    Args:
-        data: triplets with sound, as STA takes them.
-        gaze: the clips with gaze, by name.
-        maps: of the moments.
-        sta: the trained network.
-        categories: the names of the classes that are mapped.
-        count: how many moments, each of another clip.
+    ``gaze`` holds clips by their names, ``categories`` the names of the classes that are mapped.
     """
     for index in _spread(data, count, gaze):
         sample = data[index]

@@ -31,13 +31,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a row.
+    """One picture of a row, (H, W, 3) uint8, and attention (h, w), 0 to 1, that is laid over it.
 
-    Attributes:
-        caption: What it is, in a few words.
-        picture: (H, W, 3), uint8 RGB.
-        attention: (h, w), 0 to 1, laid over the picture; None to show the picture alone.
-        box: Left, top, right and bottom of a crop, as shares of the picture's width and height.
+    A crop's box is its left, top, right and bottom, as shares of the picture's width and height.
     """
 
     caption: str
@@ -72,13 +68,8 @@ class ScoreTable:
 class RunReport:
     """All that the page shows; what is empty is left out.
 
-    Attributes:
-        title: Which run.
-        facts: Short facts about it.
-        stages: Name of each stage and the seconds it took, in the order in which they ran.
-        tables: How good it is.
-        curves: How the trainings went.
-        sections: Headings, and moments from frame to prediction under each.
+    Stages have a name and the seconds they took; sections a heading, and moments from frame to
+    prediction under it.
     """
 
     title: str

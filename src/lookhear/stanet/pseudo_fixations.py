@@ -27,7 +27,6 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
-from lookhear.nets.devices import default_device
 from lookhear.nets.saved import RUN_MODEL, load_network
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
@@ -57,11 +56,7 @@ class Looks(NamedTuple):
     probabilities: NDArray[np.float32]
 
     def maps(self, classes: NDArray[np.integer], size: tuple[int, int]) -> Maps:
-        """Each source's map of a class for each moment; (N, sources), or (N,) of all sources.
-
-        Returns:
-            (N, sources, *size).
-        """
+        """Each source's map, (N, sources, *size), of a class, (N, sources) or (N,) of all."""
         of_each = np.broadcast_to(classes.reshape(len(classes), -1), self.probabilities.shape[:2])
         maps = [
             resize(scam.class_map(plain, fused, named), size)
@@ -77,12 +72,7 @@ def as_probabilities(scores: Tensor, loss: Loss) -> Tensor:
 
 @dataclass(frozen=True)
 class Sources:
-    """The trained S, SA and ST of a stage.
-
-    Attributes:
-        s, sa, st: the networks, ready for inference.
-        loss: by which they were trained.
-    """
+    """The trained S, SA and ST of a stage, ready for inference, and by which loss."""
 
     s: S
     sa: SA
@@ -91,12 +81,11 @@ class Sources:
 
     @classmethod
     def load(cls, folders: Mapping[str, Path], loss: Loss, device: str | None = None) -> "Sources":
-        """Load three saved networks; without a device where there is CUDA on it.
+        """Load three saved networks; see :func:`~lookhear.nets.saved.load_network`.
 
         Raises:
             LookhearError: one is not there, or is another network.
         """
-        device = device or default_device()
         return cls(
             load_network(S, folders["S"], device),
             load_network(SA, folders["SA"], device),
@@ -160,7 +149,7 @@ def make_maps(
     knows_tags: bool = True,
     progress: Progress = unseen,
 ) -> None:
-    """Map moments, going on where a run stopped: coarse without crops, and fine with them.
+    """Map moments, going on where a run stopped: coarse without crops, fine with them.
 
     Args:
         sources: trained on whole frames, or on crops.
@@ -204,18 +193,9 @@ def map_moments(
     device: str | None = None,
     bars: Bars = no_bars,
 ) -> int:
-    """Map moments by trained sources into a folder of its own; see :func:`make_maps`.
+    """Map moments into a folder of its own, which notes from what; see :func:`make_maps`.
 
-    Args:
-        prepared: what :func:`~lookhear.data.prepare.prepare` made.
-        runs: folder of the run folders S, SA and ST.
-        out: gets the maps, and a note from what they are made.
-        grid: height and width of the maps.
-        loss: by which the sources were trained.
-        crops: what this function made of the same moments before; None for whole frames.
-        knows_tags: whether the tags may be used.
-        device: where the sources run; None for CUDA where there is one.
-        bars: show how far it is.
+    The sources are those of the run folders S, SA and ST in ``runs``, trained by a loss.
 
     Returns:
         How many moments there are.

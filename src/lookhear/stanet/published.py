@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
-from lookhear.errors import LookhearError, unknown
-from lookhear.files import is_empty, whole_folder
+from lookhear.errors import LookhearError, named_by
+from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
-from lookhear.nets.saved import CONFIG, WEIGHTS
+from lookhear.nets.saved import CONFIG, WEIGHTS, whole_model
 from lookhear.nets.sound import VGGSoundEncoder
-from lookhear.nets.state_dicts import counted, read_state
+from lookhear.nets.state_dicts import misfit, read_state
 from lookhear.stanet.sources import ST, S
 from lookhear.stanet.sta import STA
 
@@ -88,13 +87,7 @@ VGGSOUND_NAMES: Names = {
 
 
 class Published(NamedTuple):
-    """A network of which weights may be published.
-
-    Attributes:
-        title: What it is, in a few words.
-        names: Its modules.
-        build: Makes the network as it was published, untrained.
-    """
+    """A network of which weights may be published; ``build`` makes it as it was, untrained."""
 
     title: str
     names: Names
@@ -108,9 +101,7 @@ PUBLISHED: dict[str, Published] = {
         lambda: STA(time_mixing="published"),
     ),
     "scam-s": Published(
-        "S, the classifier of frames of STANet (CVPR 2021)",
-        SCAM_NAMES,
-        lambda: S(CATEGORIES),
+        "S, the classifier of frames of STANet (CVPR 2021)", SCAM_NAMES, lambda: S(CATEGORIES)
     ),
     "scam-st": Published(
         "ST, the classifier of three frames of STANet (CVPR 2021)",
@@ -144,53 +135,40 @@ Not measured.
 def convert(file: Path, kind: str, folder: Path) -> None:
     """Turn a state dict with the published names into a saved model.
 
-    ``sta`` is then loaded by :func:`lookhear.load_model`, ``scam-s`` and ``scam-st`` by the
-    ``from_pretrained`` of their classes; ``vggsound`` is the part ``sound_encoder`` of the networks
-    that have one (see :func:`lookhear.training.initial_weights.initialise`).
+    All are then loaded by :func:`lookhear.nets.saved.load_network` but ``vggsound``, which is the
+    part ``sound_encoder`` of networks that have one (`lookhear.training.initial_weights`).
 
     Args:
-        file: A state dict saved by torch (.pth, .pt, .tar) or safetensors, as it is or in a
-            checkpoint (:data:`~lookhear.nets.state_dicts.WRAPPERS`), from one GPU or several
-            (``module.`` before every name).
-        kind: Which network it belongs to, of :data:`PUBLISHED`.
-        folder: Gets the model; must not be there, or be empty.
+        file: see :func:`~lookhear.nets.state_dicts.read_state`.
+        kind: which network it belongs to, of :data:`PUBLISHED`.
+        folder: gets the model; must not be there, or be empty.
 
     Raises:
-        LookhearError: There is no such kind, the file holds more than weights, cannot be read or
+        LookhearError: there is no such kind, the file holds more than weights, cannot be read or
             does not fit the network, or the folder cannot be written.
     """
-    if kind not in PUBLISHED:
-        raise unknown("as", kind, PUBLISHED)
+    published = named_by("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
     state = read_state(file)
-    mismatch = _mismatch(state, kind)
-    if mismatch is not None:
+    if mismatch := _mismatch(state, kind):
         for other in PUBLISHED:
-            if _mismatch(state, other) is None:
+            if not _mismatch(state, other):
                 raise LookhearError(f"{file}: these are the weights of {other}; use --as {other}")
         raise LookhearError(f"{file}: not the weights of {kind}: {mismatch}; give the right file")
     network = network_of(state, kind)
-    card = CARD.format(kind=kind, title=PUBLISHED[kind].title, file=file.name)
-    with whole_folder(folder) as partial:
-        try:
-            if isinstance(network, SavedNetwork):
-                network.save_pretrained(partial)
-            else:
-                save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
-                (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
-        except SafetensorError as error:  # its way of saying that the disk is full
-            raise LookhearError(f"{folder}: cannot be written: {error}") from error
+    card = CARD.format(kind=kind, title=published.title, file=file.name)
+    with whole_model(folder) as partial:
+        if isinstance(network, SavedNetwork):
+            network.save_pretrained(partial)
+        else:
+            save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
+            (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
         (partial / "README.md").write_text(card, encoding="utf-8")
 
 
 def network_of(state: Mapping[str, Tensor], kind: str) -> nn.Module:
-    """Build a published network around its weights, which it shares.
-
-    Args:
-        state: Of all its parameters, by their published names.
-        kind: Of :data:`PUBLISHED`.
-    """
+    """Build a published network around its weights, by their published names, which it shares."""
     with torch.device("meta"):
         network = PUBLISHED[kind].build()
     types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
@@ -227,14 +205,4 @@ def _mismatch(state: Mapping[str, Tensor], kind: str) -> str | None:
     published = {ours: theirs for theirs, ours in names.items() if ours is not None}
     with torch.device("meta"):
         expected = PUBLISHED[kind].build().state_dict()
-    ours = renamed(state, names)
-    faults = {
-        "missing": [_renamed(name, published) for name in expected if name not in ours],
-        "left over": [_renamed(name, published) for name in ours if name not in expected],
-        "of another shape": [
-            _renamed(name, published)
-            for name in expected
-            if name in ours and ours[name].shape != expected[name].shape
-        ],
-    }
-    return ", ".join(counted(keys, what) for what, keys in faults.items() if keys) or None
+    return misfit(renamed(state, names), expected, lambda name: _renamed(name, published))

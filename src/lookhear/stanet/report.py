@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.shards import read_manifest
 from lookhear.metrics import METRIC_NAMES
 from lookhear.nets.saved import load_network
 from lookhear.resume import Ledger
+from lookhear.stanet import Source, Stage
 from lookhear.stanet.gallery import rows_with_tags, rows_without_tags
 from lookhear.stanet.page import Curve, Row, RunReport, ScoreTable
 from lookhear.stanet.predicting import all_moments
@@ -25,8 +26,8 @@ TRAININGS = {
     "hearing": "sounds named rightly (validation)",
     **{
         f"{stage}/{source}": "tags named rightly (validation)"
-        for stage in ("coarse", "fine")
-        for source in ("S", "SA", "ST")
+        for stage in get_args(Stage)
+        for source in get_args(Source)
     },
     "matching": "pairs told rightly (validation)",
     "switch": "pairs told rightly (validation)",

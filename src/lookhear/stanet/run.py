@@ -28,9 +28,8 @@ from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, named_by
 from lookhear.files import sole_use, whole_folder, write_whole
-from lookhear.nets.devices import default_device
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
@@ -42,7 +41,7 @@ from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
-from lookhear.stanet.recipes.presets import Preset, preset_named
+from lookhear.stanet.recipes.presets import PRESETS, Preset
 from lookhear.stanet.report import Made, Tested, model_card, run_page
 from lookhear.stanet.run_folder import (
     TEST_COARSE,
@@ -120,7 +119,7 @@ def train_stanet(settings: RunSettings, say: Callable[[str], object], bars: Bars
         LookhearError: the data cannot be used, or the folder not be written or it holds something
             else; one line says what.
     """
-    preset = preset_named(settings.preset)
+    preset = named_by("preset", settings.preset, PRESETS)
     with sole_use(settings.out):
         return _Run(settings, preset, say, bars).make()
 
@@ -204,8 +203,8 @@ class _Run:
     def _coarse_sources(self, moments: Path, sound: Path) -> dict[str, Path]:
         matching = None
         if self._preset.matching:  # sight learns from hearing, which knows the tags already
-            task = SwitchTask(self._preset.matching, self._ear(sound))
-            matching = self._train("matching", task, moments)
+            switch = SwitchTask(self._preset.matching, self._ear(sound))
+            matching = self._train("matching", switch, moments)
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
             start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
@@ -219,7 +218,8 @@ class _Run:
                 start[classifier] = SavedPart(matching, "head.gate.picture")
                 if source == "SA":
                     start["head.sound_gate"] = SavedPart(matching, "head.gate")
-            trained[source] = self._source(f"coarse/{source}", moments, SourceTask(recipe, start))
+            task = SourceTask(recipe, start)
+            trained[source] = self._train(f"coarse/{source}", task, moments, boxes=None)
         return trained
 
     def _fine_sources(
@@ -232,11 +232,8 @@ class _Run:
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
             task = SourceTask(recipe, start, boxes)
-            trained[source] = self._source(f"fine/{source}", moments, task)
+            trained[source] = self._train(f"fine/{source}", task, moments, boxes=boxes)
         return trained
-
-    def _source(self, stage: str, moments: Path, task: SourceTask) -> Path:
-        return self._train(stage, task, moments, boxes=task.reads["crops"])
 
     def _switch(self, moments: Path, sound: Path, coarse: Mapping[str, Path]) -> Path:
         recipe, start = self._preset.switch, self._like_sa(coarse)
@@ -273,10 +270,11 @@ class _Run:
         seed, machine = self._settings.seed, self._settings.machine
         read = identities({"moments": moments, **reads, **task.start})
         inputs = {"recipe": asdict(task.recipe), "seed": seed, **read}
-        return (
-            self._do(stage, inputs, lambda run: train_on_moments(task, moments, run, seed, machine))
-            / RUN_MODEL
-        )
+
+        def work(run: Path) -> None:
+            train_on_moments(task, moments, run, seed, machine)
+
+        return self._do(stage, inputs, work) / RUN_MODEL
 
     def _maps(
         self,
@@ -310,7 +308,7 @@ class _Run:
         maps = MapFolders(blind_boxes, blind, tagged)
 
         def work(folder: Path) -> None:
-            sta = load_network(STA, model, default_device())
+            sta = load_network(STA, model)
             count = sum(read_manifest(moments).moments.values())
             with self._bars("test/scores", count) as progress:
                 table = test.table(moments, maps, sta, self._preset.grid, progress)

@@ -35,9 +35,9 @@ def class_map(plain: Maps, fused: Maps, tags: NDArray[np.integer]) -> Maps:
     """Where a network sees the tag (SCAM, step 1): the mean of its two maps, negatives to 0.
 
     Args:
-        plain: Map 1 of every class, (N, classes, h, w).
-        fused: Map 2 of every class, same shape.
-        tags: Which class each moment is tagged with, (N,).
+        plain: map 1 of every class, (N, classes, h, w).
+        fused: map 2 of every class, same shape.
+        tags: which class each moment is tagged with, (N,).
 
     Returns:
         (N, h, w), float32.
@@ -52,12 +52,11 @@ def confidences(
 ) -> NDArray[np.float32]:
     """How much each source counts (SCAM, selection): its probability of the tag.
 
-    A source whose most probable class is not the tag does not count. Of classes that are equally
-    probable the first is the most probable one.
+    A source whose most probable class, of equals the first, is not the tag does not count.
 
     Args:
-        probabilities: Of each class by each source, (N, sources, classes), in [0, 1].
-        tags: Which class each moment is tagged with, (N,).
+        probabilities: of each class by each source, (N, sources, classes), in [0, 1].
+        tags: which class each moment is tagged with, (N,).
 
     Returns:
         (N, sources), float32; 0 where the source does not count.
@@ -117,14 +116,9 @@ def crop_boxes(fused: Maps) -> tuple[Boxes, NDArray[np.float64]]:
 
 
 def _spans(profile: Maps, thresholds: NDArray[np.float64]) -> tuple[Lengths, Lengths]:
-    """First index above each threshold and the one after the last; 0 and 0 where none is.
+    """First index of (..., length) above each of (..., alphas), and the one after the last.
 
-    Args:
-        profile: Greatest value of each row or column, (..., length).
-        thresholds: (..., alphas).
-
-    Returns:
-        Two of (..., alphas).
+    Both are (..., alphas), and 0 where nothing is above.
     """
     is_above = profile[..., None, :] > thresholds[..., None]
     after_last = profile.shape[-1] - is_above[..., ::-1].argmax(axis=-1)
@@ -146,13 +140,8 @@ def _widened(start: Lengths, end: Lengths, length: int) -> tuple[Lengths, Length
 def smooth_boxes(boxes: Boxes) -> Boxes:
     """Average each box with its neighbours in time, rounded down (SCAM, step 3).
 
-    Before the first and after the last moment, theirs are held.
-
-    Args:
-        boxes: Of one clip's moments in their order, (..., T, 4).
-
-    Returns:
-        (..., T, 4).
+    Boxes are those of one clip's moments in their order, (..., T, 4); before the first and after
+    the last, theirs are held.
     """
     return _sum_over_time(boxes, BOX_WINDOW, axis=-2) // BOX_WINDOW
 
@@ -163,7 +152,7 @@ def crop(pictures: Maps, boxes: Boxes, size: tuple[int, int]) -> Maps:
     Args:
         pictures: (N, ..., h, w), float32.
         boxes: (N, 4), not empty.
-        size: Height and width wanted.
+        size: height and width wanted.
 
     Returns:
         (N, ..., *size), float32.
@@ -179,8 +168,8 @@ def paste(maps: Maps, boxes: Boxes, size: tuple[int, int]) -> Maps:
 
     Args:
         maps: (N, ..., h, w).
-        boxes: In cells of the frame, (N, 4), not empty.
-        size: Height and width of the frame.
+        boxes: in cells of the frame, (N, 4), not empty.
+        size: height and width of the frame.
 
     Returns:
         (N, ..., *size), float32.
@@ -202,7 +191,7 @@ def pseudo_fixations(fused: Maps) -> Maps:
     where people look. (The released script feeds each average into the next one's window.)
 
     Args:
-        fused: Of one clip's moments in their order, (..., T, h, w).
+        fused: of one clip's moments in their order, (..., T, h, w).
 
     Returns:
         (..., T, h, w), float32, in [0, 1].

@@ -45,21 +45,16 @@ class ClassMaps(NamedTuple):
     votes: Tensor | None = None
 
     def scores(self) -> tuple[Tensor, Tensor]:
-        """Return the logit of each category, (..., categories): by the plain map and the fused.
+        """Return the logits (..., categories), the averages of the plain map and the fused.
 
-        Each is the map's average; votes are added to the fused one's.
+        Votes are added to the fused one's.
         """
         by_plain, by_fused = self.plain.mean((-2, -1)), self.fused.mean((-2, -1))
         return by_plain, by_fused if self.votes is None else by_fused + self.votes
 
 
 class SHead(nn.Module):
-    """All of S after the backbone.
-
-    Args:
-        channels: of the backbone's features (1,024 at stride 16 in the paper).
-        categories: how many.
-    """
+    """All of S after the backbone, of features that are 1,024 channels in the paper."""
 
     def __init__(self, channels: int, categories: int) -> None:
         super().__init__()
@@ -79,7 +74,7 @@ class SAHead(nn.Module):
     """All of SA after the backbone and the sound encoder.
 
     Args:
-        channels: of the backbone's features (2,048 at stride 32 in the paper).
+        channels: of the backbone's features (2,048 in the paper).
         categories: how many.
         width: channels of the hidden convolutions.
         sound_channels: length of a sound vector.
@@ -134,12 +129,7 @@ class SAHead(nn.Module):
 
 
 class SeenMaps(NamedTuple):
-    """What ST keeps of N frames; every moment that a frame is part of shares it.
-
-    Attributes:
-        plain: map 1, (N, categories, h, w).
-        spatial: ``plain`` after the self-attention gate, same shape.
-    """
+    """What ST keeps of N frames: map 1, (N, categories, h, w), and it after self-attention."""
 
     plain: Tensor
     spatial: Tensor
@@ -150,15 +140,7 @@ class SeenMaps(NamedTuple):
 
 
 class STHead(nn.Module):
-    """All of ST after the backbone.
-
-    Args:
-        channels: of the backbone's features (2,048 at stride 32 in the paper).
-        categories: how many.
-        width: channels of the hidden convolutions.
-        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
-        hidden: how many hidden convolutions.
-    """
+    """All of ST after the backbone; for its arguments see :class:`SAHead` and `TimeGate`."""
 
     def __init__(
         self,
@@ -248,10 +230,8 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
 class SourceClassifier(TellingClassifier):
     """A source, of which only the frame in question is still open.
 
-    Args:
-        net: the source.
-        context: what it knows of sounds or neighbours, each (B, ...); or (1, ...), for variants of
-            one frame.
+    Its context is what it knows of sounds or neighbours, each (B, ...); or (1, ...), for variants
+    of one frame.
     """
 
     layer = "places"
@@ -264,14 +244,14 @@ class SourceClassifier(TellingClassifier):
 
     @property
     def head(self) -> str | None:
-        """Name of the linear layer straight after the features, if there is one."""
+        """See :class:`~lookhear.cam.layers.TellingClassifier`."""
         classifier = self.net.head.classifier
         if isinstance(classifier, nn.Conv2d):
             return "net.head.classifier"
         return "net.head.classifier.0" if len(classifier) == 1 else None
 
     def of(self, items: slice) -> Self:
-        """Return a classifier of some of the frames."""
+        """See :class:`~lookhear.cam.layers.TellingClassifier`."""
         return type(self)(self.net, tuple(part[items] for part in self.context))
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -338,19 +318,12 @@ class SA(SourceNet):
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
-        self.head = SAHead(
-            self.channels[0],
-            len(self.categories),
-            width,
-            self.sound_encoder.channels,
-            sound_gate,
-            hidden,
-            sound_votes,
-        )
+        size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
+        self.head = SAHead(*size, sound_gate, hidden, sound_votes)
 
     @property
     def windows(self) -> Stft:
-        """Of the spectrogram that its sound encoder reads."""
+        """Of the spectrogram that it hears."""
         return self.sound_encoder.windows
 
     def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
@@ -365,9 +338,8 @@ class SA(SourceNet):
 
         Args: see :meth:`lookhear.stanet.sta.STA.see`.
         """
-        (features,) = self.features(frames)
         sound = None if spectrograms is None else self.sound_encoder(spectrograms)
-        maps: ClassMaps = self.head(features, sound, switch)
+        maps: ClassMaps = self.head(*self.features(frames), sound, switch)
         return maps
 
 
@@ -419,27 +391,18 @@ class ST(SourceNet):
         return self.head.attend(before, target, after)
 
     def forward(self, frames: Tensor) -> ClassMaps:
-        """Return the class maps of all frames of B moments that share none.
+        """Return the class maps (B, 3, categories, H/32, W/32) of all frames of B moments.
 
         In training each of the three takes its turn as the target, in the middle of the other two.
 
         Args:
             frames: before, target and after, (B, 3, 3, H, W), RGB in [0, 1].
-
-        Returns:
-            Maps (B, 3, categories, H/32, W/32).
         """
         seen = self.see(frames.flatten(0, 1))
         before, target, after = (seen.at(slice(i, None, 3)) for i in range(3))
-        turns = [
-            self.attend(target, before, after),
-            self.attend(before, target, after),
-            self.attend(before, after, target),
-        ]
-        return ClassMaps(
-            torch.stack([maps.plain for maps in turns], 1),
-            torch.stack([maps.fused for maps in turns], 1),
-        )
+        turns = (target, before, after), (before, target, after), (before, after, target)
+        plain, fused, _ = zip(*(self.attend(*turn) for turn in turns), strict=True)
+        return ClassMaps(torch.stack(plain, 1), torch.stack(fused, 1))
 
 
 def _deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:

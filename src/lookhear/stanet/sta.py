@@ -70,14 +70,12 @@ class STAHead(nn.Module):
         channels: of the backbone's features at the three strides.
         width: channels inside the head (32 in the paper).
         sound_channels: length of a sound vector; None for a network without hearing.
-        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
-        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
-        sound_kinds: of things that the matching gate knows.
+        time_mixing, sound_gate, sound_kinds: see :class:`STA`.
     """
 
     def __init__(
         self,
-        channels: tuple[int, int, int],
+        channels: tuple[int, ...],
         width: int = 32,
         sound_channels: int | None = None,
         time_mixing: TimeMixing = "clean",
@@ -104,7 +102,7 @@ class STAHead(nn.Module):
 
     def see(
         self,
-        features: tuple[Tensor, Tensor, Tensor],
+        features: tuple[Tensor, ...],
         sound: Tensor | None = None,
         switch: Tensor | None = None,
     ) -> Seen:
@@ -128,11 +126,9 @@ class STAHead(nn.Module):
         )
 
     def attend(self, before: Seen, target: Seen, after: Seen) -> tuple[Tensor, Tensor]:
-        """Join three frames; return the target's logits after each refinement step.
+        """Join three frames to the target's logits, two of (B, 1, H/8, W/8).
 
-        Returns:
-            Two of (B, 1, H/8, W/8): after the step with the middle features and after that with
-            the fine ones.
+        The first are of the step with the middle features, the second of that with the fine ones.
         """
         gate = self.time_gate(before.coarse, target.coarse, after.coarse)
         timed = torch.relu(target.coarse + target.coarse * gate)
@@ -193,9 +189,8 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         self.keep_aspect = keep_aspect
         self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
         sound_channels = self.sound_encoder.channels if self.sound_encoder else None
-        fine, middle, coarse = self.channels
         self.head = STAHead(
-            (fine, middle, coarse), width, sound_channels, time_mixing, sound_gate, sound_kinds
+            self.channels, width, sound_channels, time_mixing, sound_gate, sound_kinds
         )
         self.switch = AudioSwitch(**switch) if switch is not None else None
         if self.switch is not None and (
@@ -222,9 +217,7 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
             if self.switch is not None and not self.training:
                 opened = (self.switch.belongs(frames, spectrograms) > 0.5).to(frames.dtype)
                 switch = opened if switch is None else switch * opened
-        fine, middle, coarse = self.features(frames)
-        seen: Seen = self.head.see((fine, middle, coarse), sound, switch)
-        return seen
+        return self.head.see(self.features(frames), sound, switch)
 
     def attend(self, before: Seen, target: Seen, after: Seen) -> Tensor:
         """Return the target's attention (B, H/8, W/8) at the paper's strides, in (0, 1)."""
@@ -244,7 +237,7 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
 
     def folded(self) -> Self:
-        """Return a network for inference that says the same, faster on a CPU."""
+        """See :meth:`PictureNet.folded`; the switch is folded, too."""
         net = super().folded()
         if net.switch is not None:
             net.switch = net.switch.folded()

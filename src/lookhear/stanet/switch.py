@@ -17,11 +17,7 @@ class AudioSwitchHead(nn.Module):
     """All of AudioSwitch after the backbone and the sound encoder.
 
     The published code puts a bilinear layer to 128 and a linear one to 2 in a row; without anything
-    between them they are one bilinear layer to 2, as here.
-
-    Args:
-        channels: of the backbone's features (2,048 in the paper).
-        sound_channels: length of a sound vector.
+    between them they are one bilinear layer to 2, as here. Features have 2,048 channels there.
     """
 
     WIDTH = 128
@@ -47,11 +43,7 @@ class MatchingSwitchHead(nn.Module):
     """A head that asks whether any place of the picture may make the sound. Not published.
 
     Pooled features, as the published head has them, say too little of small things among others.
-
-    Args:
-        channels: of the backbone's features.
-        sound_channels: length of a sound vector.
-        kinds: of things, see :class:`~lookhear.stanet.blocks.MatchingGate`.
+    For its kinds of things see :class:`~lookhear.stanet.blocks.MatchingGate`.
     """
 
     def __init__(self, channels: int, sound_channels: int, kinds: int) -> None:

@@ -36,8 +36,8 @@ def random_views(
 ) -> Views:
     """Crop, stretch, mirror and recolour at random.
 
-    Stills alone would leave the time gate without an idea of change, so a few pictures are also
-    seen shifted and zoomed, the opposite way before and after.
+    Stills alone would leave a network without an idea of change, so a few pictures are also seen
+    shifted and zoomed, the opposite way before and after.
 
     Args:
         pictures: (B, 3, h, w), in [0, 1].
@@ -105,11 +105,6 @@ def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation
     """Vary a batch of `Moments` without partners: cropped, mirrored, recoloured, turned round.
 
     All frames of a moment are treated alike, and where people look in them, too.
-
-    Args:
-        batch: of :class:`~lookhear.data.loader.Moments`.
-        size: height and width wanted of the frames.
-        augmentation: how much to vary.
 
     Returns:
         What the batch has of ``frames`` (B, F, 3, *size) in [0, 1], ``sound`` (B, F, frequencies,

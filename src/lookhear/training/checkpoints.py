@@ -1,4 +1,4 @@
-"""What a training leaves, whole or not at all: curves, checkpoints and, at the end, the model.
+"""What a training leaves as it goes, whole or not at all: curves and checkpoints.
 
 Curves are written here and not by a logger of Lightning, which writes an epoch's scalars after the
 epoch's checkpoint, and later still to the disk: what a killed run had not written yet would be
@@ -6,8 +6,6 @@ missing for good, as the run that goes on from the checkpoint does not come back
 """
 
 import io
-import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -16,13 +14,12 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from safetensors import SafetensorError
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from lookhear.errors import LookhearError
-from lookhear.files import cannot_write, whole_folder, write_whole
+from lookhear.files import cannot_write, write_whole
 from lookhear.training.curves import LOGS
 
 
@@ -101,24 +98,3 @@ class Checkpoints(TorchCheckpointIO):
                 f"{path}: damaged; remove it and run again, to train from the start"
             ) from error
         return checkpoint
-
-
-def save_model(net: Any, folder: Path) -> None:
-    """Save a network by its ``save_pretrained``.
-
-    Raises:
-        LookhearError: it cannot be written.
-    """
-    with whole_folder(folder) as partial:
-        try:
-            net.save_pretrained(partial)
-        except SafetensorError as error:
-            raise _os_error(error) from error
-
-
-def _os_error(error: SafetensorError) -> OSError:
-    """Give the number its own place, which safetensors has in the text."""
-    number = re.search(r"os error (\d+)", str(error))
-    if number is None:
-        return OSError(str(error))
-    return OSError(int(number[1]), os.strerror(int(number[1])))

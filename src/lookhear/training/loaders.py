@@ -25,12 +25,7 @@ class Order(DistributedSampler[Any]):
 class Loaders(L.LightningDataModule):
     """Makes the loaders, in each process by itself, which alone knows its place among the others.
 
-    Args:
-        data: to train on.
-        validation: to validate on; None for nothing.
-        batch_size: samples a step of each process.
-        seed: of the order.
-        workers: processes that load the data, for each that trains.
+    ``batch_size`` is of each process's steps, and so many ``workers`` load the data for each.
     """
 
     def __init__(

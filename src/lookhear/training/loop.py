@@ -23,9 +23,9 @@ from torch.utils.data import Dataset
 from lookhear.data.identity import identities
 from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
-from lookhear.nets.saved import RUN_MODEL
+from lookhear.nets.saved import RUN_MODEL, save_model
 from lookhear.resume import made_from
-from lookhear.training.checkpoints import Checkpoints, CurveWriter, save_model
+from lookhear.training.checkpoints import Checkpoints, CurveWriter
 from lookhear.training.loaders import Loaders
 from lookhear.training.processes import Processes, fit, quiet
 from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
@@ -58,16 +58,6 @@ def train_on_moments(
     task: MomentsTask, prepared: Path, out: Path, seed: int = 0, machine: Machine = ONE_DEVICE
 ) -> Path:
     """Train on prepared moments, or go on with the training that a folder holds; see :func:`train`.
-
-    Args:
-        task: what is trained, and how.
-        prepared: what :func:`~lookhear.data.prepare.prepare` made.
-        out: run folder.
-        seed: of everything left to chance.
-        machine: what to train on.
-
-    Returns:
-        The folder of the saved network.
 
     Raises:
         LookhearError: there are too few moments or such that the network cannot learn from them,
@@ -153,9 +143,8 @@ def train(
 
 def _trainer(task: Task, out: Path, machine: Machine, *, validates: bool) -> L.Trainer:
     """Set up Lightning for a machine, or say why it cannot train there."""
-    devices = machine.devices
+    devices, schedule = machine.devices, task.schedule
     precision: Any = machine.precision
-    schedule = task.schedule
     check_machine(machine, schedule)
     callbacks: list[Callback] = [CurveWriter(out)]
     folder = out / "checkpoints"

@@ -1,4 +1,4 @@
-"""What fixation networks are trained on (STANet, section 3.4)."""
+"""What networks that predict fixations are trained on."""
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ def fixation_losses(logits: Tensor, density: Tensor) -> dict[str, Tensor]:
     Returns:
         Scalars, means over the batch, smaller is better: ``bce``, binary cross-entropy with the
         density scaled to a maximum of 1; ``kl``, Kullback-Leibler divergence of the maps as
-        distributions (both of the paper); ``cc``, one minus their correlation; ``nss``, minus
+        distributions; ``cc``, one minus their correlation; ``nss``, minus
         the mean, over the density, of the attention in standard deviations from its mean.
     """
     logits = F.interpolate(logits[:, None], density.shape[-2:], mode="bilinear")[:, 0]

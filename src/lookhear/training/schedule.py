@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lookhear.errors import LookhearError, unknown
+from lookhear.errors import LookhearError, named_by
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -33,9 +33,9 @@ class Schedule:
     Attributes:
         epochs: passes over the data.
         batch_size: samples a step, of all processes together.
-        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``, the paper's: momentum 0.9
-            (Nesterov), twice the rate for biases, ten times for what is not the backbone, a
-            tenth of it from each of the epochs 5 and 10 on.
+        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``: momentum 0.9 (Nesterov),
+            twice the rate for biases, ten times for what is not the backbone, a tenth of it from
+            each of the epochs 5 and 10 on.
         learning_rate: the highest; for ``"sgd"`` that of the backbone's weights.
         weight_decay: for ``"adamw"`` of weights only; biases and norms have none.
         average: decay per step of the moving average of the weights, which is what is kept then;
@@ -64,5 +64,4 @@ def check_machine(machine: Machine, schedule: Schedule) -> None:
             f"--devices {devices}: a batch of {schedule.batch_size} cannot be shared evenly; "
             "give a number that divides it"
         )
-    if machine.precision not in PRECISIONS:
-        raise unknown("precision", machine.precision, PRECISIONS)
+    named_by("precision", machine.precision, dict.fromkeys(PRECISIONS))

@@ -25,7 +25,7 @@ from lookhear.training.schedule import Machine, Schedule
 class Task(L.LightningModule):
     """A training: a network, how it learns, and its steps' own random numbers.
 
-    Of it a training has ``build`` and Lightning's ``training_step`` and ``validation_step``.
+    A training has its own ``build``, and Lightning's ``training_step`` and ``validation_step``.
 
     Args:
         recipe: all that decides it but for the seed and the data; a dataclass with a ``schedule``.
@@ -141,19 +141,15 @@ class Task(L.LightningModule):
 class MomentsTask(Task):
     """A training on prepared moments.
 
-    Args:
-        recipe: see :class:`Task`.
-        start: see :class:`Task`.
-        reads: what is read beside the moments, ``crops`` or ``fixations``; see
-            :class:`~lookhear.data.loader.Moments`.
+    It may also read ``crops`` or ``fixations``; see :class:`~lookhear.data.loader.Moments`.
 
     Attributes:
         needs_categories: why moments of one category teach nothing; None where they do.
-        needs_sound: whether some of the moments must have sound.
+        needs_sound: why some of the moments must have sound; None where none must.
     """
 
     needs_categories: ClassVar[str | None] = None
-    needs_sound: ClassVar[bool] = False
+    needs_sound: ClassVar[str | None] = None
 
     def __init__(
         self, recipe: Any, start: InitialWeights | None = None, **reads: Path | None
@@ -174,9 +170,7 @@ class MomentsTask(Task):
         if self.needs_categories and len(data.tags) < 2:
             raise LookhearError(f"{prepared}: has one category only; {self.needs_categories}")
         if self.needs_sound and not any(map(data.has_sound, range(len(data)))):
-            raise LookhearError(
-                f"{prepared}: none of its clips has sound, which STANet learns from"
-            )
+            raise LookhearError(f"{prepared}: none of its clips has sound, {self.needs_sound}")
 
     def usable(self, data: Moments) -> Moments | Subset[dict[str, Any]]:
         """Leave out the moments that teach nothing."""

@@ -27,7 +27,7 @@ from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.saved import load_network
-from lookhear.nets.state_dicts import counted, read_state
+from lookhear.nets.state_dicts import misfit, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
 
 _ZOO: Any = models  # whose types do not tell all that it has
@@ -202,17 +202,7 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -
         LookhearError: they are of another network.
     """
     own = net.state_dict()
-    faults = {
-        "missing": [key for key in own if key not in state],
-        "not known": [key for key in state if key not in own],
-        "of another shape": [
-            f"{key}: {tuple(state[key].shape)} where {tuple(tensor.shape)} is needed"
-            for key, tensor in own.items()
-            if key in state and state[key].shape != tensor.shape
-        ],
-    }
-    if any(faults.values()):
-        said = ", ".join(counted(keys, what) for what, keys in faults.items() if keys)
+    if said := misfit(state, own):
         raise LookhearError(
             f"{source}: these weights do not fit {name}: {said}; give those of this network"
         )

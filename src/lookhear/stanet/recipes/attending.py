@@ -27,7 +27,8 @@ class STARecipe:
         net: arguments of :class:`~lookhear.stanet.sta.STA`.
         schedule: how its weights are learnt.
         augmentation: how much moments are varied.
-        loss: weight of each term of :func:`~lookhear.training.losses.fixation_losses`.
+        loss: weight of each term of :func:`~lookhear.training.losses.fixation_losses`; the paper
+            has ``bce`` and ``kl``.
         deaf: share of the moments whose sound gate is closed, so that the network knows what to do
             when it hears nothing.
         still: share of a batch's moments whose neighbours are the frame itself, so that it knows

@@ -41,7 +41,7 @@ class HearingTask(MomentsTask):
     net: SoundClassifier
     watched = ("accuracy", "max")
     needs_categories = "classifiers need two at least"
-    needs_sound = True
+    needs_sound = "which STANet learns from"
 
     def moments(self, prepared: Path, split: Split) -> Moments:
         """Open moments to hear."""

@@ -15,11 +15,10 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
-from lookhear.nets.saved import load_network, saved_as
+from lookhear.nets.saved import load_network, save_model, saved_as
 from lookhear.stanet.sta import STA
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
-from lookhear.training.checkpoints import save_model
 from lookhear.training.schedule import Machine, Schedule
 from lookhear.training.task import MomentsTask, windows_of
 
@@ -56,7 +55,7 @@ class SwitchTask(MomentsTask):
     net: AudioSwitch
     watched = ("accuracy", "max")
     needs_categories = "no sound of it is another's"
-    needs_sound = True
+    needs_sound = "which STANet learns from"
 
     def moments(self, prepared: Path, split: Split) -> Moments:
         """Open moments to see and hear."""

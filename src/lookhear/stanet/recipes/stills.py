@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.readers.osie import FixatedPicture
-from lookhear.errors import LookhearError, unknown
+from lookhear.errors import LookhearError
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.loop import train
@@ -71,17 +71,6 @@ RECIPES = {
         moving=1,
     ),
 }
-
-
-def recipe_named(name: str) -> FixationRecipe:
-    """Choose a recipe.
-
-    Raises:
-        LookhearError: there is none of this name.
-    """
-    if name not in RECIPES:
-        raise unknown("recipe", name, RECIPES)
-    return RECIPES[name]
 
 
 class FixationTask(Task):
