@@ -1,6 +1,6 @@
 import pytest
 
-from lookhear.words import count, counted, named
+from lookhear.words import count, counted, named, sides
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,7 @@ def test_names_may_be_any_collection() -> None:
 
 def test_thousands_are_parted() -> None:
     assert count(1000, "clip") == "1,000 clips"
+
+
+def test_a_size_is_width_by_height() -> None:
+    assert sides((480, 640)) == sides((480, 640, 3)) == "640 x 480"
