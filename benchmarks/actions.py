@@ -12,22 +12,20 @@ stopped; a network that is there already is only measured.
 import argparse
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import Progress
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 import lookhear
-from lookhear.cli.console import progress_bar
+from lookhear.cli.console import bars
 from lookhear.data.readers.ave import read_ave
 from lookhear.data.readers.tagged import TaggedClip
 from lookhear.data.world.clip import HEIGHT, WIDTH
@@ -36,6 +34,7 @@ from lookhear.data.world.motions import ACTIONS
 from lookhear.data.world.truth import Truth, read_truth
 from lookhear.media import open_clip
 from lookhear.parallel import cores
+from lookhear.progress import Progress
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube
 from lookhear.tubes.windows import ClipWindows
@@ -176,7 +175,6 @@ def _spline_samples(channels: int) -> nn.Conv3d:
 def decoded(clips: Sequence[TaggedClip], duration: float, progress: Progress) -> Pixels:
     """Decode clips of so many seconds, (N, T, H, W, 3)."""
     count = round(duration * FRAMES_PER_SECOND)
-    task = progress.add_task("decode", total=len(clips))
     pictures = np.empty((len(clips), count, *SIZE, 3), np.uint8)
 
     def decode(index: int) -> None:
@@ -185,7 +183,7 @@ def decoded(clips: Sequence[TaggedClip], duration: float, progress: Progress) ->
             if due < count and frame.time >= due / FRAMES_PER_SECOND - 1e-3:
                 pictures[index, due] = frame.rgb(SIZE)
                 due += 1
-        progress.advance(task)
+        progress(1)
 
     with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(decode, range(len(clips))))
@@ -205,7 +203,6 @@ def train(pictures: Pixels, classes: Tensor, progress: Progress) -> ActionNet:
     ]
     steps = len(batches_of_all)
     schedule = OneCycleLR(optimiser, LEARNING_RATE, steps, pct_start=0.15)
-    task = progress.add_task("train", total=steps * BATCH_SIZE)
     for step, batch in enumerate(batches_of_all):
         clips = augmented(as_clips(pictures[batch.numpy()]))
         with torch.autocast("cpu", torch.bfloat16):
@@ -219,7 +216,7 @@ def train(pictures: Pixels, classes: Tensor, progress: Progress) -> ActionNet:
         schedule.step()
         with torch.no_grad():
             net.head.weight.clamp_(min=0)
-        progress.update(task, advance=BATCH_SIZE, description=f"train, loss {mistakes:.2f}")
+        progress(len(batch))
     return net.eval()
 
 
@@ -265,7 +262,7 @@ def motion_of(path: Path, classifier: Classifier) -> Tube:
     return Tube(moving(steps_of(inputs))[0, 0].numpy(), SIZE)
 
 
-def measure(classifier: Classifier, world: Path, tested: int, advance: Callable[[], None]) -> None:
+def measure(classifier: Classifier, world: Path, tested: int, progress: Progress) -> None:
     """Explain the clips of a world, the first of them with faithfulness, and print a table."""
     right, areas, ours, motion, faithful = [], [], [], [], []
     for index, clip in enumerate(read_ave(world).clips):
@@ -281,7 +278,7 @@ def measure(classifier: Classifier, world: Path, tested: int, advance: Callable[
         for of in explained.faithfulness[:1]:
             curves = of.deletion, of.random_deletion, of.insertion, of.random_insertion
             faithful.append([of.area(curve) for curve in curves])
-        advance()
+        progress(1)
     (mass, peak), (bare_mass, bare_peak) = np.mean(ours, 0), np.mean(motion, 0)
     deletion, random_deletion, insertion, random_insertion = np.transpose(faithful)
     print(f"| {len(ours)} clips | tube of the right class | motion alone | wanted |")
@@ -309,23 +306,24 @@ def main() -> None:
     out: Path = arguments.out
     tested: int = arguments.tested
     weights = out / "network.safetensors"
-    with progress_bar("clips") as progress:
-        for name, world in (("learn", LEARN), ("test", TEST)):
-            task = progress.add_task(f"make {name}", total=world.clips)
-            write_world(out / name, world, cores(), partial(progress.advance, task))
-        if not weights.exists():
-            learn = read_ave(out / "learn").clips
+    for name, world in (("learn", LEARN), ("test", TEST)):
+        with bars("clips")(f"make {name}", world.clips) as progress:
+            write_world(out / name, world, cores(), progress)
+    if not weights.exists():
+        learn = read_ave(out / "learn").clips
+        with bars("clips")("decode", len(learn)) as progress:
             pictures = decoded(learn, LEARN.duration, progress)
-            classes = torch.tensor([ActionNet.categories.index(clip.tag) for clip in learn])
-            begun = time.monotonic()
+        classes = torch.tensor([ActionNet.categories.index(clip.tag) for clip in learn])
+        begun = time.monotonic()
+        with bars("clips")("train", EPOCHS * len(learn)) as progress:
             net = train(pictures, classes, progress)
-            minutes = (time.monotonic() - begun) / 60
-            print(f"{EPOCHS} epochs of {len(learn)} clips: {minutes:.1f} min on {cores()} cores")
-            contiguous = {key: value.contiguous() for key, value in net.state_dict().items()}
-            save_file(contiguous, weights)
-        classifier = load_classifier("actions:network", weights)
-        bar = progress.add_task("explain", total=TEST.clips)
-        measure(classifier, out / "test", tested, lambda: progress.advance(bar))
+        minutes = (time.monotonic() - begun) / 60
+        print(f"{EPOCHS} epochs of {len(learn)} clips: {minutes:.1f} min on {cores()} cores")
+        contiguous = {key: value.contiguous() for key, value in net.state_dict().items()}
+        save_file(contiguous, weights)
+    classifier = load_classifier("actions:network", weights)
+    with bars("clips")("explain", TEST.clips) as progress:
+        measure(classifier, out / "test", tested, progress)
 
 
 if __name__ == "__main__":

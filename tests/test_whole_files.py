@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lookhear.errors import LookhearError
-from lookhear.files import write_whole
+from lookhear.files import sole_use, write_whole
 
 
 def test_a_file_replaces_an_older_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -24,3 +24,12 @@ def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: 
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(LookhearError, match="nowhere"):
         write_whole(tmp_path / "nowhere" / "report.html", "text")
+
+
+def test_a_folder_of_which_nothing_came_is_not_left(tmp_path: Path) -> None:
+    with pytest.raises(LookhearError, match="nothing"), sole_use(tmp_path / "above" / "run"):
+        raise LookhearError("nothing to do")
+    assert not (tmp_path / "above").exists()
+    with sole_use(tmp_path / "run"):
+        (tmp_path / "run" / "kept").touch()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["kept"]

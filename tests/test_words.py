@@ -1,6 +1,6 @@
 import pytest
 
-from lookhear.words import count, counted, named, time_label
+from lookhear.words import count, counted, named, sides, time_label
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,7 @@ def test_thousands_are_parted() -> None:
 )
 def test_time_labels(seconds: float, label: str) -> None:
     assert time_label(seconds) == label
+
+
+def test_a_size_is_width_by_height() -> None:
+    assert sides((480, 640)) == sides((480, 640, 3)) == "640 x 480"

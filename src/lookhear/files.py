@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -87,9 +87,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         raise cannot_write(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        for parent in missing:
-            with contextlib.suppress(OSError):
-                parent.rmdir()  # only where it is still empty
+        _remove_empty(missing)
 
 
 def _swap(partial: Path, folder: Path, replaced: Path) -> None:
@@ -102,6 +100,12 @@ def _swap(partial: Path, folder: Path, replaced: Path) -> None:
             replaced.rename(folder)
         raise
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def check_replaceable(folder: Path, names: Collection[str], *, overwrite: bool) -> None:
@@ -143,9 +147,12 @@ def _is_left_over(path: Path) -> bool:
 def sole_use(folder: Path) -> Iterator[None]:
     """Make a folder if need be, and keep other runs out of it meanwhile.
 
+    What had to be made is removed again if nothing came of it.
+
     Raises:
         LookhearError: another run is at work there, or it cannot be made.
     """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     lock = FileLock(folder / LOCK, blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,6 +167,7 @@ def sole_use(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
+        _remove_empty(missing)
 
 
 def cannot_write(path: Path, error: OSError) -> LookhearError:

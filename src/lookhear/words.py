@@ -1,6 +1,6 @@
 """How things are said: how many there are, the first of their names, times and places."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 NAMED = 3
@@ -9,6 +9,11 @@ NAMED = 3
 def count(number: int, what: str) -> str:
     """Say how many there are of something: 1 clip, 2 clips."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def sides(shape: Sequence[int]) -> str:
+    """Say how large a picture or map (height, width, ...) is: 640 x 480."""
+    return f"{shape[1]} x {shape[0]}"
 
 
 def named(names: Collection[object]) -> str:

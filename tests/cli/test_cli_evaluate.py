@@ -5,6 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,20 @@ def test_scores_are_shown_without_a_folder(run: Run, pictures: Path, tmp_path: P
     assert (sharp[0], soft[0]) == (0, 0)
     assert sharp[1] != soft[1]
     assert not list(tmp_path.iterdir())
+
+
+def test_progress_counts_what_the_set_is_of(pictures: Path, clips: Path, tmp_path: Path) -> None:
+    shown: dict[str, tuple[int | None, list[int]]] = {}
+
+    @contextmanager
+    def bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        shown[what] = total, []
+        yield shown[what][1].append
+
+    evaluate(pictures, ["centre"], tmp_path / "pictures", bars=bar)
+    evaluate(clips, ["centre"], tmp_path / "clips", bars=bar)
+    assert [*shown] == ["scoring pictures", "drawing pictures", "scoring frames", "drawing frames"]
+    assert all(sum(done) == total for total, done in shown.values())
 
 
 def test_older_results_are_replaced_only_if_asked(run: Run, pictures: Path, tmp_path: Path) -> None:

@@ -32,30 +32,14 @@ class Centre:
     sigma_y: float = CENTRE_SIGMA
 
     def prior(self, height: int, width: int) -> NDArray[np.float32]:
-        """Lay the Gaussian over a picture.
-
-        Args:
-            height: Of the map, in pixels.
-            width: Of the map, in pixels.
-
-        Returns:
-            `(height, width)` float32, at most 1.
-        """
+        """Lay the Gaussian over a picture: `(height, width)` float32, at most 1."""
         y = ((np.arange(height) + 0.5) / height - self.y) / self.sigma_y
         x = ((np.arange(width) + 0.5) / width - self.x) / self.sigma_x
         return np.exp(-0.5 * (y[:, None] ** 2 + x**2)).astype(np.float32)
 
 
 def centre_prior(height: int, width: int) -> NDArray[np.float32]:
-    """A Gaussian at the picture's centre.
-
-    Args:
-        height: Of the map, in pixels.
-        width: Of the map, in pixels.
-
-    Returns:
-        `(height, width)` float32, above 0, at most 1.
-    """
+    """A Gaussian at the picture's centre: `(height, width)` float32, above 0, at most 1."""
     return Centre().prior(height, width)
 
 

@@ -47,15 +47,10 @@ def pyramid(maps: Tensor, levels: int) -> list[Tensor]:
 
 
 def halved(maps: Tensor) -> Tensor:
-    """Smooth maps and keep every second pixel; taps beyond the border do not count.
+    """Smooth maps `(B, C, H, W)` and keep every second pixel: `(B, C, H // 2, W // 2)`.
 
-    Maps of which a side has no more than 10 pixels stay as they are.
-
-    Args:
-        maps: `(B, C, H, W)`.
-
-    Returns:
-        `(B, C, H // 2, W // 2)`.
+    Taps beyond the border do not count. Maps of which a side has no more than 10 pixels stay as
+    they are.
     """
     if min(maps.shape[-2:]) <= _SMALLEST_HALVED:
         return maps
@@ -63,14 +58,9 @@ def halved(maps: Tensor) -> Tensor:
 
 
 def stretched(maps: Tensor, flat_below: float = 1e-12) -> Tensor:
-    """Stretch each map to run from 0 to 1; one that spans less than `flat_below` becomes 0.
+    """Stretch each map of `(..., h, w)` to run from 0 to 1.
 
-    Args:
-        maps: `(..., h, w)`.
-        flat_below: What rounding alone may make of a flat map.
-
-    Returns:
-        `(..., h, w)`.
+    One that spans less than `flat_below`, which rounding may make of a flat map, becomes 0.
     """
     low = maps.amin((-2, -1), keepdim=True)
     span = maps.amax((-2, -1), keepdim=True) - low
@@ -78,14 +68,9 @@ def stretched(maps: Tensor, flat_below: float = 1e-12) -> Tensor:
 
 
 def faded(maps: Tensor, border: int) -> Tensor:
-    """Let maps fade linearly towards their borders.
+    """Let maps `(..., h, w)` fade linearly over `border` pixels at each side.
 
-    Args:
-        maps: `(..., h, w)`.
-        border: How many pixels are dimmed at each side; half of the shorter side at most.
-
-    Returns:
-        `(..., h, w)`.
+    These are half of the shorter side at most.
     """
     height, width = maps.shape[-2:]
     border = min(border, height // 2, width // 2)
@@ -93,14 +78,9 @@ def faded(maps: Tensor, border: int) -> Tensor:
 
 
 def blurred(maps: Tensor, sigma: float) -> Tensor:
-    """Blur maps by a Gaussian cut at two sigma, border pixels repeated outwards.
+    """Blur maps `(B, h, w)` by a Gaussian of so many pixels, cut at two sigma.
 
-    Args:
-        maps: `(B, h, w)`.
-        sigma: In pixels.
-
-    Returns:
-        `(B, h, w)`.
+    Border pixels are repeated outwards.
     """
     radius = math.floor(2 * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1, device=maps.device)

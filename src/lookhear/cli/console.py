@@ -34,7 +34,7 @@ class _SpeedColumn(ProgressColumn):
         self._what = what
 
     def render(self, task: Task) -> Text:
-        speed = "-" if task.speed is None else f"{task.speed:.0f}"
+        speed = "-" if task.speed is None else f"{task.speed:.{0 if task.speed >= 10 else 1}f}"
         return Text(f"{speed} {self._what}/s")
 
 

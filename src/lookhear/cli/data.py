@@ -35,7 +35,9 @@ def world(
 
 
 def prepare(
-    data: Annotated[Path, typer.Argument(help="A folder in AVE's layout, or a clips.csv.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder in AVE's layout, or a clips.csv.")
+    ],
     folder: Out,
     workers: Workers = None,
     ray: Annotated[
@@ -77,7 +79,8 @@ def check(
     path: Annotated[
         Path,
         typer.Argument(
-            help="AVE, STAViS's or OSIE's layout, clips.csv, fixations.csv, or prepared."
+            metavar="DATA",
+            help="AVE, STAViS's or OSIE's layout, clips.csv, fixations.csv, or prepared.",
         ),
     ],
 ) -> None:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Overwrite
+from lookhear.progress import Progress
 
 
 def evaluate(
@@ -52,6 +54,9 @@ def evaluate(
     from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
 
+    def shown(what: str, total: int | None) -> AbstractContextManager[Progress]:
+        return bars(what.rpartition(" ")[2])(what, total)
+
     done = evaluated(
         data,
         model,
@@ -63,7 +68,7 @@ def evaluate(
         overwrite=overwrite,
         device=device,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
-        bars=bars("frames"),
+        bars=shown,
     )
     for note in done.scores.notes:
         out.print(note)

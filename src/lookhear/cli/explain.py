@@ -47,7 +47,7 @@ def explain(
     label: Annotated[
         list[str] | None,
         typer.Option(
-            help="A class by name or number, or top-K for the K most probable; may be repeated.",
+            help="Repeatable: a class by name or number, or top-K for the K most probable.",
             show_default="top-1",
         ),
     ] = None,
@@ -72,7 +72,7 @@ def explain(
     ] = None,
     formats: Annotated[
         list[Format] | None,
-        typer.Option("--format", help="Of heat and focus; may be repeated.", show_default="video"),
+        typer.Option("--format", help="Repeatable: of heat and focus.", show_default="video"),
     ] = None,
     faithfulness: Annotated[
         bool, typer.Option(help="Measure by deletion and insertion whether it is true.")

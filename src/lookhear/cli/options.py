@@ -13,9 +13,7 @@ Device = Annotated[
         help="Where the network runs, such as cpu or cuda.", show_default="cuda where there is one"
     ),
 ]
-BatchSize = Annotated[
-    int | None, typer.Option(min=1, help="Frames through the network at once.", show_default="4")
-]
+BatchSize = Annotated[int, typer.Option(min=1, help="Frames through the network at once.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that are there.")]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Decides everything that is left to chance.")

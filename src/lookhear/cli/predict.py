@@ -17,7 +17,8 @@ from lookhear.words import count, counted
 
 def predict(
     clips: Annotated[
-        list[Path], typer.Argument(help="Videos, pictures, or folders of numbered frames.")
+        list[Path],
+        typer.Argument(metavar="CLIP", help="Videos, pictures, or folders of numbered frames."),
     ],
     folder: Out,
     model: Model = "small",
@@ -44,7 +45,7 @@ def predict(
     if fps is not None and not math.isfinite(fps):
         raise typer.BadParameter("--fps must be a number of maps a second")
     from lookhear.prediction.results import REPORT, Settings, predict_clips
-    from lookhear.prediction.stream import BATCH_SIZE, MAPS_PER_SECOND
+    from lookhear.prediction.stream import MAPS_PER_SECOND
 
     settings = Settings(model, fps or MAPS_PER_SECOND, every, maps, overlay)
     done: list[str] = []
@@ -54,7 +55,7 @@ def predict(
         folder,
         settings,
         device=device,
-        batch_size=batch_size or BATCH_SIZE,
+        batch_size=batch_size,
         overwrite=overwrite,
         bars=bars("frames"),
     ):

@@ -25,7 +25,7 @@ from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.evaluation.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.metrics import METRIC_NAMES
-from lookhear.progress import Bars, Progress, no_bars
+from lookhear.progress import Bars, no_bars
 
 REPORT = "report.html"
 RESULTS = {SCORES_FILE, FRAMES_FILE, *TABLE_FILES, "clips.csv", "pictures.csv", REPORT}
@@ -74,7 +74,7 @@ def evaluate(
         overwrite: whether older results in ``out`` are replaced.
         device: where networks run; CUDA where there is one, if left out.
         command: by which this is made again, for the page.
-        bars: show how far it is.
+        bars: show how many frames or pictures are scored, and drawn for the page.
 
     Raises:
         LookhearError: something cannot be read, used or written.
@@ -91,44 +91,35 @@ def evaluate(
         used = stamp([data, *(path for name in models for path in paths_in(name))])
         described = {"data": str(data.resolve()), "models": [*models], "used": used}
         cache = ScoreCache(out, described | {"frames": frames, **asdict(choices)})
-    with bars("scoring", sum(map(len, frames.values()))) as progress:
+    unit = "frames" if stimuli.kind == "clips" else "pictures"
+    with bars(f"scoring {unit}", sum(map(len, frames.values()))) as progress:
         scores = score_models(stimuli, found, choices, progress, cache)
     statistics = analyse(scores)
-    evaluation = Evaluation(scores, statistics)
     if out:
-        with bars("report", 0) as progress, whole_folder(out) as partial:
+        ranked = ranking(statistics[-1])
+        chosen = choose_examples(scores, min(EXAMPLES, most_of_each(len(found))))
+        examples = []
+        with whole_folder(out) as partial:
             write_tables(partial, scores, statistics, choices.in_words(scores.kind))
+            with bars(f"drawing {unit}", len(chosen)) as progress:
+                for choice in chosen:  # the best and worst frames of each model, looked at again
+                    shown = models_shown(choice.why, ranked)  # some take seconds for a map
+                    drawn = {name: model for name in shown if (model := found[name]) is not None}
+                    examples.append(_example(stimuli, drawn, choices, scores, choice))
+                    progress(1)
             report = EvaluationReport(
                 title=f"Models on {stimuli.name}",
                 data_name=stimuli.name,
                 scores=scores,
                 statistics=statistics,
                 protocol=choices.in_words(scores.kind),
-                examples=_examples(stimuli, found, choices, evaluation, progress),
+                examples=examples,
                 command=command,
             )
             write_whole(partial / REPORT, render(report))
         if cache:
             cache.clear()
-    return evaluation
-
-
-def _examples(
-    stimuli: StimulusSet,
-    models: Mapping[str, Model | None],
-    choices: Choices,
-    evaluation: Evaluation,
-    progress: Progress,
-) -> list[Example]:
-    """The best and worst frames of each model, looked at again."""
-    examples = []
-    ranked = ranking(evaluation.statistics[-1])
-    for choice in choose_examples(evaluation.scores, min(EXAMPLES, most_of_each(len(models)))):
-        shown = models_shown(choice.why, ranked)  # some models take seconds for a map
-        drawn = {name: model for name in shown if (model := models[name]) is not None}
-        examples.append(_example(stimuli, drawn, choices, evaluation.scores, choice))
-        progress(1)
-    return examples
+    return Evaluation(scores, statistics)
 
 
 def _example(

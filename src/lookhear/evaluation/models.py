@@ -23,6 +23,7 @@ from lookhear.media.spectrogram import Stft, log_spectrogram
 from lookhear.nets.imported import is_size
 from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.watching import Moment, Watch, Watcher, moment
+from lookhear.words import sides
 
 BATCH_SIZE = 8
 NEIGHBOUR_SECONDS = 1 / 8  # between the frames of a moment, as prepared ones have it
@@ -58,7 +59,7 @@ class OfBaseline:
         del note
         if min(subject.size) < LEAST_SIDE:
             raise LookhearError(
-                f"{subject.name}: is {_in_words(subject.size)} pixels, but baselines need "
+                f"{subject.name}: is {sides(subject.size)} pixels, but baselines need "
                 f"{LEAST_SIDE} a side; leave it out"
             )
         for some in _batches(indices):
@@ -260,14 +261,10 @@ def _pixels(
     for index, frame in zip(indices, frames, strict=True):
         if size is None and frame.shape[:2] != subject.size:
             raise LookhearError(
-                f"{subject.name}: frame {index + 1} is {_in_words(frame.shape)} pixels, the first "
-                f"{_in_words(subject.size)}; copy its frames again"
+                f"{subject.name}: frame {index + 1} is {sides(frame.shape)} pixels, the first "
+                f"{sides(subject.size)}; copy its frames again"
             )
     return np.stack(frames)
-
-
-def _in_words(shape: Sequence[int]) -> str:
-    return f"{shape[1]} x {shape[0]}"
 
 
 def _resized(frame: Picture, size: tuple[int, int]) -> Picture:

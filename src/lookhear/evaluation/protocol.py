@@ -19,6 +19,7 @@ from lookhear.data.readers.fixated import FixatedClip
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps, resize
 from lookhear.metrics import Array, Numbers, all_metrics, resize_to
+from lookhear.words import sides
 
 SMOOTHING_SIGMA = 2.0  # in pixels of the prediction
 SMOOTHED_SIDE = 112  # pixels; coarser predictions are brought to this size first
@@ -127,12 +128,7 @@ def _of_size(
     """The map of a frame, which must be of the size of the clip's others."""
     if values.shape != size:
         raise LookhearError(
-            f"{clip.name}: a map of frame {index + 1} is {_in_words(values.shape)} pixels, that "
-            f"of others {_in_words(size)}; copy its annotations again"
+            f"{clip.name}: a map of frame {index + 1} is {sides(values.shape)} pixels, that "
+            f"of others {sides(size)}; copy its annotations again"
         )
     return values
-
-
-def _in_words(size: tuple[int, ...]) -> str:
-    height, width = size
-    return f"{width} x {height}"

@@ -153,20 +153,6 @@ def title(of: Statistics, kind: str) -> str:
     return f"All {count}" if of.group is None else f"{one_line(of.group)}: {count}"
 
 
-def means_in_words(of: Statistics, kind: str) -> str:
-    """What the numbers of a table are, and its intervals; whether there can be any."""
-    if of.subjects < 2:
-        return f"One {kind[:-1]}: there can be no intervals and no tests."
-    return f"Means over {kind} with {LEVEL:.0%} bootstrap intervals."
-
-
-def comparison_in_words(of: Statistics) -> str:
-    """How models were compared with the first."""
-    comparisons = [one for metrics in of.comparisons.values() for one in metrics.values()]
-    count = sum(not math.isnan(one.p) for one in comparisons)
-    return f"two-sided paired sign-flip test, Holm-corrected for {count} comparisons"
-
-
 def best(of: Statistics, metric: str) -> set[str]:
     """The models that are best by the digits shown; none if there is nothing to compare.
 
@@ -191,10 +177,15 @@ def explanation(of: Statistics, kind: str, mark: str) -> str:
         kind: of the subjects.
         mark: what is said of the difference from the first model, up to how it was tested.
     """
-    means = means_in_words(of, kind)
-    if of.subjects < 2 or not of.comparisons:
+    if of.subjects < 2:
+        return f"One {kind[:-1]}: there can be no intervals and no tests."
+    means = f"Means over {kind} with {LEVEL:.0%} bootstrap intervals."
+    if not of.comparisons:
         return means
-    return f"{means} Bold: best of its column. {mark} ({comparison_in_words(of)})."
+    comparisons = [one for metrics in of.comparisons.values() for one in metrics.values()]
+    count = sum(not math.isnan(one.p) for one in comparisons)
+    test = f"two-sided paired sign-flip test, Holm-corrected for {count} comparisons"
+    return f"{means} Bold: best of its column. {mark} ({test})."
 
 
 def markdown(scores: Scores, found: Sequence[Statistics]) -> str:
