@@ -10,24 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lookhear.maps import Maps
-from lookhear.show.heat import Pixels
 from lookhear.stanet.page import Curve, Panel, Row, RunReport, ScoreTable, render
 from pages import Page, addresses, cells, pictures, points
+from scored import grey, spot
 
 DASH = "\N{EN DASH}"
 NAN, INF = math.nan, math.inf
-
-
-def spot(column: int, row: int) -> Maps:
-    """A map that is 1 in one cell of 9 x 16."""
-    attention = np.zeros((9, 16), np.float32)
-    attention[row, column] = 1
-    return attention
-
-
-def grey(height: int = 90, width: int = 160) -> Pixels:
-    return np.full((height, width, 3), 120, np.uint8)
 
 
 SCORES = ScoreTable(
