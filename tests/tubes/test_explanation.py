@@ -184,7 +184,8 @@ def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
     with np.load(tmp_path / "out" / "tube.npz") as saved:
         np.testing.assert_array_equal(saved["times"], explained.times)
     assert (tmp_path / "out" / "heat.gif").exists()
-    said, *found = summary(explained)
+    said, fed, *found = summary(explained)
+    assert fed == "fed with 6 frames of 32 x 24, in colours from 0 to 1"
     assert said == "colour_nets:clips: tube of layer features, prediction layer head"
     assert [line.split(":")[0] for line in found] == ["red"]
     with pytest.raises(LookhearError, match="overwrite"):
@@ -203,7 +204,7 @@ def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
         ({"fps": 0}, "above 0"),
         ({"labels": []}, "no label"),
         ({"labels": "rde"}, r"label 'rde': .* red"),
-        ({"selection": "some"}, "dense or even"),
+        ({"selection": "some"}, "dense, even, script"),
         ({"weights": "random"}, "weights random"),
         ({"categories": "missing.txt"}, "missing.txt"),
     ],
