@@ -88,6 +88,26 @@ def test_scores_are_shown_without_a_folder(run: Run, pictures: Path, tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_which_clips_count_is_said_everywhere(run: Run, tmp_path: Path) -> None:
+    """A clip of DIEM's train list would stand beside published rows of its test list."""
+    data = write_watched(tmp_path / "data", {"a": 3, "b": 3}, database="DIEM")
+    lists = data / "fold_lists"
+    (lists / "DIEM_list_test_1_fps.txt").unlink()
+    (lists / "DIEM_list_train_fps.txt").write_text("a 3 8\n")
+    (lists / "DIEM_list_test_fps.txt").write_text("b 3 8\n")
+    words = ("evaluate", "--data", data, "--model", "centre", "--out", tmp_path / "out")
+    line = "DIEM: 1 clip of 2 listed, by DIEM_list_test_fps.txt"
+    code, said, error = run(*words)
+    assert (code, error, said.splitlines()[0]) == (0, "", f"Clips: {line}")
+    assert [of["name"] for of in read(tmp_path / "out")["subjects"]] == ["b"]
+    assert read(tmp_path / "out")["protocol"]["Clips"] == line
+    assert line in (tmp_path / "out" / "report.html").read_text()
+    (lists / "DIEM_list_test_fps.txt").write_bytes(bytes(range(256)))
+    code, said, error = run(*words, "--overwrite")
+    assert (code, said, error.count("\n")) == (1, "", 1)
+    assert "DIEM_list_test_fps.txt: not a list in UTF-8 text; replace it" in error
+
+
 def test_progress_counts_what_the_set_is_of(pictures: Path, clips: Path, tmp_path: Path) -> None:
     shown: dict[str, tuple[int | None, list[int]]] = {}
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,60 @@ def test_only_the_clips_and_pictures_named_count(folder: Path, tmp_path: Path) -
     (tmp_path / "names.txt").write_text("1003.jpg\n1001.jpg\n")
     stimuli = read_stimuli(root, names=tmp_path / "names.txt")
     assert [of.name for of in stimuli.subjects] == ["1003.jpg", "1001.jpg"]
+
+
+@pytest.fixture
+def diem(folder: Path, tmp_path: Path) -> Path:
+    """DIEM, with a list to train on and one to test on, beside databases with folds."""
+    root = shutil.copytree(folder, tmp_path / "stavis")
+    lists = root / "fold_lists"
+    for part, names in (("train", "abc"), ("test", "de")):
+        lines = "".join(f"{name} 3 8\n" for name in names)
+        (lists / f"DIEM_list_{part}_fps.txt").write_text(lines)
+    return root
+
+
+def test_of_diem_the_clips_of_its_test_list_count(diem: Path) -> None:
+    stimuli = read_stimuli(diem, database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["d", "e"]
+    assert stimuli.counted == "DIEM: 2 clips of 5 listed, by DIEM_list_test_fps.txt"
+    stimuli = read_stimuli(diem)
+    assert [of.name for of in stimuli.subjects] == ["DIEM/d", "DIEM/e", "db/a", "db/b", "other/a"]
+    assert stimuli.counted == (
+        "DIEM: 2 clips of 5 listed, by DIEM_list_test_fps.txt; "
+        "db: all listed (2 clips); other: all listed (1 clip)"
+    )
+
+
+def test_without_diems_test_list_all_its_clips_count_and_it_is_said(diem: Path) -> None:
+    (diem / "fold_lists" / "DIEM_list_test_fps.txt").unlink()
+    stimuli = read_stimuli(diem, database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["a", "b", "c"]
+    assert stimuli.counted == ("DIEM: all listed (3 clips), as there is no DIEM_list_test_fps.txt")
+
+
+def test_who_names_clips_of_diem_gets_those(diem: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("b\ne\n")
+    stimuli = read_stimuli(diem, names=tmp_path / "names.txt", database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["b", "e"]
+    assert stimuli.counted == (
+        "DIEM: 2 clips of 5 listed, by names.txt, 1 not in DIEM_list_test_fps.txt"
+    )
+    (tmp_path / "names.txt").write_text("other/a")
+    stimuli = read_stimuli(diem, names=tmp_path / "names.txt")
+    assert stimuli.counted == "other: 1 clip of 1 listed, by names.txt"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [("", ""), ("d 3\n", r" \(.*line 1, 'd 3': not a name, a number of .*\)")]
+)
+def test_a_test_list_that_names_no_clip_is_one_line(diem: Path, content: str, why: str) -> None:
+    """Else the clips to train on would count as if it were not there, or no clip at all."""
+    (diem / "fold_lists" / "DIEM_list_test_fps.txt").write_text(content)
+    complaint = rf"DIEM_list_test_fps.txt: names no clip that can be used{why}; mend it, or give"
+    with pytest.raises(LookhearError, match=complaint) as caught:
+        read_stimuli(diem, database="DIEM")
+    assert "\n" not in str(caught.value)
 
 
 def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -> None:

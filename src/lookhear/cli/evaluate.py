@@ -50,7 +50,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Score models by how well they predict where people looked."""
-    from lookhear.evaluation.evaluating import REPORT
+    from lookhear.evaluation.evaluating import CLIPS, REPORT
     from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
 
@@ -70,6 +70,8 @@ def evaluate(
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         bars=shown,
     )
+    if clips := done.protocol.get(CLIPS):
+        out.print(f"{CLIPS}: {clips}")
     for note in done.scores.notes:
         out.print(note)
     out.print(terminal_table(done.scores, done.statistics))

@@ -29,6 +29,7 @@ from lookhear.progress import Bars, no_bars
 
 REPORT = "report.html"
 RESULTS = {SCORES_FILE, FRAMES_FILE, *TABLE_FILES, "clips.csv", "pictures.csv", REPORT}
+CLIPS = "Clips"  # of the protocol: which ones count
 EXAMPLES = 3  # of each model's best frames, and of its worst
 
 
@@ -39,10 +40,12 @@ class Evaluation:
     Attributes:
         scores: of each model on each frame.
         statistics: of each database, and of all together last if there are several.
+        protocol: how it was measured: name of a choice -> what was chosen.
     """
 
     scores: Scores
     statistics: tuple[Statistics, ...]
+    protocol: Mapping[str, str]
 
 
 def evaluate(
@@ -95,12 +98,15 @@ def evaluate(
     with bars(f"scoring {unit}", sum(map(len, frames.values()))) as progress:
         scores = score_models(stimuli, found, choices, progress, cache)
     statistics = analyse(scores)
+    protocol = choices.in_words(stimuli.kind)
+    if stimuli.counted:
+        protocol = {CLIPS: stimuli.counted} | protocol
     if out:
         ranked = ranking(statistics[-1])
         chosen = choose_examples(scores, min(EXAMPLES, most_of_each(len(found))))
         examples = []
         with whole_folder(out) as partial:
-            write_tables(partial, scores, statistics, choices.in_words(scores.kind))
+            write_tables(partial, scores, statistics, protocol)
             with bars(f"drawing {unit}", len(chosen)) as progress:
                 for choice in chosen:  # the best and worst frames of each model, looked at again
                     shown = models_shown(choice.why, ranked)  # some take seconds for a map
@@ -112,14 +118,14 @@ def evaluate(
                 data_name=stimuli.name,
                 scores=scores,
                 statistics=statistics,
-                protocol=choices.in_words(scores.kind),
+                protocol=protocol,
                 examples=examples,
                 command=command,
             )
             write_whole(partial / REPORT, render(report))
         if cache:
             cache.clear()
-    return Evaluation(scores, statistics)
+    return Evaluation(scores, statistics, protocol)
 
 
 def _example(
