@@ -211,7 +211,8 @@ def test_clips_of_one_name_do_not_share_their_maps(tmp_path: Path) -> None:
 
 
 def test_pictures_that_differ_in_their_suffix_do_not_share_a_map(tmp_path: Path) -> None:
-    stimuli = read_stimuli(write_osie(tmp_path, {"a.jpg": [[]], "a.png": [[]], "b.jpg": [[]]}))
+    looks = {name: [[(5.5, 5.5)]] for name in ("a.jpg", "a.png", "b.jpg")}
+    stimuli = read_stimuli(write_osie(tmp_path, looks))
     maps = {"a": np.eye(30, 40), "b": np.eye(30, 40)}
     np.savez(tmp_path / "maps.npz", **maps)
     drawn = draw(tmp_path / "drawn", maps, "{}.npy")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from looked_at import HEIGHT, RATE, WIDTH, Film, disc, scored, write_watched
 from lookhear.baselines import centre_prior
-from lookhear.data.readers.stavis import read_stavis
+from lookhear.data.readers.stavis import read_stavis, write_gaze
 from lookhear.errors import LookhearError
 from lookhear.evaluation import scoring
 from lookhear.evaluation.models import Note
@@ -166,6 +166,49 @@ def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path: Path) -> 
     assert scores.means()["m"]["NSS"] == pytest.approx((first + third) / 2)
     read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
     assert read["values"]["m"]["NSS"][1] == [None]
+
+
+def test_pictures_nobody_looked_at_are_counted(tmp_path: Path) -> None:
+    root = write_osie(tmp_path, {"a.jpg": [[(5, 5)]], "b.jpg": [[]], "c.jpg": [[(20, 15)]]})
+    values, notes = scored(read_stimuli(root), CENTRE)
+    assert notes == ("Nobody looked at 1 of 3 pictures: all metrics leave them out",)
+    assert all(math.isnan(of_pictures[1][0]) for of_pictures in values.values())
+
+
+@pytest.fixture
+def unwatched(tmp_path: Path) -> StimulusSet:
+    """A clip of six frames, of which nobody looked at one, in files."""
+    root = write_watched(tmp_path / "gaze", {"a": 6})
+    write_gaze(root, "db", "a", 3, np.zeros((HEIGHT, WIDTH, 3), np.uint8), [])
+    return read_stimuli(root)
+
+
+def test_the_sim_of_a_frame_nobody_looked_at_is_nought_as_stavis_has_it(
+    unwatched: StimulusSet,
+) -> None:
+    """Its code intersects the map with nothing, and averages over what is a number."""
+    scores = score_models(
+        unwatched, {"m": CENTRE, "nan": Given(lambda *_: np.full((9, 9), np.nan)), "people": None},
+        Choices.of(unwatched),
+    )  # fmt: skip
+    for of_model in scores.values.values():
+        assert of_model["SIM"][0][3] == 0
+        for metric in {*METRIC_NAMES} - {"SIM"}:
+            assert math.isnan(of_model[metric][0][3]), metric
+            assert not math.isnan(of_model[metric][0][2]), metric
+    others = [value for frame, value in enumerate(scores.values["m"]["SIM"][0]) if frame != 3]
+    assert scores.means()["m"]["SIM"] == pytest.approx(np.mean(others) * 5 / 6)
+    assert scores.notes[0] == (
+        "Nobody looked at 1 of 6 frames: SIM is 0, as STAViS has it; the other metrics leave them "
+        "out"
+    )
+
+
+def test_only_frames_that_are_scored_count_as_frames_nobody_looked_at(
+    unwatched: StimulusSet,
+) -> None:
+    assert scored(unwatched, CENTRE, every=3)[1] == ()  # frames 1 and 4
+    assert scored(unwatched, CENTRE, every=6)[1][0].startswith("Nobody looked at 1 of 1 frame:")
 
 
 def test_scores_are_json(clips: StimulusSet) -> None:

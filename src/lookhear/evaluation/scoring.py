@@ -7,7 +7,7 @@ at the same place relative to the picture's sides. No centre bias is added to a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ import numpy as np
 
 from lookhear.data.readers.fixated import density_of
 from lookhear.evaluation.models import Model
-from lookhear.evaluation.protocol import SMOOTHING_SIGMA, Annotation, protocol
+from lookhear.evaluation.protocol import SIM_OF_NOBODY, SMOOTHING_SIGMA, Annotation, protocol
 from lookhear.evaluation.score_cache import Done, ScoreCache
 from lookhear.evaluation.scores import Kind, Odd, Scores, Subject, mean_of_defined
 from lookhear.evaluation.stimuli import Stimulus, StimulusSet
@@ -25,10 +25,13 @@ from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, Array
 from lookhear.parallel import cores
 from lookhear.progress import Progress, unseen
+from lookhear.words import count
 
 NO_MAP = "no map, scored as chance"
 BROKEN = "NaN or infinity in it, scored as chance"
 FLAT = "the same value everywhere, which scores chance"
+UNWATCHED_FRAME = f"SIM is {SIM_OF_NOBODY:g}, as STAViS has it; the other metrics leave them out"
+UNWATCHED_PICTURE = "all metrics leave them out"
 BATCH_PIXELS = 2**21  # of the annotation that are scored at once
 LEAST_PEOPLE = 2  # who can predict one another
 
@@ -65,6 +68,7 @@ class Choices:
         if kind == "clips":
             step = "each" if self.every == 1 else f"the middle one of every {self.every}"
             words["Frames"] = f"{step}; mean over the frames of a clip, then over clips"
+            words["Frames nobody looked at"] = UNWATCHED_FRAME
             words["s-AUC"] = "against the clip's fixations on other frames; thresholds 0.1 apart"
         else:
             words["s-AUC"] = "against the fixations on all other pictures; thresholds 0.1 apart"
@@ -119,6 +123,7 @@ def score_frames(
     """Score each model on frames of a clip or picture; see `score_models`."""
     values: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in models}
     odd: dict[tuple[str, str], list[int]] = defaultdict(list)
+    unwatched = 0
 
     def note(name: str, what: str, index: int) -> None:
         odd[name, what].append(index)
@@ -143,12 +148,16 @@ def score_frames(
                     note(name, what, index)
             scored[name] = pool.submit(_score, maps, annotation, sigma)
         for name, metrics in scored.items():
-            for metric, of_frames in metrics.result().items():
+            found = metrics.result()
+            if subject.frame_rate is not None:
+                found["SIM"][~annotation.density.any((1, 2))] = SIM_OF_NOBODY
+            for metric, of_frames in found.items():
                 values[name][metric] += of_frames.tolist()
+        unwatched += int((~annotation.fixations.any((1, 2))).sum())
         progress(len(some))
         height, width = annotation.fixations.shape[1:]
         start, step = start + step, max(BATCH_PIXELS // (height * width), 1)
-    return Done(values, [(name, what, frames) for (name, what), frames in odd.items()])
+    return Done(values, [(name, what, frames) for (name, what), frames in odd.items()], unwatched)
 
 
 def _fault(given: Maps | None) -> str | None:
@@ -224,6 +233,18 @@ def gathered(
         for name, metrics in scored[0][1].values.items()
     }
     oddities = tuple(Odd(name, what, frames) for (name, what), frames in odd.items())
-    notes = (*faults, *(of.in_words(kind) for of in oddities))
+    notes = (*faults, *_unwatched(kind, scored), *(of.in_words(kind) for of in oddities))
     subjects = tuple(subject for subject, _ in scored)
     return Scores(kind, subjects, values, notes, people, oddities)
+
+
+def _unwatched(kind: Kind, scored: Sequence[tuple[Subject, Done]]) -> Iterator[str]:
+    """What is said of frames or pictures that nobody looked at, if there are any."""
+    unwatched = sum(done.unwatched for _, done in scored)
+    total = sum(len(subject.times) for subject, _ in scored)
+    if not unwatched:
+        return
+    if kind == "clips":
+        yield f"Nobody looked at {unwatched:,} of {count(total, 'frame')}: {UNWATCHED_FRAME}"
+    else:
+        yield f"Nobody looked at {unwatched:,} of {count(total, 'picture')}: {UNWATCHED_PICTURE}"
