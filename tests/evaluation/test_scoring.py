@@ -17,9 +17,10 @@ from lookhear.baselines import centre_prior
 from lookhear.data.readers.stavis import read_stavis, write_gaze
 from lookhear.errors import LookhearError
 from lookhear.evaluation import scoring
+from lookhear.evaluation.gaps import NO_MAP
 from lookhear.evaluation.models import Note
 from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
-from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluation.scoring import BROKEN, FLAT, Choices, score_models
 from lookhear.evaluation.stimuli import PictureStimulus, Stimulus, StimulusSet, read_stimuli
 from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, density, kl, nss

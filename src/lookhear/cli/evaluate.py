@@ -4,7 +4,7 @@ import shlex
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,13 @@ def evaluate(
             help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures.",
         ),
     ] = None,
+    missing: Annotated[
+        Literal["chance", "skip"] | None,
+        typer.Option(
+            help="Frames of a clip without a map: scored as chance, or left out, as STAViS has it.",
+            show_default="chance, but skip where there are few maps, at even steps",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
@@ -65,6 +72,7 @@ def evaluate(
         database=database,
         every=every,
         smooth=smooth,
+        missing=missing,
         overwrite=overwrite,
         device=device,
         command=shlex.join(["lookhear", *sys.argv[1:]]),

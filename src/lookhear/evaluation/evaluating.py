@@ -14,6 +14,7 @@ from lookhear.evaluation.examples import (
     most_of_each,
     ranking,
 )
+from lookhear.evaluation.gaps import Missing
 from lookhear.evaluation.models import Model, OfOwn
 from lookhear.evaluation.naming import find_models, paths_in
 from lookhear.evaluation.page import EvaluationReport, render
@@ -57,6 +58,7 @@ def evaluate(
     database: str | None = None,
     every: int = 1,
     smooth: float | None = None,
+    missing: Missing | None = None,
     overwrite: bool = False,
     device: str | None = None,
     command: str | None = None,
@@ -74,6 +76,7 @@ def evaluate(
         database: the one of a folder in STAViS's layout that counts; all if left out.
         every: of how many frames of a clip the middle one is scored.
         smooth: sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures, if left out.
+        missing: what becomes of frames of a clip without a map, see `lookhear.evaluation.gaps`.
         overwrite: whether older results in ``out`` are replaced.
         device: where networks run; CUDA where there is one, if left out.
         command: by which this is made again, for the page.
@@ -86,7 +89,7 @@ def evaluate(
         check_replaceable(out, RESULTS, overwrite=overwrite)
     stimuli = read_stimuli(data, names=names, database=database)
     found = find_models(models, stimuli, device)
-    choices = Choices.of(stimuli, smooth, every)
+    choices = Choices.of(stimuli, smooth, every, missing)
     frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}
     cache = None
     # Nobody can tell whether the code behind a network of one's own has changed.
