@@ -318,6 +318,7 @@ def test_a_test_list_that_names_no_clip_is_one_line(diem: Path, content: str, wh
 def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("b\nz\n")
     osie = make_osie(tmp_path / "osie", count=2)
+    (tmp_path / "unlisted" / "annotations").mkdir(parents=True)
     (tmp_path / "one.txt").write_text("1001.jpg")
     for complaint, arguments in (
         ("has no clip z", {"data": folder, "names": tmp_path / "names.txt"}),
@@ -325,6 +326,7 @@ def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -
         ("so it has no --database", {"data": osie, "database": "db"}),
         ("at least two", {"data": osie, "names": tmp_path / "one.txt"}),
         ("no such folder; give one in", {"data": tmp_path / "nowhere"}),
+        ("holds no fold_lists/, whose lists name", {"data": tmp_path / "unlisted"}),
     ):
         with pytest.raises(LookhearError, match=complaint) as caught:
             read_stimuli(**arguments)  # type: ignore[arg-type]

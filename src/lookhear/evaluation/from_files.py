@@ -23,7 +23,7 @@ What may be wrong with such maps, and what becomes of it:
 | maps of frames after the last | nothing                                      | yes            |
 | no map of a clip or picture | an error                                       | yes            |
 
-So no model gains by leaving out what it finds hard.
+So no model gains by leaving out what it finds hard, unless the user has gaps skipped.
 """
 
 import glob

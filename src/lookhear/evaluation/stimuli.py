@@ -13,6 +13,7 @@ from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixatio
 from lookhear.data.readers.lists import read_names
 from lookhear.data.readers.osie import FixatedPicture, read_osie
 from lookhear.data.readers.stavis import (
+    ANNOTATIONS,
     FOLD_LISTS,
     TEST_LIST,
     EyeTrackedClip,
@@ -245,6 +246,10 @@ def read_stimuli(
     wanted = read_names(names) if names else ()  # of which there is one at least
     if not data.is_dir():
         raise LookhearError(f"{data}: no such folder; give one in OSIE's or STAViS's layout")
+    if not (data / FOLD_LISTS).is_dir() and (data / ANNOTATIONS).is_dir():
+        raise LookhearError(
+            f"{data}: holds no {FOLD_LISTS}/, whose lists name STAViS's clips; add it"
+        )
     if not (data / FOLD_LISTS).is_dir():
         if database:
             raise LookhearError(f"{data}: holds no {FOLD_LISTS}/, so it has no --database")
