@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +137,7 @@ def maps_of(model: object, subject: object, indices: Sequence[int]) -> Maps:
     return np.stack([*model.maps(subject, indices, unheard)])  # type: ignore[attr-defined]
 
 
-def scored(stimuli: StimulusSet, model: object, **choices: float):
+def scored(stimuli: StimulusSet, model: object, **choices: Any):
     """Score one model by the usual choices: its values by metric, and the notes."""
     scores = score_models(stimuli, {"model": model}, Choices.of(stimuli, **choices))
     return scores.values["model"], scores.notes

@@ -17,6 +17,7 @@ import pytest
 from conftest import Run
 from looked_at import RATE, write_watched
 from lookhear.evaluation.evaluating import evaluate
+from lookhear.evaluation.gaps import AT_STEPS, LEFT_OUT, NO_MAP
 from osie_layout import make_osie
 
 RESULTS = {"scores.json", "table.csv", "table.md", "table.tex", "report.html"}
@@ -88,6 +89,50 @@ def test_scores_are_shown_without_a_folder(run: Run, pictures: Path, tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_of_few_maps_at_even_steps_it_is_said_everywhere_that_only_those_count(
+    run: Run, tmp_path: Path
+) -> None:
+    data = write_watched(tmp_path / "data", {"a": 40})
+    (tmp_path / "maps" / "a").mkdir(parents=True)
+    for frame in (2, 32):
+        np.save(
+            tmp_path / "maps" / "a" / f"{frame}.npy", np.random.default_rng(frame).random((9, 9))
+        )
+    words = ("evaluate", "--data", data, "--model", tmp_path / "maps", "--out")
+    line = f"maps: a: frames 1, 3, 4 and 35 more: {AT_STEPS}"
+    code, said, error = run(*words, tmp_path / "out")
+    assert (code, error, said.splitlines()[1]) == (0, "", line)
+    assert line in read(tmp_path / "out")["notes"]
+    assert line in (tmp_path / "out" / "report.html").read_text()
+    assert read(tmp_path / "out")["values"]["maps"]["NSS"][0].count(None) == 38
+    for missing, what in (("skip", LEFT_OUT), ("chance", NO_MAP)):
+        code, said, error = run(*words, tmp_path / missing, "--missing", missing)
+        assert (code, error) == (0, "")
+        assert said.splitlines()[1] == f"maps: a: frames 1, 3, 4 and 35 more: {what}"
+    assert read(tmp_path / "skip")["means"] == read(tmp_path / "out")["means"]
+    assert read(tmp_path / "chance")["values"]["maps"]["NSS"][0].count(0) == 38
+
+
+def test_which_clips_count_is_said_everywhere(run: Run, tmp_path: Path) -> None:
+    """A clip of DIEM's train list would stand beside published rows of its test list."""
+    data = write_watched(tmp_path / "data", {"a": 3, "b": 3}, database="DIEM")
+    lists = data / "fold_lists"
+    (lists / "DIEM_list_test_1_fps.txt").unlink()
+    (lists / "DIEM_list_train_fps.txt").write_text("a 3 8\n")
+    (lists / "DIEM_list_test_fps.txt").write_text("b 3 8\n")
+    words = ("evaluate", "--data", data, "--model", "centre", "--out", tmp_path / "out")
+    line = "DIEM: 1 clip of 2 listed, by DIEM_list_test_fps.txt"
+    code, said, error = run(*words)
+    assert (code, error, said.splitlines()[0]) == (0, "", f"Clips: {line}")
+    assert [of["name"] for of in read(tmp_path / "out")["subjects"]] == ["b"]
+    assert read(tmp_path / "out")["protocol"]["Clips"] == line
+    assert line in (tmp_path / "out" / "report.html").read_text()
+    (lists / "DIEM_list_test_fps.txt").write_bytes(bytes(range(256)))
+    code, said, error = run(*words, "--overwrite")
+    assert (code, said, error.count("\n")) == (1, "", 1)
+    assert "DIEM_list_test_fps.txt: not a list in UTF-8 text; replace it" in error
+
+
 def test_progress_counts_what_the_set_is_of(pictures: Path, clips: Path, tmp_path: Path) -> None:
     shown: dict[str, tuple[int | None, list[int]]] = {}
 
@@ -147,6 +192,7 @@ def test_a_folder_or_file_of_something_else_is_never_replaced(
         (("--data", "CLIPS", "--model", "centre", "--smooth", "-1"), 2, "--smooth"),
         (("--data", "CLIPS", "--model", "centre", "--smooth", "inf"), 2, "--smooth"),
         (("--data", "CLIPS", "--model", "centre", "--smooth", "nan"), 2, "--smooth"),
+        (("--data", "CLIPS", "--model", "centre", "--missing", "both"), 2, "--missing"),
         (("--data", "CLIPS"), 2, "--model"),
         (("--model", "centre"), 2, "--data"),
     ],
@@ -189,7 +235,7 @@ def test_a_broken_frame_is_one_line_and_once_mended_the_results_are_whole(
     assert {path.name for path in tmp_path.iterdir()} == {"clips", "out", "at once"}
 
 
-@pytest.mark.parametrize("changed", ["maps", "gaze"])
+@pytest.mark.parametrize("changed", ["maps", "gaze", "missing"])
 def test_a_run_that_was_stopped_keeps_no_scores_of_what_has_changed_since(
     run: Run, clips: Path, tmp_path: Path, changed: str
 ) -> None:
@@ -200,15 +246,19 @@ def test_a_run_that_was_stopped_keeps_no_scores_of_what_has_changed_since(
         for frame in range(count):
             values = np.random.default_rng(frame).random((48, 64))
             np.save(folder / f"{frame + 1}.npy", values)
+    if changed == "missing":
+        (tmp_path / "maps" / "db" / "a" / "2.npy").unlink()
     last = tmp_path / "maps" / "db" / "b" / "4.npy"
     whole = last.read_bytes()
     last.write_bytes(b"text")
-    words = ("evaluate", "--data", data, "--model", tmp_path / "maps", "--out")
+    words = ["evaluate", "--data", data, "--model", tmp_path / "maps", "--out"]
     assert run(*words, tmp_path / "out")[0] == 1
     assert [*tmp_path.glob(".out.*.partial")]
     last.write_bytes(whole)
     if changed == "maps":
         np.save(tmp_path / "maps" / "db" / "a" / "2.npy", np.eye(48, 64))
+    elif changed == "missing":
+        words[1:1] = ["--missing", "skip"]
     else:
         shutil.copy(*(data / "annotations" / "db" / "a" / f"fixMap_0000{i}.mat" for i in (9, 1)))
     assert run(*words, tmp_path / "out")[0] == 0

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from drawn_maps import COUNT, all_good, draw, good, good_scores, of_folder, watched
 from looked_at import HEIGHT, WIDTH, scored, write_watched
+from lookhear.data.readers.stavis import write_gaze
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import BEYOND, IN_COLOUR, STRETCHED, OfArchive, OfFolder
-from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluation.gaps import LEFT_OUT, NO_MAP
+from lookhear.evaluation.scoring import BROKEN, FLAT, Choices, score_models
 from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.maps import resize
 from osie_layout import make_osie, write_osie
@@ -97,6 +99,46 @@ def test_a_missing_frame_is_chance_and_named(
     assert values["NSS"][0][1] == values["NSS"][0][5] == values["CC"][0][1] == 0
     assert values["AUC-J"][0][1] == 0.5
     assert values["NSS"][0][2:5] == expected["NSS"][0][2:5]
+
+
+def test_a_missing_frame_is_left_out_if_wanted_as_stavis_has_it(
+    clip: StimulusSet, expected: Any, tmp_path: Path
+) -> None:
+    maps = all_good(clip)
+    del maps[2], maps[COUNT]
+    draw(tmp_path / "a", maps)
+    values, notes = scored(clip, OfFolder(tmp_path), missing="skip")
+    assert notes == (f"model: a: frames 2, 6: {LEFT_OUT}",)
+    for metric, ((*of_frames,),) in values.items():
+        assert np.isnan([of_frames[1], of_frames[5]]).all(), metric
+        assert of_frames[2:5] == [*expected[metric][0][2:5]]
+    assert scored(clip, OfFolder(tmp_path), missing="chance") == of_folder(clip, tmp_path)
+
+
+def test_a_broken_map_is_chance_even_if_missing_ones_are_left_out(
+    clip: StimulusSet, tmp_path: Path
+) -> None:
+    maps: dict[int, NDArray[Any]] = {of: x.astype(np.float64) for of, x in all_good(clip).items()}
+    maps[4][5, 5] = np.nan
+    draw(tmp_path / "a", maps, "{}.npy")
+    values, notes = scored(clip, OfFolder(tmp_path), missing="skip")
+    assert notes == (f"model: a: frame 4: {BROKEN}",)
+    assert values["NSS"][0][3] == 0
+
+
+def test_a_frame_nobody_looked_at_without_a_map_has_no_sim(tmp_path: Path) -> None:
+    root = write_watched(tmp_path / "gaze", {"a": COUNT})
+    write_gaze(root, "db", "a", 1, np.zeros((HEIGHT, WIDTH, 3), np.uint8), [])
+    stimuli = read_stimuli(root)
+    maps = all_good(stimuli)
+    draw(tmp_path / "whole" / "a", maps)
+    del maps[2]
+    draw(tmp_path / "fewer" / "a", maps)
+    sims = [
+        scored(stimuli, OfFolder(tmp_path / name), missing="skip")[0]["SIM"][0][1]
+        for name in ("whole", "fewer")
+    ]
+    assert sims == pytest.approx([0, np.nan], nan_ok=True)
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf, 1e300])
@@ -211,7 +253,8 @@ def test_clips_of_one_name_do_not_share_their_maps(tmp_path: Path) -> None:
 
 
 def test_pictures_that_differ_in_their_suffix_do_not_share_a_map(tmp_path: Path) -> None:
-    stimuli = read_stimuli(write_osie(tmp_path, {"a.jpg": [[]], "a.png": [[]], "b.jpg": [[]]}))
+    looks = {name: [[(5.5, 5.5)]] for name in ("a.jpg", "a.png", "b.jpg")}
+    stimuli = read_stimuli(write_osie(tmp_path, looks))
     maps = {"a": np.eye(30, 40), "b": np.eye(30, 40)}
     np.savez(tmp_path / "maps.npz", **maps)
     drawn = draw(tmp_path / "drawn", maps, "{}.npy")

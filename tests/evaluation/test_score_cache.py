@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from looked_at import Film
+from lookhear.evaluation import score_cache
 from lookhear.evaluation.score_cache import Done, ScoreCache, stamp
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.scoring import Choices, score_models
@@ -67,6 +68,17 @@ def test_other_settings_begin_anew(tmp_path: Path) -> None:
     stopped(tmp_path / "out", {"every": 1})
     stimuli = films()
     score(stimuli, Noise(), ScoreCache(tmp_path / "out", {"every": 2}))
+    assert all(of.looked_at for of in stimuli.subjects)
+
+
+def test_what_another_version_of_the_protocol_kept_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(score_cache, "FORMAT", score_cache.FORMAT - 1)
+        stopped(tmp_path / "out", {})
+    stimuli = films()
+    score(stimuli, Noise(), ScoreCache(tmp_path / "out", {}))
     assert all(of.looked_at for of in stimuli.subjects)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from numpy.typing import NDArray
 
 from looked_at import HEIGHT, RATE, WIDTH, Film, disc, scored, write_watched
 from lookhear.baselines import centre_prior
-from lookhear.data.readers.stavis import read_stavis
+from lookhear.data.readers.stavis import read_stavis, write_gaze
 from lookhear.errors import LookhearError
 from lookhear.evaluation import scoring
+from lookhear.evaluation.gaps import NO_MAP
 from lookhear.evaluation.models import Note
 from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
-from lookhear.evaluation.scoring import BROKEN, FLAT, NO_MAP, Choices, score_models
+from lookhear.evaluation.scoring import BROKEN, FLAT, Choices, score_models
 from lookhear.evaluation.stimuli import PictureStimulus, Stimulus, StimulusSet, read_stimuli
 from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, density, kl, nss
@@ -167,6 +169,49 @@ def test_a_picture_nobody_looked_at_is_left_out_of_the_means(tmp_path: Path) -> 
     assert read["values"]["m"]["NSS"][1] == [None]
 
 
+def test_pictures_nobody_looked_at_are_counted(tmp_path: Path) -> None:
+    root = write_osie(tmp_path, {"a.jpg": [[(5, 5)]], "b.jpg": [[]], "c.jpg": [[(20, 15)]]})
+    values, notes = scored(read_stimuli(root), CENTRE)
+    assert notes == ("Nobody looked at 1 of 3 pictures: all metrics leave them out",)
+    assert all(math.isnan(of_pictures[1][0]) for of_pictures in values.values())
+
+
+@pytest.fixture
+def unwatched(tmp_path: Path) -> StimulusSet:
+    """A clip of six frames, of which nobody looked at one, in files."""
+    root = write_watched(tmp_path / "gaze", {"a": 6})
+    write_gaze(root, "db", "a", 3, np.zeros((HEIGHT, WIDTH, 3), np.uint8), [])
+    return read_stimuli(root)
+
+
+def test_the_sim_of_a_frame_nobody_looked_at_is_nought_as_stavis_has_it(
+    unwatched: StimulusSet,
+) -> None:
+    """Its code intersects the map with nothing, and averages over what is a number."""
+    scores = score_models(
+        unwatched, {"m": CENTRE, "nan": Given(lambda *_: np.full((9, 9), np.nan)), "people": None},
+        Choices.of(unwatched),
+    )  # fmt: skip
+    for of_model in scores.values.values():
+        assert of_model["SIM"][0][3] == 0
+        for metric in {*METRIC_NAMES} - {"SIM"}:
+            assert math.isnan(of_model[metric][0][3]), metric
+            assert not math.isnan(of_model[metric][0][2]), metric
+    others = [value for frame, value in enumerate(scores.values["m"]["SIM"][0]) if frame != 3]
+    assert scores.means()["m"]["SIM"] == pytest.approx(np.mean(others) * 5 / 6)
+    assert scores.notes[0] == (
+        "Nobody looked at 1 of 6 frames: SIM is 0, as STAViS has it; the other metrics leave them "
+        "out"
+    )
+
+
+def test_only_frames_that_are_scored_count_as_frames_nobody_looked_at(
+    unwatched: StimulusSet,
+) -> None:
+    assert scored(unwatched, CENTRE, every=3)[1] == ()  # frames 1 and 4
+    assert scored(unwatched, CENTRE, every=6)[1][0].startswith("Nobody looked at 1 of 1 frame:")
+
+
 def test_scores_are_json(clips: StimulusSet) -> None:
     scores = score_models(clips, {"bright": BRIGHT}, Choices.of(clips))
     read = json.loads(json.dumps(scores.as_json(), allow_nan=False))
@@ -216,9 +261,64 @@ def test_only_the_clips_and_pictures_named_count(folder: Path, tmp_path: Path) -
     assert [of.name for of in stimuli.subjects] == ["1003.jpg", "1001.jpg"]
 
 
+@pytest.fixture
+def diem(folder: Path, tmp_path: Path) -> Path:
+    """DIEM, with a list to train on and one to test on, beside databases with folds."""
+    root = shutil.copytree(folder, tmp_path / "stavis")
+    lists = root / "fold_lists"
+    for part, names in (("train", "abc"), ("test", "de")):
+        lines = "".join(f"{name} 3 8\n" for name in names)
+        (lists / f"DIEM_list_{part}_fps.txt").write_text(lines)
+    return root
+
+
+def test_of_diem_the_clips_of_its_test_list_count(diem: Path) -> None:
+    stimuli = read_stimuli(diem, database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["d", "e"]
+    assert stimuli.counted == "DIEM: 2 clips of 5 listed, by DIEM_list_test_fps.txt"
+    stimuli = read_stimuli(diem)
+    assert [of.name for of in stimuli.subjects] == ["DIEM/d", "DIEM/e", "db/a", "db/b", "other/a"]
+    assert stimuli.counted == (
+        "DIEM: 2 clips of 5 listed, by DIEM_list_test_fps.txt; "
+        "db: all listed (2 clips); other: all listed (1 clip)"
+    )
+
+
+def test_without_diems_test_list_all_its_clips_count_and_it_is_said(diem: Path) -> None:
+    (diem / "fold_lists" / "DIEM_list_test_fps.txt").unlink()
+    stimuli = read_stimuli(diem, database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["a", "b", "c"]
+    assert stimuli.counted == ("DIEM: all listed (3 clips), as there is no DIEM_list_test_fps.txt")
+
+
+def test_who_names_clips_of_diem_gets_those(diem: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("b\ne\n")
+    stimuli = read_stimuli(diem, names=tmp_path / "names.txt", database="DIEM")
+    assert [of.name for of in stimuli.subjects] == ["b", "e"]
+    assert stimuli.counted == (
+        "DIEM: 2 clips of 5 listed, by names.txt, 1 not in DIEM_list_test_fps.txt"
+    )
+    (tmp_path / "names.txt").write_text("other/a")
+    stimuli = read_stimuli(diem, names=tmp_path / "names.txt")
+    assert stimuli.counted == "other: 1 clip of 1 listed, by names.txt"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [("", ""), ("d 3\n", r" \(.*line 1, 'd 3': not a name, a number of .*\)")]
+)
+def test_a_test_list_that_names_no_clip_is_one_line(diem: Path, content: str, why: str) -> None:
+    """Else the clips to train on would count as if it were not there, or no clip at all."""
+    (diem / "fold_lists" / "DIEM_list_test_fps.txt").write_text(content)
+    complaint = rf"DIEM_list_test_fps.txt: names no clip that can be used{why}; mend it, or give"
+    with pytest.raises(LookhearError, match=complaint) as caught:
+        read_stimuli(diem, database="DIEM")
+    assert "\n" not in str(caught.value)
+
+
 def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("b\nz\n")
     osie = make_osie(tmp_path / "osie", count=2)
+    (tmp_path / "unlisted" / "annotations").mkdir(parents=True)
     (tmp_path / "one.txt").write_text("1001.jpg")
     for complaint, arguments in (
         ("has no clip z", {"data": folder, "names": tmp_path / "names.txt"}),
@@ -226,6 +326,7 @@ def test_sets_that_cannot_be_scored_are_one_line(folder: Path, tmp_path: Path) -
         ("so it has no --database", {"data": osie, "database": "db"}),
         ("at least two", {"data": osie, "names": tmp_path / "one.txt"}),
         ("no such folder; give one in", {"data": tmp_path / "nowhere"}),
+        ("holds no fold_lists/, whose lists name", {"data": tmp_path / "unlisted"}),
     ):
         with pytest.raises(LookhearError, match=complaint) as caught:
             read_stimuli(**arguments)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import shlex
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,11 +46,18 @@ def evaluate(
             help="Sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures.",
         ),
     ] = None,
+    missing: Annotated[
+        Literal["chance", "skip"] | None,
+        typer.Option(
+            help="Frames of a clip without a map: scored as chance, or left out, as STAViS has it.",
+            show_default="chance, but skip where there are few maps, at even steps",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
     """Score models by how well they predict where people looked."""
-    from lookhear.evaluation.evaluating import REPORT
+    from lookhear.evaluation.evaluating import CLIPS, REPORT
     from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
 
@@ -65,11 +72,14 @@ def evaluate(
         database=database,
         every=every,
         smooth=smooth,
+        missing=missing,
         overwrite=overwrite,
         device=device,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         bars=shown,
     )
+    if clips := done.protocol.get(CLIPS):
+        out.print(f"{CLIPS}: {clips}")
     for note in done.scores.notes:
         out.print(note)
     out.print(terminal_table(done.scores, done.statistics))

@@ -14,6 +14,7 @@ from lookhear.evaluation.examples import (
     most_of_each,
     ranking,
 )
+from lookhear.evaluation.gaps import Missing
 from lookhear.evaluation.models import Model, OfOwn
 from lookhear.evaluation.naming import find_models, paths_in
 from lookhear.evaluation.page import EvaluationReport, render
@@ -29,6 +30,7 @@ from lookhear.progress import Bars, no_bars
 
 REPORT = "report.html"
 RESULTS = {SCORES_FILE, FRAMES_FILE, *TABLE_FILES, "clips.csv", "pictures.csv", REPORT}
+CLIPS = "Clips"  # of the protocol: which ones count
 EXAMPLES = 3  # of each model's best frames, and of its worst
 
 
@@ -39,10 +41,12 @@ class Evaluation:
     Attributes:
         scores: of each model on each frame.
         statistics: of each database, and of all together last if there are several.
+        protocol: how it was measured: name of a choice -> what was chosen.
     """
 
     scores: Scores
     statistics: tuple[Statistics, ...]
+    protocol: Mapping[str, str]
 
 
 def evaluate(
@@ -54,6 +58,7 @@ def evaluate(
     database: str | None = None,
     every: int = 1,
     smooth: float | None = None,
+    missing: Missing | None = None,
     overwrite: bool = False,
     device: str | None = None,
     command: str | None = None,
@@ -71,6 +76,7 @@ def evaluate(
         database: the one of a folder in STAViS's layout that counts; all if left out.
         every: of how many frames of a clip the middle one is scored.
         smooth: sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures, if left out.
+        missing: what becomes of frames of a clip without a map, see `lookhear.evaluation.gaps`.
         overwrite: whether older results in ``out`` are replaced.
         device: where networks run; CUDA where there is one, if left out.
         command: by which this is made again, for the page.
@@ -83,7 +89,7 @@ def evaluate(
         check_replaceable(out, RESULTS, overwrite=overwrite)
     stimuli = read_stimuli(data, names=names, database=database)
     found = find_models(models, stimuli, device)
-    choices = Choices.of(stimuli, smooth, every)
+    choices = Choices.of(stimuli, smooth, every, missing)
     frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}
     cache = None
     # Nobody can tell whether the code behind a network of one's own has changed.
@@ -95,12 +101,15 @@ def evaluate(
     with bars(f"scoring {unit}", sum(map(len, frames.values()))) as progress:
         scores = score_models(stimuli, found, choices, progress, cache)
     statistics = analyse(scores)
+    protocol = choices.in_words(stimuli.kind)
+    if stimuli.counted:
+        protocol = {CLIPS: stimuli.counted} | protocol
     if out:
         ranked = ranking(statistics[-1])
         chosen = choose_examples(scores, min(EXAMPLES, most_of_each(len(found))))
         examples = []
         with whole_folder(out) as partial:
-            write_tables(partial, scores, statistics, choices.in_words(scores.kind))
+            write_tables(partial, scores, statistics, protocol)
             with bars(f"drawing {unit}", len(chosen)) as progress:
                 for choice in chosen:  # the best and worst frames of each model, looked at again
                     shown = models_shown(choice.why, ranked)  # some take seconds for a map
@@ -112,14 +121,14 @@ def evaluate(
                 data_name=stimuli.name,
                 scores=scores,
                 statistics=statistics,
-                protocol=choices.in_words(scores.kind),
+                protocol=protocol,
                 examples=examples,
                 command=command,
             )
             write_whole(partial / REPORT, render(report))
         if cache:
             cache.clear()
-    return Evaluation(scores, statistics)
+    return Evaluation(scores, statistics, protocol)
 
 
 def _example(

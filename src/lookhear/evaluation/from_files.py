@@ -15,7 +15,7 @@ What may be wrong with such maps, and what becomes of it:
 | what                        | becomes                                        | named          |
 | --------------------------- | ---------------------------------------------- | -------------- |
 | another size                | resized                                        | if it stretches |
-| no map of a frame           | a flat map, which scores chance                | yes            |
+| no map of a frame           | see `lookhear.evaluation.gaps`                 | yes            |
 | NaN or infinity in it       | a flat map                                     | yes            |
 | the same value everywhere   | scored, as chance                              | yes            |
 | in colour                   | its luminance, which may not be what was meant | yes            |
@@ -23,7 +23,7 @@ What may be wrong with such maps, and what becomes of it:
 | maps of frames after the last | nothing                                      | yes            |
 | no map of a clip or picture | an error                                       | yes            |
 
-So no model gains by leaving out what it finds hard.
+So no model gains by leaving out what it finds hard, unless the user has gaps skipped.
 """
 
 import glob
@@ -89,17 +89,24 @@ class OfFolder:
                     note(FAR, index)
                 yield _compared(found, subject, index, note)
             return
-        files = _numbered(folder)
-        if not files:
-            raise LookhearError(
-                f"{folder}: holds no maps ({', '.join(SUFFIXES)}) of {subject.name}"
-            )
-        first = 0 if 0 in files else 1
-        if max(files) - first >= subject.frame_count:
+        files = _of_frames(folder, subject)
+        if max(files) >= subject.frame_count:
             note(BEYOND, subject.frame_count - 1)
         for index in indices:
-            file = files.get(index + first)
+            file = files.get(index)
             yield _compared(_read(file, index, note), subject, index, note) if file else None
+
+    def frames(self, subject: Stimulus) -> Sequence[int]:
+        """Which frames of a clip have a map, counted from 0, ascending.
+
+        Raises:
+            LookhearError: There is no map of the clip at all.
+        """
+        folder, every = self._of_clip(subject), range(subject.frame_count)
+        if (folder / CLIP_MAPS).is_file():
+            return every  # each has one that is near in time
+        files = _of_frames(folder, subject)
+        return [index for index in every if index in files]
 
     def _of_picture(self, subject: Stimulus) -> Path:
         own = subject.paths[0]
@@ -169,6 +176,15 @@ def _compared(found: Maps, subject: Stimulus, index: int, note: Note) -> Maps:
     if abs(math.log(ratio)) > SHAPES_APART:
         note(STRETCHED, index)
     return found
+
+
+def _of_frames(folder: Path, subject: Stimulus) -> dict[int, Path]:
+    """The files of a clip's maps, by their frames, counted from 0; there is one at least."""
+    files = _numbered(folder)
+    if not files:
+        raise LookhearError(f"{folder}: holds no maps ({', '.join(SUFFIXES)}) of {subject.name}")
+    first = 0 if 0 in files else 1
+    return {number - first: file for number, file in files.items()}
 
 
 def _numbered(folder: Path) -> dict[int, Path]:

@@ -23,6 +23,9 @@ from lookhear.words import sides
 
 SMOOTHING_SIGMA = 2.0  # in pixels of the prediction
 SMOOTHED_SIDE = 112  # pixels; coarser predictions are brought to this size first
+# Of any map with the empty density of a frame nobody looked at: the MIT code's `similarity` gives a
+# number there, which STAViS's means take in; its CC, NSS and AUCs give NaN, which they leave out.
+SIM_OF_NOBODY = 0.0
 
 _Value = TypeVar("_Value", np.uint8, np.float32)
 

@@ -14,7 +14,7 @@ from lookhear.files import is_partial, partial_of
 from lookhear.resume import Journal
 
 KEY_DIGITS = 16
-FORMAT = 2
+FORMAT = 3
 
 
 class Done(NamedTuple):
@@ -23,10 +23,12 @@ class Done(NamedTuple):
     Attributes:
         values: model -> metric -> a value of each frame.
         odd: model, what was odd about its maps, and of which frames.
+        unwatched: how many of its frames nobody looked at.
     """
 
     values: dict[str, dict[str, list[float]]]
     odd: list[tuple[str, str, list[int]]]
+    unwatched: int = 0
 
 
 class ScoreCache:
@@ -47,7 +49,7 @@ class ScoreCache:
 
     def read(self) -> dict[str, Done]:
         """Name of each clip that is done -> its scores."""
-        return {name: Done(values, odd) for name, values, odd in self._journal.read()}
+        return {name: Done(*done) for name, *done in self._journal.read()}
 
     def add(self, name: str, done: Done) -> None:
         """Keep the scores of a clip.

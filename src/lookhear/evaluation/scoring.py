@@ -6,8 +6,9 @@ angle (`DENSITY_SIGMA_PER_WIDTH`), and the other fixations of s-AUC are those of
 at the same place relative to the picture's sides. No centre bias is added to a prediction.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,10 @@ from itertools import islice
 import numpy as np
 
 from lookhear.data.readers.fixated import density_of
+from lookhear.errors import LookhearError
+from lookhear.evaluation.gaps import IN_WORDS, NO_MAP, Missing, left_out
 from lookhear.evaluation.models import Model
-from lookhear.evaluation.protocol import SMOOTHING_SIGMA, Annotation, protocol
+from lookhear.evaluation.protocol import SIM_OF_NOBODY, SMOOTHING_SIGMA, Annotation, protocol
 from lookhear.evaluation.score_cache import Done, ScoreCache
 from lookhear.evaluation.scores import Kind, Odd, Scores, Subject, mean_of_defined
 from lookhear.evaluation.stimuli import Stimulus, StimulusSet
@@ -25,10 +28,12 @@ from lookhear.maps import Maps
 from lookhear.metrics import METRIC_NAMES, Array
 from lookhear.parallel import cores
 from lookhear.progress import Progress, unseen
+from lookhear.words import count
 
-NO_MAP = "no map, scored as chance"
 BROKEN = "NaN or infinity in it, scored as chance"
 FLAT = "the same value everywhere, which scores chance"
+UNWATCHED_FRAME = f"SIM is {SIM_OF_NOBODY:g}, as STAViS has it; the other metrics leave them out"
+UNWATCHED_PICTURE = "all metrics leave them out"
 BATCH_PIXELS = 2**21  # of the annotation that are scored at once
 LEAST_PEOPLE = 2  # who can predict one another
 
@@ -40,16 +45,24 @@ class Choices:
     Attributes:
         sigma: Of the Gaussian that smooths a prediction, see `lookhear.evaluation.protocol`.
         every: Of how many frames of a clip the middle one is scored.
+        missing: What becomes of frames without a map, see `lookhear.evaluation.gaps`.
     """
 
     sigma: float
     every: int = 1
+    missing: Missing | None = None
 
     @classmethod
-    def of(cls, stimuli: StimulusSet, sigma: float | None = None, every: int = 1) -> "Choices":
+    def of(
+        cls,
+        stimuli: StimulusSet,
+        sigma: float | None = None,
+        every: int = 1,
+        missing: Missing | None = None,
+    ) -> "Choices":
         """Those of the protocol for a set, but for what is given."""
         usual = SMOOTHING_SIGMA if stimuli.kind == "clips" else 0.0
-        return cls(usual if sigma is None else sigma, every)
+        return cls(usual if sigma is None else sigma, every, missing)
 
     def frames(self, subject: Stimulus) -> list[int]:
         """Which frames of a clip or picture are scored."""
@@ -65,6 +78,8 @@ class Choices:
         if kind == "clips":
             step = "each" if self.every == 1 else f"the middle one of every {self.every}"
             words["Frames"] = f"{step}; mean over the frames of a clip, then over clips"
+            words["Frames nobody looked at"] = UNWATCHED_FRAME
+            words["Frames without a map"] = IN_WORDS[self.missing]
             words["s-AUC"] = "against the clip's fixations on other frames; thresholds 0.1 apart"
         else:
             words["s-AUC"] = "against the fixations on all other pictures; thresholds 0.1 apart"
@@ -88,9 +103,11 @@ def score_models(
         cache: What is done already, and gets what will be; None keeps nothing.
 
     Raises:
-        LookhearError: Something cannot be read, or a model has no map of a clip or picture.
+        LookhearError: Something cannot be read, or a model has no map of a clip or picture, or of
+            any of its frames that are scored.
     """
     known = cache.read() if cache else {}
+    skipped = left_out(models, stimuli, choices.missing)
     scored = []
     with ThreadPoolExecutor(cores()) as pool:  # a picture's metrics are one thread's work
         for subject in stimuli.subjects:
@@ -99,7 +116,8 @@ def score_models(
                 done = known[subject.name]
                 progress(len(indices))
             else:
-                done = score_frames(subject, indices, models, choices.sigma, pool, progress)
+                sigma = choices.sigma
+                done = score_frames(subject, indices, models, sigma, pool, progress, skipped)
                 if cache:
                     cache.add(subject.name, done)
             times = tuple(subject.time(index) for index in indices)
@@ -115,10 +133,26 @@ def score_frames(
     sigma: float,
     pool: Executor,
     progress: Progress = unseen,
+    skipped: Mapping[str, str] | None = None,
 ) -> Done:
-    """Score each model on frames of a clip or picture; see `score_models`."""
+    """Score each model on frames of a clip or picture; see `score_models`.
+
+    Args:
+        subject: The clip or picture.
+        indices: Which frames of it, in the order of time; at least one.
+        models: See `score_models`.
+        sigma: See `Choices`.
+        pool: Takes the metrics.
+        progress: Is told the number of frames that are done.
+        skipped: See `lookhear.evaluation.gaps.left_out`; the others score chance without a map.
+
+    Raises:
+        LookhearError: See `score_models`.
+    """
+    skipped = skipped or {}
     values: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in models}
     odd: dict[tuple[str, str], list[int]] = defaultdict(list)
+    unwatched = 0
 
     def note(name: str, what: str, index: int) -> None:
         odd[name, what].append(index)
@@ -132,7 +166,7 @@ def score_frames(
     while start < len(indices):
         some = indices[start : start + step]
         annotation = subject.annotate(some)
-        scored = {}
+        scored, absent = {}, {}
         for name in models:
             if name not in streams:
                 scored[name] = pool.submit(inter_observer, subject, some, annotation)
@@ -140,15 +174,29 @@ def score_frames(
             maps = [*islice(streams[name], len(some))]
             for index, what in zip(some, map(_fault, maps), strict=True):
                 if what:
-                    note(name, what, index)
+                    note(name, skipped.get(name, what) if what == NO_MAP else what, index)
+            if name in skipped:
+                absent[name] = np.array([of is None for of in maps])
             scored[name] = pool.submit(_score, maps, annotation, sigma)
         for name, metrics in scored.items():
-            for metric, of_frames in metrics.result().items():
+            found = metrics.result()
+            if subject.frame_rate is not None:
+                found["SIM"][~annotation.density.any((1, 2))] = SIM_OF_NOBODY
+            for metric, of_frames in found.items():
+                if name in absent:
+                    of_frames[absent[name]] = math.nan
                 values[name][metric] += of_frames.tolist()
+        unwatched += int((~annotation.fixations.any((1, 2))).sum())
         progress(len(some))
         height, width = annotation.fixations.shape[1:]
         start, step = start + step, max(BATCH_PIXELS // (height * width), 1)
-    return Done(values, [(name, what, frames) for (name, what), frames in odd.items()])
+    for name, what in skipped.items():
+        if len(odd.get((name, what), ())) == len(indices):
+            raise LookhearError(
+                f"{name}: has maps of {subject.name}, but of no frame that is scored; choose "
+                "another --every, or --missing chance"
+            )
+    return Done(values, [(name, what, frames) for (name, what), frames in odd.items()], unwatched)
 
 
 def _fault(given: Maps | None) -> str | None:
@@ -224,6 +272,18 @@ def gathered(
         for name, metrics in scored[0][1].values.items()
     }
     oddities = tuple(Odd(name, what, frames) for (name, what), frames in odd.items())
-    notes = (*faults, *(of.in_words(kind) for of in oddities))
+    notes = (*faults, *_unwatched(kind, scored), *(of.in_words(kind) for of in oddities))
     subjects = tuple(subject for subject, _ in scored)
     return Scores(kind, subjects, values, notes, people, oddities)
+
+
+def _unwatched(kind: Kind, scored: Sequence[tuple[Subject, Done]]) -> Iterator[str]:
+    """What is said of frames or pictures that nobody looked at, if there are any."""
+    unwatched = sum(done.unwatched for _, done in scored)
+    total = sum(len(subject.times) for subject, _ in scored)
+    if not unwatched:
+        return
+    if kind == "clips":
+        yield f"Nobody looked at {unwatched:,} of {count(total, 'frame')}: {UNWATCHED_FRAME}"
+    else:
+        yield f"Nobody looked at {unwatched:,} of {count(total, 'picture')}: {UNWATCHED_PICTURE}"

@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
 from lookhear.data.readers.lists import read_names
 from lookhear.data.readers.osie import FixatedPicture, read_osie
-from lookhear.data.readers.stavis import FOLD_LISTS, EyeTrackedClip, read_stavis
+from lookhear.data.readers.stavis import (
+    ANNOTATIONS,
+    FOLD_LISTS,
+    TEST_LIST,
+    EyeTrackedClip,
+    EyeTrackedSet,
+    read_stavis,
+)
 from lookhear.errors import LookhearError
 from lookhear.evaluation.protocol import Annotation, annotate, ever_fixated
 from lookhear.evaluation.scores import Kind
 from lookhear.media import Picture, Samples, read_sound
 from lookhear.media.stills import read_still
 from lookhear.metrics import density
-from lookhear.words import named
+from lookhear.words import count, named
 
 FRAMES_HELD = 32  # decoded ones, as several models look at the same
 
@@ -84,12 +91,14 @@ class StimulusSet(NamedTuple):
         kind: what it is made of.
         subjects: its clips or pictures, at least one.
         faults: what of its lists cannot be used, a line for each reason.
+        counted: which clips of its lists count, and by which list, a line; empty for pictures.
     """
 
     name: str
     kind: Kind
     subjects: Sequence[Stimulus]
     faults: tuple[str, ...] = ()
+    counted: str = ""
 
 
 class ClipStimulus:
@@ -222,42 +231,86 @@ def read_stimuli(
 ) -> StimulusSet:
     """Read a set of pictures in OSIE's layout, or of clips in STAViS's.
 
+    Of a database with a test list without a number, such as DIEM's, the clips of that list count,
+    as in STAViS's evaluation; of one with folds, whose tests together hold all clips, all do.
+
     Args:
         data: its folder.
-        names: text file of the names of the pictures or clips that count; all if left out.
+        names: text file of the names of the pictures or clips that count, whatever list they are
+            in; if left out, all pictures or those clips.
         database: the one of a set of clips that counts; all if left out.
 
     Raises:
         LookhearError: it is no such folder, a name is not in it, or too little is left.
     """
-    wanted = read_names(names) if names else None
+    wanted = read_names(names) if names else ()  # of which there is one at least
     if not data.is_dir():
         raise LookhearError(f"{data}: no such folder; give one in OSIE's or STAViS's layout")
+    if not (data / FOLD_LISTS).is_dir() and (data / ANNOTATIONS).is_dir():
+        raise LookhearError(
+            f"{data}: holds no {FOLD_LISTS}/, whose lists name STAViS's clips; add it"
+        )
     if not (data / FOLD_LISTS).is_dir():
         if database:
             raise LookhearError(f"{data}: holds no {FOLD_LISTS}/, so it has no --database")
-        return _pictures(data, wanted)
+        return _pictures(data, wanted or None)
     databases = read_stavis(data, database)
     clips = [clip for of in databases for clip in of.clips]
     several = len({clip.database for clip in clips}) > 1
     namesakes = Counter(clip.name for clip in clips)
-    subjects = []
-    missing = set(wanted or ())
-    for clip in clips:
-        full = f"{clip.database}/{clip.name}"
-        if wanted is None or not {full, clip.name}.isdisjoint(wanted):
-            name = full if several else clip.name
-            subjects.append(ClipStimulus(clip, name, is_alone=namesakes[clip.name] == 1))
-            missing -= {full, clip.name}
-    if missing:
-        raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
+    if names is None:
+        counting = {of.database: _tested(of) for of in databases}
+    else:
+        counting = {of.database: _named(of, names, frozenset(wanted)) for of in databases}
+        found = {name for chosen, _ in counting.values() for of in chosen for name in _names(of)}
+        if missing := {*wanted} - found:
+            raise LookhearError(f"{names}: {data} has no clip {min(missing)}; see its {FOLD_LISTS}")
+    subjects = [
+        ClipStimulus(clip, _names(clip)[0 if several else 1], is_alone=namesakes[clip.name] == 1)
+        for chosen, _ in counting.values()
+        for clip in chosen
+    ]
     if not subjects:
         raise LookhearError(f"{data}: its lists name no clip; see its {FOLD_LISTS}")
+    counted = "; ".join(f"{name}: {which}" for name, (chosen, which) in counting.items() if chosen)
     faults: dict[str, list[str]] = defaultdict(list)
     for fault in (fault for of in databases for fault in of.faults):
         faults[fault.reason].append(fault.what)
     lines = tuple(f"{data}: {named(what)}: {reason}" for reason, what in faults.items())
-    return StimulusSet(data.absolute().name, "clips", subjects, lines)
+    return StimulusSet(data.absolute().name, "clips", subjects, lines, counted)
+
+
+def _names(clip: EyeTrackedClip) -> tuple[str, str]:
+    """By which a clip can be asked for: with its database, and alone."""
+    return f"{clip.database}/{clip.name}", clip.name
+
+
+def _tested(of: EyeTrackedSet) -> tuple[Sequence[EyeTrackedClip], str]:
+    """The clips of a database that count where none are named, and which they are."""
+    listed, tested = len(of.clips), of.tested
+    if of.test_list is None:
+        lacking = ""
+        if of.lacks_test_list:
+            lacking = f", as there is no {TEST_LIST.format(of.database)}"
+        return tested, f"all listed ({count(listed, 'clip')}){lacking}"
+    if not tested:
+        faults = [fault for fault in of.faults if fault.what.startswith(of.test_list.name)]
+        why = f" ({faults[0]})" if faults else ""
+        raise LookhearError(
+            f"{of.test_list}: names no clip that can be used{why}; mend it, or give --names"
+        )
+    return tested, f"{count(len(tested), 'clip')} of {listed} listed, by {of.test_list.name}"
+
+
+def _named(
+    of: EyeTrackedSet, names: Path, wanted: frozenset[str]
+) -> tuple[Sequence[EyeTrackedClip], str]:
+    """The clips of a database that are named, and which they are."""
+    chosen = [clip for clip in of.clips if not wanted.isdisjoint(_names(clip))]
+    which = f"{count(len(chosen), 'clip')} of {len(of.clips)} listed, by {names.name}"
+    if of.test_list and (others := len({*chosen} - {*of.tested})):
+        which += f", {others} not in {of.test_list.name}"
+    return chosen, which
 
 
 def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:

@@ -253,7 +253,9 @@ def _context(of: Statistics) -> tuple[str, str, dict[str, list[str]]] | None:
 
 
 def _published_on(database: str) -> str:
-    return f"As published on {database} ({SOURCE}), not measured here."
+    return (
+        f"As published on {database} ({SOURCE}), not measured here and maybe not on the same clips."
+    )
 
 
 def _in_markdown(text: str) -> str:

@@ -225,6 +225,34 @@ def test_lists_without_a_fold_are_fold_0(tmp_path):
     assert [clip.name for clip in of_db.clips if Fold("test", 0) in clip.folds] == ["two"]
 
 
+def test_a_test_list_without_a_fold_is_all_that_is_tested(tmp_path):
+    """As STAViS's evaluation has it of DIEM."""
+    of_db = read_lists(tmp_path, train="one 10 30\n", test="two 20 30\nthree 5 30")
+    assert [clip.name for clip in of_db.tested] == ["two", "three"]
+    assert of_db.test_list == tmp_path / "fold_lists" / "db_list_test_fps.txt"
+    assert not of_db.lacks_test_list
+
+
+def test_of_folds_all_clips_are_tested(tmp_path):
+    """The test lists of the other databases together hold all clips."""
+    of_db = read_lists(tmp_path, train_1="one 10 30", test_1="two 20 30", test_2="one 10 30")
+    assert of_db.tested == of_db.clips
+    assert (of_db.test_list, of_db.lacks_test_list) == (None, False)
+
+
+def test_a_test_list_that_should_be_there_is_missed(tmp_path):
+    of_db = read_lists(tmp_path, train="one 10 30")
+    assert (of_db.tested, of_db.lacks_test_list) == (of_db.clips, True)
+    write_fold(tmp_path, "DIEM", "train", 1, [("a", 5, 25)])
+    assert [of.lacks_test_list for of in read_stavis(tmp_path, "DIEM")] == [True]
+
+
+def test_a_test_list_that_names_nothing_is_there_all_the_same(tmp_path):
+    of_db = read_lists(tmp_path, train="one 10 30", test="two\n")
+    assert of_db.tested == ()
+    assert of_db.test_list is not None
+
+
 def test_every_database_is_found_and_one_can_be_asked_for(tmp_path):
     for database in ("ETMD_av", "Coutrot_db1", "AVAD"):
         for fold in (1, 2):

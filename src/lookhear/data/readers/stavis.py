@@ -7,7 +7,9 @@
     DIR/fold_lists/<database>_list_{train,test}_<fold>_fps.txt
     DIR/fold_lists/<database>_list_{train,test}_fps.txt       of DIEM, which has no folds
 
-A line of a fold list is `<clip> <frames> <frames a second>`. The names of files count frames from
+A line of a fold list is `<clip> <frames> <frames a second>`. Numbered lists are folds of a
+cross-validation, whose tests together hold every clip; a test list without a number is the only
+one, and the clips that it does not name are for training. The names of files count frames from
 1; here they are counted from 0. The released databases are AVAD, DIEM, SumMe, ETMD_av, Coutrot_db1
 and Coutrot_db2.
 
@@ -38,6 +40,8 @@ FoldPart: TypeAlias = Literal["train", "test"]
 
 FRAMES, SOUND, ANNOTATIONS, FOLD_LISTS = "video_frames", "video_audio", "annotations", "fold_lists"
 FRAME_QUALITY, DENSITY_QUALITY = 85, 95  # of JPEG; a set has hundreds of thousands of frames
+TEST_LIST = "{}_list_test_fps.txt"  # of a database without folds
+WITHOUT_FOLDS = "DIEM"  # the one of the six that has none
 MAX_FRAMES = 10**6  # eleven hours
 MAX_FRAME_RATE = 1000.0
 
@@ -52,6 +56,9 @@ class Fold(NamedTuple):
 
     part: FoldPart
     number: int
+
+
+_ONLY_TEST = Fold("test", 0)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,20 @@ class EyeTrackedSet:
     # What can be used as far as its lists tell, in the order of the lists.
     clips: tuple[EyeTrackedClip, ...]
     faults: tuple[Fault, ...] = ()  # entries of the lists that cannot be used
+    test_list: Path | None = None  # the one without a number; None where there is none
+
+    @property
+    def lacks_test_list(self) -> bool:
+        """Whether the one test list without a number, which it should have, is not there."""
+        of_no_fold = any(number == 0 for clip in self.clips for _, number in clip.folds)
+        return self.test_list is None and (of_no_fold or self.database.upper() == WITHOUT_FOLDS)
+
+    @property
+    def tested(self) -> tuple[EyeTrackedClip, ...]:
+        """The clips that STAViS's evaluation scores: those of the test list; all without one."""
+        if self.test_list is None:
+            return self.clips
+        return tuple(clip for clip in self.clips if _ONLY_TEST in clip.folds)
 
 
 def read_stavis(root: Path | str, database: str | None = None) -> list[EyeTrackedSet]:
@@ -236,7 +257,8 @@ def _read_database(root: Path, database: str, lists: list[tuple[Fold, Path]]) ->
                 clips[clip.name] = _in_fold(clips.get(clip.name, clip), fold, clip)
             except BadEntryError as error:
                 faults.append(error.fault(path, line))
-    return EyeTrackedSet(database, tuple(clips.values()), tuple(faults))
+    test_list = next((path for fold, path in lists if fold == _ONLY_TEST), None)
+    return EyeTrackedSet(database, tuple(clips.values()), tuple(faults), test_list)
 
 
 def _parse(text: str, root: Path, database: str) -> EyeTrackedClip:
