@@ -200,18 +200,20 @@ def maps(
 
     _check_crops(stage, crops)
     chosen = named_by("preset", preset, PRESETS)
-    made = map_moments(
+    made, empty = map_moments(
         data,
         sources,
         folder,
         chosen.grid,
         chosen.loss(stage),
+        rules=chosen.rules,
         crops=crops,
         knows_tags=tags,
         device=device,
         bars=bars("steps"),
     )
-    out.print(f"{folder}: maps of {count(made, 'moment')}")
+    without = f", {empty} of them without pseudo-fixations" if empty else ""
+    out.print(f"{folder}: maps of {count(made, 'moment')}{without}")
 
 
 @_training_verb

@@ -36,7 +36,7 @@ from lookhear.parallel import cores
 from lookhear.progress import Bars, Progress, no_bars
 from lookhear.resume import Ledger
 from lookhear.stanet.page import render
-from lookhear.stanet.pseudo_fixations import Sources, make_maps
+from lookhear.stanet.pseudo_fixations import Sources, how, make_maps
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
@@ -289,12 +289,17 @@ class _Run:
         loss = preset.loss("coarse" if boxes is None else "fine")
 
         def work(folder: Path) -> None:
-            sources = Sources.load(nets, loss)
-            with self._bars(stage, sum(read_complete(moments).moments.values())) as progress:
-                make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
+            sources = Sources.load(nets, loss, rules=preset.rules)
+            count = sum(read_complete(moments).moments.values())
+            with self._bars(stage, count) as progress:
+                empty = make_maps(
+                    sources, moments, folder, preset.grid, boxes, knows_tags, progress
+                )
+            if empty:
+                self._say(f"{stage}: {empty} of {count} moments have no pseudo-fixations")
 
         read = identities({"moments": moments, "boxes": boxes, **nets})
-        return self._do(stage, {"grid": preset.grid, "tags": knows_tags, **read}, work)
+        return self._do(stage, how(preset.grid, knows_tags, preset.rules) | read, work)
 
     def _test(
         self, test: RunTest, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path

@@ -21,7 +21,7 @@ The paper's 256 x 256 crops are cut here at random sizes from 256 to 300 of 300,
 from dataclasses import dataclass
 from typing import Any
 
-from lookhear.stanet import Loss, Source, Stage
+from lookhear.stanet import Loss, ScamRules, Source, Stage
 from lookhear.stanet.recipes.attending import STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
@@ -43,6 +43,7 @@ class Preset:
         switch: for AudioSwitch.
         sta: for STA.
         grid: height and width of the maps that the sources make.
+        rules: by which their maps become boxes and pseudo-fixations.
         pretrained: weights that timm knows, with which every backbone begins; None for a run in
             which each begins with what an earlier one has learnt.
     """
@@ -54,6 +55,7 @@ class Preset:
     switch: SwitchRecipe
     sta: STARecipe
     grid: tuple[int, int]
+    rules: ScamRules = "clean"
     pretrained: str | None = None
 
     def sources(self, stage: Stage) -> dict[Source, ClassRecipe]:
@@ -95,6 +97,7 @@ def _paper() -> Preset:
         switch=SwitchRecipe({}, schedule, whole),
         sta=STARecipe({}, schedule, crop),
         grid=(178, 178),
+        rules="released",
         pretrained="resnext101_32x8d.fb_wsl_ig1b_ft_in1k",
     )
 
