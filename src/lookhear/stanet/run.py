@@ -34,7 +34,7 @@ from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
 from lookhear.progress import Bars, Progress, no_bars
-from lookhear.resume import Ledger
+from lookhear.resume import Ledger, described
 from lookhear.stanet.page import render
 from lookhear.stanet.pseudo_fixations import Sources, how, make_maps
 from lookhear.stanet.recipes.attending import STATask
@@ -269,7 +269,7 @@ class _Run:
         """Train a network; return the folder in which it is saved."""
         seed, machine = self._settings.seed, self._settings.machine
         read = identities({"moments": moments, **reads, **task.start})
-        inputs = {"recipe": asdict(task.recipe), "seed": seed, **read}
+        inputs = {"recipe": described(task.recipe), "seed": seed, **read}
 
         def work(run: Path) -> None:
             train_on_moments(task, moments, run, seed, machine)
