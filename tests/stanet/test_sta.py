@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from conftest import TINY
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.stanet.blocks import MatchingGate, TimeGate
+from lookhear.stanet.recipes.attending import RING
 from lookhear.stanet.sta import STA, Seen, STAHead
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -89,8 +90,7 @@ def test_the_head_equals_the_published_code(
         )
         for i in range(3)
     ]
-    # The published code joins the last frame to the first.
-    for before, target, after in ((2, 0, 1), (0, 1, 2), (1, 2, 0)):
+    for before, target, after in RING:
         outputs = published_head.attend(seen[before], seen[target], seen[after])
         for logits, step in zip(outputs, (1, 0), strict=True):
             upsampled = F.interpolate(logits, (96, 96), mode="bilinear")

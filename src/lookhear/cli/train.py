@@ -27,7 +27,9 @@ app = typer.Typer(help="Train a network.", no_args_is_help=True)
 
 Prepared = Annotated[Path, typer.Option("--data", help="Prepared moments; see lookhear prepare.")]
 Run = Annotated[Path, typer.Option("--out", help="Run folder; a run that stopped goes on.")]
-PresetName = Annotated[str, typer.Option("--preset", help="Which recipe: paper, small or tiny.")]
+PresetName = Annotated[
+    str, typer.Option("--preset", help="Which recipe: paper, report, small or tiny.")
+]
 Start = Annotated[
     list[str] | None,
     typer.Option(
