@@ -327,6 +327,19 @@ def test_a_sound_that_does_not_belong_is_not_heard() -> None:
 
 
 @torch.inference_mode()
+def test_a_switch_with_released_weights_opens_the_gate_where_its_second_logit_is_above_0() -> None:
+    torch.manual_seed(0)
+    net = STA(**HEARING, switch=SWITCH | {"activation": "sigmoid"}).eval()
+    assert net.switch is not None
+    logits = torch.tensor([[-5.0, -0.1], [5.0, 0.1]])  # by softmax it would be the other way round
+    net.switch.forward = lambda *_: logits  # type: ignore[method-assign]
+    frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
+    silent, seen = net.see(frames), net.see(frames, sound)
+    torch.testing.assert_close(seen.heard[0], silent.heard[0])
+    assert not torch.allclose(seen.heard[1], silent.heard[1])
+
+
+@torch.inference_mode()
 def test_in_training_every_sound_is_heard() -> None:
     frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
     net = switched([0.0, 0.0]).train()
