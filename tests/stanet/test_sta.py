@@ -259,7 +259,7 @@ def test_small_pictures_are_seen_at_smaller_strides() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
+@pytest.mark.parametrize("sound_gate", ["report", "report-fine", "released", "matching"])
 def test_every_sound_gate_can_be_closed(sound_gate: str) -> None:
     torch.manual_seed(0)
     net = STA(**HEARING, sound_gate=sound_gate).eval()  # type: ignore[arg-type]
