@@ -14,7 +14,7 @@ from lookhear.files import is_partial, partial_of
 from lookhear.resume import Journal
 
 KEY_DIGITS = 16
-FORMAT = 2
+FORMAT = 3
 
 
 class Done(NamedTuple):
