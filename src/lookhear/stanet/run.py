@@ -58,6 +58,8 @@ from lookhear.training.task import MomentsTask
 
 REPORT = "report.html"
 SCORES = "scores.json"
+ALL_BUT_THE_GATE = ("classifier", "self_attention", "fuse", "gru")
+"""What the head of an SA has without its sound gate."""
 
 
 class RunTest(Protocol):
@@ -207,7 +209,9 @@ class _Run:
             matching = self._train("matching", switch, moments)
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
-            start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
+            # At stride 32, as published, a backbone has a stage more than that of S, at 16.
+            alike = trained.get("S" if recipe.net.get("stride") == 16 else "SA")
+            start = self._pretrained() or (parts_of(alike, "backbone") if alike else {})
             if source == "SA":
                 start |= parts_of(sound, "sound_encoder")
                 if recipe.net.get("sound_votes") and not self._sound:
@@ -227,8 +231,11 @@ class _Run:
     ) -> dict[str, Path]:
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.fine.items():
-            before = coarse[source]
-            start = self._pretrained() or parts_of(before, "backbone", "head")
+            before, taken = coarse[source], ["head"]
+            if recipe.net.get("sound_gate") != self._preset.coarse[source].net.get("sound_gate"):
+                # The report's fine gate grows to another grid than the coarse one, and begins anew.
+                taken = [f"head.{part}" for part in ALL_BUT_THE_GATE]
+            start = self._pretrained() or parts_of(before, "backbone", *taken)
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
             task = SourceTask(recipe, start, boxes)

@@ -6,17 +6,22 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from beeping_squares import SIZE, TINY_BACKBONE, prepared_squares
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
+from lookhear.nets.saved import load_model
+from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet import ScamRules, Source, Stage
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import SwitchTask
 from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.run import RunSettings, train_stanet
 from lookhear.training.curves import read_curves
 from lookhear.training.loop import train_on_moments
+from lookhear.training.task import windows_of
 
 PUBLISHED = ("paper", "report")
 
@@ -50,6 +55,8 @@ RULES: dict[str, ScamRules] = {
     "small": "clean",
     "tiny": "clean",
 }
+SOUND = {"paper": "vggsound", "report": "vggsound-report"}
+GATES: dict[Stage, str] = {"coarse": "report", "fine": "report-fine"}
 # Height and width before and after the crop.
 SEEN: dict[Stage, tuple[int, int]] = {"coarse": (300, 256), "fine": (356, 356)}
 
@@ -82,6 +89,16 @@ def test_sources_learn_as_published(name: str, source: Source, stage: Stage) -> 
     assert recipe.augmentation.smallest_crop is None  # one size, nothing mirrored
     assert recipe.augmentation.jitter == (0.3, 0.3, 0.3, 0.1)
     assert recipe.augmentation.sound_noise == 0
+
+
+@pytest.mark.parametrize(("name", "frequencies"), [("paper", 257), ("report", 81)])
+def test_all_hear_the_same_spectrograms(name: str, frequencies: int) -> None:
+    preset = PRESETS[name]
+    for stage, gate in GATES.items():
+        sa = preset.sources(stage)["SA"].net
+        assert (sa["sound_encoder"], sa["sound_gate"]) == (SOUND[name], gate)
+    assert preset.sta.net["sound_encoder"] == preset.switch.net["sound_encoder"] == SOUND[name]
+    assert windows_of(preset.sta.net).window // 2 + 1 == frequencies
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -157,3 +174,38 @@ def test_sta_and_its_switch_train_by_the_published_recipes(prepared: Path, tmp_p
     train_on_moments(switch, prepared, tmp_path / "switch")
     for run in ("sta", "switch"):
         assert np.isfinite(read_curves(tmp_path / run)["loss"]).all()
+
+
+def test_a_whole_run_goes_by_the_report(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of small networks, without pretrained weights: the fine sources begin with the coarse ones',
+    but SA's gate, which grows to another grid."""
+    of, light = PRESETS["report"], {"sound_encoder": "light"}
+    sources = {
+        stage: {
+            source: shrunk(recipe, **NETS[source]) for source, recipe in of.sources(stage).items()
+        }
+        for stage in get_args(Stage)
+    }
+    small = replace(
+        of,
+        **sources,
+        switch=shrunk(of.switch, **light),
+        sta=shrunk(of.sta, **light, width=8),
+        grid=(24, 32),
+    )
+    monkeypatch.setitem(PRESETS, "report", small)
+    SoundClassifier(("Bark", "Flute"), "light").save_pretrained(tmp_path / "sound")
+    settings = RunSettings(
+        prepared, tmp_path / "run", "report", sound=tmp_path / "sound", pretrained=False
+    )
+    made = train_stanet(settings, say=lambda _: None)
+    net = load_model(made.model)
+    assert (net.switch is not None, net.head.gru.update.out_channels) == (True, 8)
+    coarse, fine = (
+        load_file(tmp_path / "run" / stage / "SA" / "model" / "model.safetensors")
+        for stage in get_args(Stage)
+    )
+    grown = "head.sound_gate.upsample.0.weight"
+    assert (coarse[grown].shape[-1], fine[grown].shape[-1]) == (3, 4)
