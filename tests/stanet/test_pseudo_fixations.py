@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from conftest import Run
 from little_world import COLOURS, write_little_world
 from lookhear.data.derived import BOXES, FIXATIONS
 from lookhear.data.loader import Moments
@@ -29,6 +31,7 @@ from lookhear.stanet.pseudo_fixations import (
     make_maps,
     map_moments,
 )
+from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, S
 
 GRID = (8, 12)
@@ -418,6 +421,23 @@ def test_maps_note_their_rules_and_those_of_old_are_clean(prepared: Path, tmp_pa
         map_moments(prepared, runs, tmp_path / "maps", rules="report", **options)
     map_moments(prepared, runs, tmp_path / "other", rules="report", **options)
     assert json.loads((tmp_path / "other" / "made.json").read_text())["rules"] == "report"
+
+
+def test_train_maps_takes_rules_and_grid_from_the_preset_and_counts_what_is_empty(
+    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "paper", replace(PRESETS["paper"], grid=GRID))
+    for source, folder in saved_sources(tmp_path / "saved").items():
+        shutil.copytree(folder, tmp_path / "nets" / source / "model")
+    given = ("--data", prepared, "--sources", tmp_path / "nets", "--preset", "paper")
+    coarse, fine = tmp_path / "coarse", tmp_path / "fine"
+    code, out, _ = run("train", "maps", *given, "--out", coarse)
+    assert (code, out) == (0, f"{coarse}: maps of 36 moments\n")
+    code, out, _ = run("train", "maps", *given, "--out", fine, "--stage", "fine", "--crops", coarse)
+    assert code == 0
+    assert out == f"{fine}: maps of 36 moments, 36 of them without pseudo-fixations\n"
+    note = json.loads((fine / "made.json").read_text())
+    assert (note["grid"], note["rules"]) == ([*GRID], "released")
 
 
 def test_real_sources_map_coarse_and_fine(prepared: Path, tmp_path: Path) -> None:
