@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from lookhear import maps
 from lookhear.maps import Maps, Peak
@@ -56,6 +59,34 @@ def test_shrinking_averages_even_where_the_other_axis_grows() -> None:
 def test_a_map_of_the_wanted_size_is_kept() -> None:
     attention = blob(0.3, 0.6)[np.newaxis]
     np.testing.assert_array_equal(maps.resize(attention, attention.shape[1:]), attention)
+
+
+def logits_of(*shape: int) -> torch.Tensor:
+    return 1.5 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def test_attention_is_enlarged_as_the_sigmoid_of_bilinear_logits() -> None:
+    logits = logits_of(2, 12, 9)
+    for size in ((96, 72), (97, 75), (12, 30), (12, 9)):
+        large = F.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+        enlarged = maps.enlarge(torch.sigmoid(logits).numpy(), size)
+        np.testing.assert_allclose(enlarged, torch.sigmoid(large), atol=1e-5)
+        assert enlarged.dtype == np.float32
+    linear = maps.resize(torch.sigmoid(logits).numpy(), (96, 72))
+    assert np.abs(maps.enlarge(torch.sigmoid(logits).numpy(), (96, 72)) - linear).max() > 0.1
+
+
+def test_attention_that_shrinks_is_averaged() -> None:
+    attention = torch.sigmoid(logits_of(3, 12, 8)).numpy()
+    averaged = attention.reshape(3, 4, 3, 2, 4).mean((2, 4))
+    np.testing.assert_allclose(maps.enlarge(attention, (4, 2)), averaged, atol=1e-5)
+
+
+@given(arrays(np.float16, (3, 4), elements=st.floats(0, 1, width=16)))
+def test_attention_of_none_and_of_all_is_enlarged_safely(attention: NDArray[np.float16]) -> None:
+    enlarged = maps.enlarge(attention, (9, 17))
+    assert 0 <= enlarged.min() <= enlarged.max() <= 1
+    np.testing.assert_allclose(maps.enlarge(attention, (3, 4)), attention, atol=1e-6)
 
 
 @given(st.floats(0.1, 0.9), st.floats(0.1, 0.9))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lookhear.errors import LookhearError
-from lookhear.resume import Journal, Ledger, left, made_from
+from lookhear.resume import LATER, Journal, Ledger, described, left, made_from
 
 SETTINGS = {"preset": "tiny", "seed": 3}
 
@@ -267,3 +268,22 @@ def test_a_journal_gives_back_all_whole_lines_and_goes_on_after_a_cut_one(tmp_pa
         assert journal.read() == whole
         journal.add(["c", 2])
         assert journal.read() == [*whole, ["c", 2]]
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+    falls: tuple[int, ...] = field(default=(), metadata=LATER)
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner
+    names: dict[str, float]
+    sums: bool = field(default=False, metadata=LATER)
+
+
+def test_what_came_later_is_told_only_where_it_is_not_as_it_was_before() -> None:
+    assert described(Outer(Inner(), {"a": 1})) == {"inner": {"rate": 0.5}, "names": {"a": 1}}
+    other = Outer(Inner(falls=(5, 10)), {}, sums=True)
+    assert described(other) == asdict(other)

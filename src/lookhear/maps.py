@@ -3,6 +3,8 @@
 A map is a float32 array (h, w); leading axes are a batch, commonly time: (T, h, w).
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 
 Maps = NDArray[np.float32]
 """Maps (..., h, w), float32."""
+
+LEAST_ATTENTION = np.float32(2**-24)
+"""1 less this is the largest float32 below 1."""
 
 
 class Peak(NamedTuple):
@@ -59,6 +64,34 @@ def resize(maps: Maps, size: tuple[int, int]) -> Maps:
         shrunk = cv2.resize(maps[index], (width, height), interpolation=cv2.INTER_AREA)
         resized[index] = cv2.resize(shrunk, size[::-1], interpolation=cv2.INTER_LINEAR)
     return resized
+
+
+def enlarge(attention: Maps, size: tuple[int, int]) -> Maps:
+    """Bring what a network predicts to a height and width: (..., *size).
+
+    The published STA enlarges logits, bilinearly, and takes the sigmoid of them at the size of the
+    picture; so an axis that grows grows through the log-odds. One that shrinks is averaged. Maps
+    that are no probabilities, such as a baseline's or a class map, are for `resize`.
+
+    Args:
+        attention: Maps, 0 to 1, as a `lookhear.nets.watching.Watcher` gives them; float16, as
+            `maps.npz` holds them, is taken, too.
+        size: Height and width.
+    """
+    attention = attention.astype(np.float32, copy=False)
+    height, width = min(size[0], attention.shape[-2]), min(size[1], attention.shape[-1])
+    return through_log_odds(resize(attention, (height, width)), partial(resize, size=size))
+
+
+def through_log_odds(attention: Maps, change: Callable[[Maps], Maps]) -> Maps:
+    """Change attention, from 0 to 1, by what changes its log-odds, log(p / (1 - p)).
+
+    Attention of 0 and 1, of which they are infinite, counts as `LEAST_ATTENTION` and as 1 less it:
+    log-odds of 16.6 either way.
+    """
+    odds = np.clip(attention, LEAST_ATTENTION, 1 - LEAST_ATTENTION, dtype=np.float32)
+    changed = change(np.log(odds) - np.log1p(-odds))
+    return np.asarray(1 / (1 + np.exp(-changed)), dtype=np.float32)
 
 
 def peaks(attention: Maps, count: int = 5, radius: float = 0.1) -> list[Peak]:

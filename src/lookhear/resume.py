@@ -14,7 +14,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,23 @@ from lookhear.progress import Progress
 NOTE = "made.json"
 LEDGER = "run.json"
 FORMAT = 1
+LATER = {"later": True}
+"""Metadata of a dataclass's field that came after folders had been made; see :func:`described`."""
 Piece = TypeVar("Piece")
+
+
+def described(settings: Any) -> dict[str, Any]:
+    """Describe a dataclass for a note, as `asdict` does, but for later fields at their default.
+
+    So what was made before there was such a field is still the same.
+    """
+    told = {}
+    for of in fields(settings):
+        value = getattr(settings, of.name)
+        if "later" in of.metadata and value == of.default:
+            continue
+        told[of.name] = described(value) if is_dataclass(value) else value
+    return told
 
 
 def made_from(

@@ -14,7 +14,8 @@ import torch
 
 from clips import beep, make_clip
 from conftest import Run, moving_disc
-from lookhear import __version__
+from lookhear import __version__, predict
+from lookhear.maps import enlarge
 from lookhear.stanet.sta import STA, Seen
 from osie_layout import make_osie
 
@@ -134,7 +135,10 @@ def test_maps_as_pictures_at_the_clips_size(
         times = {row["file"]: float(row["time"]) for row in csv.DictReader(file)}
     assert times == {f"{n + 1:06d}.png": n / 2 for n in range(4)}
     drawn = cv2.imread(str(folder / "000001.png"), cv2.IMREAD_UNCHANGED)
-    assert drawn.shape == (72, 128)
+    attention = predict(clip, tiny_model, every=10).maps[0]
+    enlarged = enlarge(attention, (72, 128))
+    np.testing.assert_allclose(drawn / 255, enlarged, atol=1 / 500)
+    assert np.ptp(enlarged) > 0.02
     assert not (tmp_path / "out" / "disc" / "overlay.mp4").exists()
 
 

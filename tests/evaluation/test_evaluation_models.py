@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cam_networks import Convolutional, made
 from looked_at import HEIGHT, WIDTH, Film, hum, maps_of
@@ -52,7 +53,11 @@ def with_a_say(net: nn.Module) -> Any:
 def sta() -> STA:
     torch.manual_seed(0)
     net = STA(**TINY, sound_encoder="light", sound_gate="matching", width=8, strides=(4, 8, 16))
-    return with_a_say(net)
+    net = with_a_say(net)
+    with torch.no_grad():  # from 0.01 to 0.99, as a float32 nearer to 1 hardly tells log-odds
+        for parameter in net.head.out_fine.parameters():
+            parameter.mul_(0.4)
+    return net
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +96,7 @@ def triplet(film: Film, index: int) -> list[int]:
 
 @torch.inference_mode()
 def attended(net: STA, film: Film, index: int, *, hears: bool = True) -> Maps:
-    """What the network itself says of a moment."""
+    """What the network itself says of a moment: the sigmoid of logits that are enlarged first."""
     before, target, after = triplet(film, index)
     heard: tuple[Tensor, ...] = ()
     if hears:
@@ -103,7 +108,13 @@ def attended(net: STA, film: Film, index: int, *, hears: bool = True) -> Maps:
         net.see(pictures(film, [target]), *heard),
         net.see(pictures(film, [after])),
     ]
-    return net.attend(*seen)[0].numpy()
+    return enlarged(net, *seen)
+
+
+def enlarged(net: STA, before: Seen, target: Seen, after: Seen) -> Maps:
+    _, logits = net.head.attend(before, target, after)
+    large = F.interpolate(logits, (HEIGHT, WIDTH), mode="bilinear")
+    return torch.sigmoid(large)[0, 0].detach().numpy()
 
 
 def watching(net: STA) -> OfWatcher:
@@ -195,7 +206,7 @@ def test_a_deaf_network_does_not_listen(tiny_net: STA) -> None:
 def test_a_picture_is_its_own_neighbour(sta: STA) -> None:
     picture = Film(1, None)
     seen = sta.see(pictures(picture, [0]))
-    expected = sta.attend(seen, seen, seen)[0].detach().numpy()
+    expected = enlarged(sta, seen, seen, seen)
     np.testing.assert_allclose(maps_of(watching(sta), picture, [0])[0], expected, atol=1e-5)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 from torch.utils.data import default_collate
 
 from little_world import write_little_world
@@ -180,10 +181,11 @@ def test_sta_is_scored_as_it_predicts(scores: Scores, test: Test, sta: STA) -> N
 
 
 def _on_grid(sta: STA, frames: torch.Tensor, sound: torch.Tensor | None) -> NDArray[np.float32]:
-    """The network's attention on its own grid, which here is a fourth of the picture's."""
+    """The sigmoid of the network's logits, which are enlarged first."""
     heard = None if sound is None else sound.flatten(0, 1)
     seen = sta.see(frames.flatten(0, 1), heard)
-    return sta.attend(*(seen.at(slice(time, None, 3)) for time in range(3))).numpy()
+    _, logits = sta.head.attend(*(seen.at(slice(time, None, 3)) for time in range(3)))
+    return torch.sigmoid(F.interpolate(logits, GRID, mode="bilinear"))[:, 0].numpy()
 
 
 def test_what_is_not_heard_is_as_if_there_were_silence(test: Test, sta: STA) -> None:

@@ -89,6 +89,24 @@ def test_blending_leaves_the_given_picture_alone() -> None:
     np.testing.assert_array_equal(picture, before)
 
 
+def test_what_a_network_predicts_is_enlarged_through_its_log_odds_to_be_shown() -> None:
+    logits = (8 * smooth_noise(3, 6, 9) - 4).astype(np.float32)
+    attention = 1 / (1 + np.exp(-logits))
+    large = cv2.resize(logits, (72, 48), interpolation=cv2.INTER_CUBIC)
+    expected = 1 / (1 + np.exp(-large))
+    np.testing.assert_allclose(heat.shown(attention), expected / expected.max(), atol=1e-5)
+    other = cv2.resize(attention, (72, 48), interpolation=cv2.INTER_CUBIC)
+    shown = (other / other.max()).clip(0, 1)
+    np.testing.assert_allclose(heat.shown_map(attention), shown, atol=1e-5)
+    assert np.abs(heat.shown(attention) - shown).max() > 0.02
+
+
+def test_attention_that_is_faint_everywhere_is_shown_faintly() -> None:
+    for shown in (heat.shown, heat.shown_map):
+        faint = shown(np.full((2, 3), heat.FAINT / 5, np.float32))
+        np.testing.assert_allclose(faint, 0.2, atol=1e-5)
+
+
 def test_a_mark_rings_its_place() -> None:
     marked = heat.mark(np.zeros((100, 200, 3), np.uint8), Peak(0.25, 0.6, 1))
     rows, columns = np.nonzero(marked.max(axis=-1) > 200)

@@ -1,7 +1,9 @@
 """What sources see becomes crops and pseudo-fixations: of the right class, clip and place."""
 
+import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from conftest import Run
 from little_world import COLOURS, write_little_world
 from lookhear.data.derived import BOXES, FIXATIONS
 from lookhear.data.loader import Moments
@@ -17,7 +20,7 @@ from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import VGGSOUND
-from lookhear.stanet import Source
+from lookhear.stanet import ScamRules, Source
 from lookhear.stanet.pseudo_fixations import (
     CONFIDENCES,
     FUSED,
@@ -26,7 +29,9 @@ from lookhear.stanet.pseudo_fixations import (
     Looks,
     Sources,
     make_maps,
+    map_moments,
 )
+from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, S
 
 GRID = (8, 12)
@@ -48,8 +53,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Told:
     """Stands in for sources: sees what it is told, and counts how often it looks."""
 
-    def __init__(self, looks: Looks) -> None:
+    def __init__(self, looks: Looks, rules: ScamRules = "clean") -> None:
         self.looks = looks
+        self.rules = rules
         self.looked = 0
 
     def moments(self, prepared: Path, split: Split, crops: Path | None = None) -> Moments:
@@ -78,10 +84,12 @@ def spots(count: int) -> NDArray[np.float32]:
     return maps
 
 
-def told(probabilities: Any, maps: NDArray[np.float32] | None = None) -> Told:
+def told(
+    probabilities: Any, maps: NDArray[np.float32] | None = None, rules: ScamRules = "clean"
+) -> Told:
     probabilities = np.asarray(probabilities, np.float32)
     seen = spots(len(probabilities)) if maps is None else maps
-    return Told(Looks(tuple(seen), tuple(seen), probabilities))
+    return Told(Looks(tuple(seen), tuple(seen), probabilities), rules)
 
 
 def sure_of(classes: Sequence[Sequence[int]]) -> NDArray[np.float32]:
@@ -197,6 +205,37 @@ def test_boxes_are_shares_of_the_frame_smooth_over_each_clip_and_not_over_two(
     np.testing.assert_allclose(in_cells[:2], [[2, 2, 6, 6], [4, 2, 8, 6]], atol=1e-5)
     expected = [[left, 2, left + 4, 6] for left in lefts[2:]]
     np.testing.assert_allclose(in_cells[2:], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ("clean", [[2, 2, 6, 6], [4, 2, 8, 6]]),  # smooth over the clip's two moments
+        ("report", [[0, 0, 12, 8], [0, 0, 12, 8]]),  # a cell too narrow
+        ("released", [[0, 2, 4, 6], [6, 2, 10, 6]]),
+    ],
+)
+def test_boxes_go_by_the_rules(
+    prepared: Path, tmp_path: Path, rules: ScamRules, expected: list[list[int]]
+) -> None:
+    count = len(tags_of(prepared))
+    sure = np.full((count, 3, CLASSES), 0.5, np.float32)
+    sources = told(sure, blocks([0, 6] * (count // 2)), rules)
+    boxes = made(sources, prepared, tmp_path / "maps", knows_tags=False)[BOXES]
+    np.testing.assert_allclose(boxes[:2] * np.array([12, 8, 12, 8]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("rules", "expected"), [("clean", 2), ("released", 36)])
+def test_moments_without_pseudo_fixations_are_counted(
+    prepared: Path, tmp_path: Path, rules: ScamRules, expected: int
+) -> None:
+    """A clip whose tag no source names has none, by the released rules no clip of two moments."""
+    tags = tags_of(prepared)  # which the clip held out does not share
+    seen: Any = told(sure_of(np.repeat(tags[:, None], 3, 1)), rules=rules)
+    assert make_maps(seen, prepared, tmp_path / "coarse", GRID) == 0
+    assert make_maps(seen, prepared, tmp_path / "fine", GRID, tmp_path / "coarse") == expected
+    maps = np.concatenate([np.load(path) for path in tmp_path.glob("fine/*/fixations.npy")])
+    assert np.count_nonzero(~maps.any((1, 2))) == expected
 
 
 def test_fine_maps_lie_in_the_box_and_nowhere_else(prepared: Path, tmp_path: Path) -> None:
@@ -347,6 +386,58 @@ def test_probabilities_are_those_of_the_loss_that_sources_learnt_by(
     logits = np.log(of_each / (1 - of_each))
     shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     np.testing.assert_allclose(among_all, shares, atol=1e-4)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("rules", "asked"), [("clean", (1, 1, 1)), ("report", (0, 0, 0)), ("released", (0, 1, 1))]
+)
+def test_the_rules_say_which_scores_are_asked(
+    prepared: Path, tmp_path: Path, rules: ScamRules, asked: tuple[int, ...]
+) -> None:
+    """The report asks those of map 1, the release of S, too; both ask a softmax in any case."""
+    sources = Sources.load(saved_sources(tmp_path), "soft margin", "cpu", rules)
+    data = sources.moments(prepared, "train")
+    looks = sources.look(data, range(4))
+    for source, which in enumerate(asked):
+        if source == 1 and which == 1:
+            continue  # the sound votes, too
+        scores = torch.from_numpy((looks.plain, looks.fused)[which][source]).mean((-2, -1))
+        expected = torch.sigmoid(scores) if rules == "clean" else torch.softmax(scores, -1)
+        np.testing.assert_allclose(looks.probabilities[:, source], expected, atol=1e-5)
+    if rules != "clean":
+        np.testing.assert_allclose(looks.probabilities.sum(-1), 1, atol=1e-5)
+
+
+def test_maps_note_their_rules_and_those_of_old_are_clean(prepared: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "nets"
+    for source, folder in saved_sources(tmp_path / "saved").items():
+        shutil.copytree(folder, runs / source / "model")
+    options: dict[str, Any] = {"grid": GRID, "loss": "cross-entropy", "device": "cpu"}
+    assert map_moments(prepared, runs, tmp_path / "maps", **options) == (36, 0)
+    note = json.loads((tmp_path / "maps" / "made.json").read_text())
+    assert note.keys() == {"grid", "tags", "moments", "crops", "S", "SA", "ST"}
+    with pytest.raises(LookhearError, match="made by another recipe"):
+        map_moments(prepared, runs, tmp_path / "maps", rules="report", **options)
+    map_moments(prepared, runs, tmp_path / "other", rules="report", **options)
+    assert json.loads((tmp_path / "other" / "made.json").read_text())["rules"] == "report"
+
+
+def test_train_maps_takes_rules_and_grid_from_the_preset_and_counts_what_is_empty(
+    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRESETS, "paper", replace(PRESETS["paper"], grid=GRID))
+    for source, folder in saved_sources(tmp_path / "saved").items():
+        shutil.copytree(folder, tmp_path / "nets" / source / "model")
+    given = ("--data", prepared, "--sources", tmp_path / "nets", "--preset", "paper")
+    coarse, fine = tmp_path / "coarse", tmp_path / "fine"
+    code, out, _ = run("train", "maps", *given, "--out", coarse)
+    assert (code, out) == (0, f"{coarse}: maps of 36 moments\n")
+    code, out, _ = run("train", "maps", *given, "--out", fine, "--stage", "fine", "--crops", coarse)
+    assert code == 0
+    assert out == f"{fine}: maps of 36 moments, 36 of them without pseudo-fixations\n"
+    note = json.loads((fine / "made.json").read_text())
+    assert (note["grid"], note["rules"]) == ([*GRID], "released")
 
 
 def test_real_sources_map_coarse_and_fine(prepared: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """SCAM: from class maps to pseudo-fixations, by the published code's figures and in general."""
 
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from lookhear.maps import Maps, normalise
-from lookhear.stanet import scam
+from lookhear.stanet import ScamRules, scam
 from lookhear.stanet.scam import Boxes
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "scam_fusion.npz"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 cells = st.floats(0, 1, width=32, allow_subnormal=False)
 frames = array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=12)  # N, h, w
@@ -22,8 +23,19 @@ frames = array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=12)  # N, h, 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, NDArray[np.generic]]:
     """The maps of two moments of the published figures, and the boxes of all four."""
-    with np.load(GOLDEN) as arrays_:
+    with np.load(GOLDEN / "scam_fusion.npz") as arrays_:
         return {key: arrays_[key] for key in arrays_.files}
+
+
+@pytest.fixture(scope="module")
+def edges() -> dict[str, NDArray[Any]]:
+    """What both published versions make of maps at their edges."""
+    with np.load(GOLDEN / "scam_edges.npz") as arrays_:
+        return {key: arrays_[key] for key in arrays_.files}
+
+
+def fused_by_the_report(edges: dict[str, NDArray[Any]]) -> Maps:
+    return scam.fuse(edges["report/maps"].astype(np.float32), edges["report/confidences"])
 
 
 def from_published(boxes: NDArray[np.generic]) -> Boxes:
@@ -47,10 +59,13 @@ def test_fused_maps_equal_the_published_ones(golden: dict[str, NDArray[np.generi
     np.testing.assert_allclose(fused, expected, atol=2**-12)  # half of float16's step below 1
 
 
-def test_crop_boxes_equal_the_published_ones(golden: dict[str, NDArray[np.generic]]) -> None:
+@pytest.mark.parametrize("rules", get_args(ScamRules))
+def test_crop_boxes_equal_the_published_ones(
+    golden: dict[str, NDArray[np.generic]], rules: ScamRules
+) -> None:
     sources = golden["input/maps_s_sa_st"].astype(np.float32)
     fused = scam.fuse(sources, golden["input/confidences_s_sa_st"].astype(np.float64))
-    boxes, alphas = scam.crop_boxes(fused)
+    boxes, alphas = scam.crop_boxes(fused, rules)
     expected = from_published(golden["output/boxes_rowmin_rowmax_colmin_colmax"])[:2]
     np.testing.assert_array_equal(boxes, expected)
     np.testing.assert_array_equal(alphas, golden["output/alpha"])
@@ -60,6 +75,67 @@ def test_smoothed_boxes_equal_the_published_ones(golden: dict[str, NDArray[np.ge
     boxes = from_published(golden["output/boxes_rowmin_rowmax_colmin_colmax"])
     expected = from_published(golden["output/boxes_smoothed_3"])
     np.testing.assert_array_equal(scam.smooth_boxes(boxes), expected)
+
+
+def test_the_reports_boxes_and_alphas_equal_its_own_at_the_edges(
+    edges: dict[str, NDArray[Any]],
+) -> None:
+    """Among them an empty map, a box of 100 pixels, and one small thing on nothing."""
+    boxes, alphas = scam.crop_boxes(fused_by_the_report(edges), "report")
+    np.testing.assert_array_equal(boxes, edges["report/boxes"])
+    np.testing.assert_array_equal(alphas, edges["report/alphas"])
+    np.testing.assert_array_equal(scam.smooth_boxes(boxes), edges["report/smoothed"])
+
+
+def test_the_three_differ_just_where_boxes_are_small(edges: dict[str, NDArray[Any]]) -> None:
+    fused = fused_by_the_report(edges)
+    clean, _ = scam.crop_boxes(fused)
+    released, alphas = scam.crop_boxes(fused, "released")
+    others = [0, 1, 2, 4, 5]
+    np.testing.assert_array_equal(clean[others], edges["report/boxes"][others])
+    np.testing.assert_array_equal(released[others], edges["report/boxes"][others])
+    # The third spans 100 pixels and the last is 55 square: enough for the clean rules, and a thing
+    # that they widen; as it is for the released ones.
+    assert clean[[3, 6]].tolist() == [[60, 50, 160, 150], [178, 78, 278, 178]]
+    assert released[[3, 6]].tolist() == [[60, 50, 160, 150], [200, 100, 255, 155]]
+    np.testing.assert_array_equal(alphas, 2)
+
+
+@pytest.mark.parametrize("clip", ["changing", "drifting"])
+def test_released_fixations_equal_the_published_ones(
+    edges: dict[str, NDArray[Any]], clip: str
+) -> None:
+    fused, expected, written = (
+        edges[f"released/smooth/{clip}/{part}"] for part in ("input", "output", "frames")
+    )
+    fixated = scam.pseudo_fixations(fused.astype(np.float32), "released")
+    of_written = fixated[written - 1]
+    np.testing.assert_array_equal(of_written > 0, expected > 0)
+    half_a_step = 2**-12 + 1e-7  # of float16 below 1
+    np.testing.assert_allclose(of_written, expected.astype(np.float32), atol=half_a_step, rtol=0)
+    assert not np.delete(fixated, written - 1, axis=0).any()
+
+
+@pytest.mark.parametrize(("moments", "written"), [(7, []), (8, [3]), (10, [3, 4, 5])])
+def test_released_fixations_are_of_moments_4_to_n_less_4(moments: int, written: list[int]) -> None:
+    fixated = scam.pseudo_fixations(blobs(moments, (40, 40), 3), "released")
+    assert np.flatnonzero(fixated.any(axis=(1, 2))).tolist() == written
+
+
+@pytest.mark.parametrize("rules", get_args(ScamRules))
+def test_a_map_that_says_nothing_is_kept_whole(rules: ScamRules) -> None:
+    for level in (0, 0.3):
+        even = np.full((36, 72), level, np.float32)
+        assert scam.crop_boxes(even, rules)[0].tolist() == [0, 0, 72, 36]
+        assert not scam.pseudo_fixations(np.tile(even, (9, 1, 1)), rules).any()
+
+
+def test_the_reports_least_box_is_a_cell_larger_on_any_grid() -> None:
+    """Last less first of 356 cells must be 100; of 178, 50."""
+    fused = np.zeros((2, 178, 178), np.float32)
+    fused[0, 10:60, 10:61] = fused[1, 10:61, 10:61] = 1
+    boxes, _ = scam.crop_boxes(fused, "report")
+    assert boxes.tolist() == [[0, 0, 178, 178], [10, 10, 61, 61]]
 
 
 def test_a_class_map_is_the_mean_of_the_tags_two_maps_without_negatives() -> None:

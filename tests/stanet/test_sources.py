@@ -9,7 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from conftest import TINY as TINY_STA
-from lookhear.nets.sound import LightSoundEncoder
+from lookhear.media.sound import SAMPLE_RATE
+from lookhear.media.spectrogram import log_spectrogram
+from lookhear.nets.sound import LightSoundEncoder, ReportSoundEncoder, VGGSoundEncoder
+from lookhear.stanet.blocks import SoundGating, UpsampledSoundGate, sound_gate_named
 from lookhear.stanet.sources import SA, ST, ClassMaps, S, SAHead, SeenMaps, SHead, STHead
 from lookhear.stanet.sta import STA
 from tiny_sources import CATEGORIES, LIGHT, LIGHT_SA, TINY, TINY_SA, TINY_ST
@@ -83,6 +86,56 @@ def test_sa_equals_the_report() -> None:
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize(
+    ("sound_gate", "layers", "sides"),
+    [
+        ("report", [(3, 1), (3, 1), (4, 1)], [3, 5, 8]),
+        ("report-fine", [(4, 2), (4, 2), (3, 1)], [4, 10, 12]),
+    ],
+)
+def test_the_reports_gate_grows_to_the_grid_of_its_stage(
+    sound_gate: SoundGating, layers: list[tuple[int, int]], sides: list[int]
+) -> None:
+    torch.manual_seed(0)
+    gate = sound_gate_named(sound_gate, 16, 24, width=8, gate_width=4, kinds=1)
+    assert isinstance(gate, UpsampledSoundGate)
+    sound, size = torch.randn(2, 24), (sides[-1], sides[-1])
+    x = gate.sound(sound)[:, :, None, None]
+    for position, (kernel, stride) in enumerate(layers):
+        weight, bias = gate.upsample[2 * position].parameters()
+        assert weight.shape == (8, 8, kernel, kernel)
+        x = F.conv_transpose2d(torch.relu(x) if position else x, weight, bias, stride)
+        assert x.shape == (2, 8, sides[position], sides[position])
+    expected = torch.sigmoid(gate.gate[1](gate.gate[0](x)))
+    torch.testing.assert_close(gate(torch.randn(2, 16, *size), sound), expected)
+    assert gate(torch.randn(2, 16, 7, 9), sound).shape == (2, 1, 7, 9)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("size", "sound_gate", "side"), [(256, "report", 8), (356, "report-fine", 12)]
+)
+def test_there_is_an_sa_as_in_the_report(size: int, sound_gate: str, side: int) -> None:
+    torch.manual_seed(0)
+    hearing = {"sound_encoder": "vggsound-report", "sound_gate": sound_gate, "width": 8}
+    net = SA(**TINY | hearing | {"input_size": [size, size]}).eval()
+    wave = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    heard = torch.from_numpy(log_spectrogram(wave, *net.windows))[None]
+    assert heard.shape == (1, 81, 199)
+    assert net.sound_encoder(heard).shape == (1, 8192)
+    grown = net.head.sound_gate.upsample(torch.randn(1, 8, 1, 1))
+    assert grown.shape[-2:] == (side, side)  # that of the picture: nothing is resized
+    maps = net(torch.rand(1, 3, size, size), heard)
+    assert maps.fused.shape == (1, 4, side, side)
+
+
+def test_the_reports_encoder_is_vggsounds() -> None:
+    with torch.device("meta"):
+        ours, report = VGGSoundEncoder().state_dict(), ReportSoundEncoder().state_dict()
+    assert {key: x.shape for key, x in ours.items()} == {key: x.shape for key, x in report.items()}
+
+
+@torch.inference_mode()
 def test_st_equals_the_published_code() -> None:
     head = STHead(16, 28, width=16, time_mixing="published")
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
@@ -100,7 +153,7 @@ def test_st_equals_the_published_code() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
+@pytest.mark.parametrize("sound_gate", ["report", "report-fine", "released", "matching"])
 def test_a_closed_sound_gate_leaves_self_attention_alone(sound_gate: str) -> None:
     torch.manual_seed(0)
     head = SAHead(16, 4, width=8, sound_channels=12, sound_gate=sound_gate)  # type: ignore[arg-type]
@@ -118,7 +171,7 @@ def test_a_closed_sound_gate_leaves_self_attention_alone(sound_gate: str) -> Non
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
+@pytest.mark.parametrize("sound_gate", ["report", "report-fine", "released", "matching"])
 def test_sound_changes_the_fused_map_only(sound_gate: str) -> None:
     torch.manual_seed(0)
     net = SA(**TINY_SA, sound_gate=sound_gate)  # its norms use the batch, for it is untrained
@@ -210,6 +263,7 @@ def outputs(net: nn.Module, frames: Tensor, spectrograms: Tensor) -> tuple[Tenso
 NETS = {
     "S": (S, TINY),
     "SA-report": (SA, TINY_SA),
+    "SA-report-fine": (SA, TINY_SA | {"sound_gate": "report-fine"}),
     "SA-released": (SA, TINY_SA | {"sound_gate": "released"}),
     "SA-light": (SA, LIGHT_SA),
     "ST": (ST, TINY_ST),
@@ -314,7 +368,7 @@ def test_hidden_layers_keep_the_strength_of_a_signal() -> None:
         (S, {"backbone_args": {"pretrained": True}}, "not allowed"),
         (S, {"input_size": (8, 256)}, "input_size"),
         (SA, {"sound_encoder": "ears"}, "none of"),
-        (SA, {"sound_gate": "open"}, "'report', 'released', 'matching'"),
+        (SA, {"sound_gate": "open"}, "'report', 'report-fine', 'released', 'matching'"),
         (SA, {"width": 0}, "width"),
         (ST, {"width": 100_000}, "width"),
         (ST, {"hidden": 9}, "hidden"),

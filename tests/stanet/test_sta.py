@@ -8,8 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from conftest import TINY
+from lookhear.maps import enlarge, resize
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.stanet.blocks import MatchingGate, TimeGate
+from lookhear.stanet.recipes.attending import RING
 from lookhear.stanet.sta import STA, Seen, STAHead
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -89,13 +91,33 @@ def test_the_head_equals_the_published_code(
         )
         for i in range(3)
     ]
-    # The published code joins the last frame to the first.
-    for before, target, after in ((2, 0, 1), (0, 1, 2), (1, 2, 0)):
+    for before, target, after in RING:
         outputs = published_head.attend(seen[before], seen[target], seen[after])
         for logits, step in zip(outputs, (1, 0), strict=True):
             upsampled = F.interpolate(logits, (96, 96), mode="bilinear")
             expected = published[f"output/out{target}_{step}"]
             torch.testing.assert_close(upsampled, expected, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_the_network_gives_the_sigmoid_of_the_published_logits_at_the_size_of_the_frames(
+    published: dict[str, Tensor], published_head: STAHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = STA(**HEARING).eval()
+    net.head, net.sound_encoder = published_head, torch.nn.Identity()  # type: ignore[assignment]
+    monkeypatch.setattr(net, "features", lambda frames: stand_in_features(published, frames))
+    frames, sounds = (
+        torch.stack([published[f"input/{kind}_{i}"] for i in range(3)], 1)
+        for kind in ("image", "audio")
+    )
+    expected = torch.sigmoid(published["output/out1_0"])[:, 0]
+    torch.testing.assert_close(net(frames, sounds), expected, atol=1e-6, rtol=0)
+    # What runs it over a clip gives attention on its grid, which is enlarged to the same.
+    seen = net.see(frames.flatten(0, 1), sounds.flatten(0, 1))
+    small = net.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
+    large = enlarge(small.numpy(), (96, 96))
+    np.testing.assert_allclose(large, expected, atol=1e-6)
+    assert np.abs(resize(small.numpy(), (96, 96)) - expected.numpy()).max() > 1e-3
 
 
 @torch.inference_mode()
@@ -158,8 +180,7 @@ def test_moments_that_share_frames_equal_moments_by_themselves(sound_encoder: st
     moments = torch.stack([frames[i : i + 3] for i in range(3)])
     sounds = torch.stack([spectrograms[i : i + 3] for i in range(3)]) if sound_encoder else None
     alone = net(moments, sounds)
-    upsampled = F.interpolate(shared[:, None], (96, 128), mode="bilinear")[:, 0]
-    torch.testing.assert_close(upsampled, alone, atol=1e-4, rtol=0)
+    np.testing.assert_allclose(enlarge(shared.numpy(), (96, 128)), alone, atol=1e-4)
     assert 0 < alone.min() < alone.max() < 1
 
 
@@ -238,7 +259,7 @@ def test_small_pictures_are_seen_at_smaller_strides() -> None:
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("sound_gate", ["report", "released", "matching"])
+@pytest.mark.parametrize("sound_gate", ["report", "report-fine", "released", "matching"])
 def test_every_sound_gate_can_be_closed(sound_gate: str) -> None:
     torch.manual_seed(0)
     net = STA(**HEARING, sound_gate=sound_gate).eval()  # type: ignore[arg-type]
@@ -303,6 +324,19 @@ def test_a_sound_that_does_not_belong_is_not_heard() -> None:
     torch.testing.assert_close(half_open.heard, silent.heard)
     net.switch = None
     torch.testing.assert_close(seen.heard[1], net.see(frames, sound).heard[1])
+
+
+@torch.inference_mode()
+def test_a_switch_with_released_weights_opens_the_gate_where_its_second_logit_is_above_0() -> None:
+    torch.manual_seed(0)
+    net = STA(**HEARING, switch=SWITCH | {"activation": "sigmoid"}).eval()
+    assert net.switch is not None
+    logits = torch.tensor([[-5.0, -0.1], [5.0, 0.1]])  # by softmax it would be the other way round
+    net.switch.forward = lambda *_: logits  # type: ignore[method-assign]
+    frames, sound = torch.rand(2, 3, 96, 128), torch.randn(2, 257, 98)
+    silent, seen = net.see(frames), net.see(frames, sound)
+    torch.testing.assert_close(seen.heard[0], silent.heard[0])
+    assert not torch.allclose(seen.heard[1], silent.heard[1])
 
 
 @torch.inference_mode()

@@ -134,7 +134,7 @@ def test_a_folder_of_something_else_is_refused(run: Run, worlds: Worlds, tmp_pat
 
 def test_an_unknown_preset_is_refused(run: Run, worlds: Worlds, tmp_path: Path) -> None:
     line = refused(run, *command(worlds.data, tmp_path / "run", "--preset", "huge"))
-    assert "--preset huge: unknown; there are paper, small, tiny" in line
+    assert "--preset huge: unknown; there are paper, report, small, tiny" in line
     assert not (tmp_path / "run").exists()
 
 

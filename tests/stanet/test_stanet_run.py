@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,7 +91,8 @@ def copied(world: World, tmp_path: Path) -> World:
 def stages_said(printed: str) -> list[str]:
     """The stages that a run said, each with its time before."""
     lines = (line.split(" s  ") for line in printed.splitlines())
-    return [line[1] for line in lines if len(line) == 2 and line[0].strip().isdigit()]
+    said = [line[1] for line in lines if len(line) == 2 and line[0].strip().isdigit()]
+    return [words for words in said if ": " not in words]  # what is said of a stage is none
 
 
 def table_of(printed: str) -> str:
@@ -111,6 +113,10 @@ def weights(folder: Path) -> bytes:
 
 def test_a_run_says_each_stage_and_leaves_a_model_scores_and_a_report(world: World) -> None:
     assert stages_said(world.said) == [*STAGES, "report.html"]
+    maps = [np.load(path) for path in world.out.glob("fine/maps/*/fixations.npy")]
+    without = sum(np.count_nonzero(~of_shard.any((1, 2))) for of_shard in maps)
+    assert without
+    assert f"fine/maps: {without} of 42 moments have no pseudo-fixations" in world.said
     assert f"{world.out}/report.html" in world.said
     assert f"--model {world.out}" in world.said
     kept = json.loads((world.out / "run.json").read_text())

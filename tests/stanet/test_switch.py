@@ -27,6 +27,22 @@ def test_belonging_is_the_probability_of_the_second_logit() -> None:
 
 
 @torch.inference_mode()
+def test_released_weights_decide_by_the_second_logit_alone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    AudioSwitch(**TINY, activation="sigmoid").save_pretrained(tmp_path)
+    net = AudioSwitch.from_pretrained(tmp_path, strict=True).eval()
+    inputs = torch.rand(24, 3, 96, 128), torch.randn(24, 257, 98)
+    net.head.match.bias += torch.tensor([0.2, 0.0]) - net(*inputs).mean(0)
+    logits = net(*inputs)
+    by_release = logits[:, 1] > 0
+    torch.testing.assert_close(net.belongs(*inputs), torch.sigmoid(logits[:, 1]))
+    assert torch.equal(net.belongs(*inputs) > 0.5, by_release)
+    softmax = AudioSwitch(**TINY).eval()
+    softmax.load_state_dict(net.state_dict())
+    assert not torch.equal(softmax.belongs(*inputs) > 0.5, by_release)
+
+
+@torch.inference_mode()
 def test_small_pictures_are_seen_at_a_smaller_stride() -> None:
     torch.manual_seed(0)
     for stride, grid in ((32, (3, 4)), (16, (6, 8))):
@@ -99,6 +115,8 @@ def test_a_saved_switch_comes_back(tmp_path: Path) -> None:
         ({"backbone": "no_such_net"}, "no model"),
         ({"input_size": (96, 9000)}, "input_size"),
         ({"stride": 5}, "strides"),
+        ({"width": 0}, "width"),
+        ({"activation": "argmax"}, "'softmax', 'sigmoid'"),
     ],
 )
 def test_wrong_arguments_are_named(wrong: dict[str, Any], complaint: str) -> None:

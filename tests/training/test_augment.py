@@ -93,6 +93,41 @@ def test_a_crop_of_all_without_jitter_is_the_frame_or_its_mirror_image() -> None
     assert 0 < sum(mirrored) < 8
 
 
+def test_a_published_crop_is_a_piece_of_the_frame_pixel_by_pixel() -> None:
+    torch.manual_seed(2)
+    frames = torch.rand(64, 1, 3, 6, 9)
+    fixations = frames[:, 0, 0].mul(255).round() / 255
+    batch = batch_of(frames, fixations=fixations)
+    augmentation = Augmentation((6, 9), None, NO_JITTER)
+    varied = random_batch(batch, (4, 6), augmentation)
+    corners = set()
+    for frame, cut in zip(batch["frames"][:, 0] / 255, varied["frames"], strict=True):
+        places = [
+            (top, left)
+            for top in range(3)
+            for left in range(4)
+            if torch.allclose(cut, frame[..., top : top + 4, left : left + 6], atol=1e-5)
+        ]
+        assert len(places) == 1
+        corners |= {*places}
+    assert corners == {(top, left) for top in range(3) for left in range(4)}
+    # Whole, it is the frame, never mirrored, and so are the maps.
+    whole = random_batch(batch, (6, 9), augmentation)
+    torch.testing.assert_close(whole["frames"], batch["frames"][:, 0] / 255, atol=1e-5, rtol=0)
+    torch.testing.assert_close(whole["fixations"], fixations, atol=1e-5, rtol=0)
+
+
+def test_maps_are_cut_with_their_frames() -> None:
+    torch.manual_seed(2)
+    frames = torch.rand(8, 1, 1, 12, 18).expand(-1, -1, 3, -1, -1)
+    batch = batch_of(frames, fixations=frames[:, 0, 0].mul(255).round() / 255)
+    varied = random_batch(batch, (8, 12), Augmentation((12, 18), None, NO_JITTER))
+    # Maps keep their size, and so the piece is enlarged again.
+    seen = F.interpolate(varied["frames"][:, 0, :1], (12, 18), mode="bilinear")[:, 0]
+    inner = (slice(None), slice(1, -1), slice(1, -1))  # maps know what is beyond the piece
+    torch.testing.assert_close(varied["fixations"][inner], seen[inner], atol=1e-4, rtol=0)
+
+
 def test_a_plain_batch_is_only_resized() -> None:
     torch.manual_seed(0)
     sound, fixations = torch.randn(2, 1, 3, 5, 98), torch.rand(2, 12, 16)

@@ -27,7 +27,9 @@ app = typer.Typer(help="Train a network.", no_args_is_help=True)
 
 Prepared = Annotated[Path, typer.Option("--data", help="Prepared moments; see lookhear prepare.")]
 Run = Annotated[Path, typer.Option("--out", help="Run folder; a run that stopped goes on.")]
-PresetName = Annotated[str, typer.Option("--preset", help="Which recipe: paper, small or tiny.")]
+PresetName = Annotated[
+    str, typer.Option("--preset", help="Which recipe: paper, report, small or tiny.")
+]
 Start = Annotated[
     list[str] | None,
     typer.Option(
@@ -200,18 +202,20 @@ def maps(
 
     _check_crops(stage, crops)
     chosen = named_by("preset", preset, PRESETS)
-    made = map_moments(
+    made, empty = map_moments(
         data,
         sources,
         folder,
         chosen.grid,
         chosen.loss(stage),
+        rules=chosen.rules,
         crops=crops,
         knows_tags=tags,
         device=device,
         bars=bars("steps"),
     )
-    out.print(f"{folder}: maps of {count(made, 'moment')}")
+    without = f", {empty} of them without pseudo-fixations" if empty else ""
+    out.print(f"{folder}: maps of {count(made, 'moment')}{without}")
 
 
 @_training_verb

@@ -27,7 +27,7 @@ from lookhear.evaluation.protocol import SMOOTHING_SIGMA
 from lookhear.evaluation.scores import Scores, Subject, without_nan
 from lookhear.evaluation.scoring import gathered, score_frames
 from lookhear.evaluation.stimuli import ClipStimulus, Stimulus
-from lookhear.maps import Maps, resize
+from lookhear.maps import Maps, enlarge, resize
 from lookhear.parallel import cores
 from lookhear.progress import Progress, unseen
 from lookhear.stanet import Source
@@ -192,9 +192,10 @@ class GazeTest:
 class _Row:
     """A step of a run as a model of one clip: maps of its moments, brought to a grid."""
 
-    def __init__(self, maps: Iterator[Maps], grid: tuple[int, int]) -> None:
+    def __init__(self, maps: Iterator[Maps], grid: tuple[int, int], is_predicted: bool) -> None:
         self._maps = maps
         self._grid = grid
+        self._bring = enlarge if is_predicted else resize
 
     def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `lookhear.evaluation.models.Model`; a network that is broken is an error here."""
@@ -205,7 +206,7 @@ class _Row:
                     f"{subject.name}: a map to be scored has NaN or infinity in it; train its "
                     "network again"
                 )
-            yield resize(given, self._grid)
+            yield self._bring(given, self._grid)
 
 
 def _rows(
@@ -232,7 +233,10 @@ def _rows(
         STA_STILL: predicted(moves=False),
         STA_WHOLE: predicted(),
     }
-    return {name: _Row(of_moments, grid) for name, of_moments in of_rows.items()}
+    return {
+        name: _Row(of_moments, grid, is_predicted=name in (STA_DEAF, STA_STILL, STA_WHOLE))
+        for name, of_moments in of_rows.items()
+    }
 
 
 def _kept(data: Moments, folder: Path, name: str, index: int, which: int | None) -> Maps:

@@ -17,7 +17,7 @@ from lookhear.baselines import LEAST_SIDE, Baseline, fitted_centre
 from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
 from lookhear.evaluation.stimuli import Stimulus
-from lookhear.maps import Maps
+from lookhear.maps import Maps, enlarge
 from lookhear.media import Picture, SoundWindows
 from lookhear.media.spectrogram import Stft, log_spectrogram
 from lookhear.nets.imported import is_size
@@ -97,7 +97,11 @@ class OfFittedCentre:
 
 
 class OfWatcher:
-    """A trained network that predicts fixations, with sound where it hears."""
+    """A trained network that predicts fixations, with sound where it hears.
+
+    Its maps have the size at which it sees the frames, as those that the published test code of
+    STANet writes.
+    """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -123,7 +127,7 @@ class OfWatcher:
             beside = [index for index in unseen if index not in wanted]
             if beside:
                 watch.see(beside, _pixels(subject, beside, size))
-            yield from watch.attend(moments)
+            yield from enlarge(watch.attend(moments), size)
 
 
 class OfSource:

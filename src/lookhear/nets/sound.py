@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from lookhear.media.spectrogram import VGGSOUND, Stft
+from lookhear.media.spectrogram import REPORT, VGGSOUND, Stft
 from lookhear.nets.backbones import channels_last
 from lookhear.nets.kinds import SavedNetwork
 
@@ -64,6 +64,15 @@ class VGGSoundEncoder(SoundEncoder):
         return vector
 
 
+class ReportSoundEncoder(VGGSoundEncoder):
+    """VGGSound's network on spectrograms of the reimplementation report, 81 x 199 a second.
+
+    Its weights are of the same shapes, and VGGSound's are where the report begins.
+    """
+
+    windows = REPORT
+
+
 class LightSoundEncoder(SoundEncoder):
     """A quarter of a million weights, to be trained from nothing.
 
@@ -106,6 +115,7 @@ def _strided(
 
 SOUND_ENCODERS: dict[str, type[SoundEncoder]] = {
     "vggsound": VGGSoundEncoder,
+    "vggsound-report": ReportSoundEncoder,
     "light": LightSoundEncoder,
 }
 

@@ -13,6 +13,7 @@ from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.errors import LookhearError
 from lookhear.files import cannot_write, whole_folder, write_whole
+from lookhear.maps import enlarge
 from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
 from lookhear.prediction import maps_files, overlay
@@ -66,7 +67,8 @@ def run_demo(
     looks = np.stack([_looks(clip, time) for time in times])
     prior = np.broadcast_to(centre_prior(HEIGHT, WIDTH), looks.shape)
     say(f"Predicted {len(times)} maps. How well they agree with the observers (more is better):")
-    rows = {model: _mean_scores(maps, looks), "centre prior": _mean_scores(prior, looks)}
+    enlarged = enlarge(maps, (HEIGHT, WIDTH))
+    rows = {model: _mean_scores(enlarged, looks), "centre prior": _mean_scores(prior, looks)}
     margin = max(map(len, rows))
     say(" " * margin + "".join(f"{metric:>8}" for metric in METRICS))
     for name, scores in rows.items():

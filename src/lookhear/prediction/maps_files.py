@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.maps import Maps, resize
+from lookhear.maps import Maps, enlarge
 from lookhear.media import Clip
 from lookhear.show import heat
 from lookhear.show.films import picture_folder
@@ -37,7 +37,7 @@ def open_maps(folder: Path, kind: MapsFormat, clip: Clip) -> Iterator[Keep]:
     elif kind == "png":
         size = clip.height, clip.width
         with picture_folder(folder / FOLDER) as write:
-            yield lambda attention, time: write(heat.grey(resize(attention, size)), time)
+            yield lambda attention, time: write(heat.grey(enlarge(attention, size)), time)
     else:
         yield lambda *_: None
 

@@ -14,7 +14,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from lookhear.maps import Maps, Peak, peaks, resize
+from lookhear.maps import Maps, Peak, peaks, resize, through_log_odds
 from lookhear.words import place_name
 
 Pixels = NDArray[np.uint8]
@@ -136,15 +136,29 @@ def _blend(plane: Pixels, keep: Pixels, added: Pixels) -> Pixels:
 
 
 def shown(attention: Maps) -> Maps:
-    """A map as it is shown: enlarged smoothly, and 1 at its strongest place.
+    """What a network predicts, as it is shown: enlarged smoothly, and 1 at its strongest place.
 
     Pictures show where attention is more than how much, but where all of it is faint (a black
-    frame) it stays faint. It becomes (8 h, 8 w).
+    frame) it stays faint. It becomes (8 h, 8 w), through its log-odds, as `lookhear.maps.enlarge`
+    does it, but bicubic: bilinear ones would show the network's grid.
     """
-    height, width = attention.shape
+    return _strongest_is_1(through_log_odds(attention, _smooth))
+
+
+def shown_map(attention: Maps) -> Maps:
+    """Any other map from 0 to 1, such as a class map, as it is shown; see `shown`."""
+    return _strongest_is_1(_smooth(attention))
+
+
+def _smooth(maps: Maps) -> Maps:
+    height, width = maps.shape
     size = ENLARGED * width, ENLARGED * height
-    smooth = cv2.resize(attention, size, interpolation=cv2.INTER_CUBIC)
-    return np.asarray((smooth / max(smooth.max(), FAINT)).clip(0, 1), dtype=np.float32)
+    return np.asarray(cv2.resize(maps, size, interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+def _strongest_is_1(attention: Maps) -> Maps:
+    strongest = max(attention.max(), FAINT)
+    return np.asarray((attention / strongest).clip(0, 1), dtype=np.float32)
 
 
 def blend_rgb(picture: Pixels, attention: Maps, look: Look = HEAT_LOOK) -> Pixels:

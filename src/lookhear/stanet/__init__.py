@@ -9,5 +9,7 @@ Stage: TypeAlias = Literal["coarse", "fine"]
 """What sources see: whole frames, or crops of them."""
 
 Loss: TypeAlias = Literal["soft margin", "cross-entropy"]
-"""By which sources learn: over the categories each by itself (the paper's), or all together (the
-report's)."""
+"""By which sources learn: over the categories each by itself, as published, or all together."""
+
+ScamRules: TypeAlias = Literal["clean", "report", "released"]
+"""Whose rules SCAM goes by where publications differ; see `lookhear.stanet.scam`."""

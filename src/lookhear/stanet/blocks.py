@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TimeMixing = Literal["clean", "published"]
-SoundGating = Literal["report", "released", "matching"]
+SoundGating = Literal["report", "report-fine", "released", "matching"]
 
 
 class SelfAttentionGate(nn.Module):
@@ -168,16 +168,34 @@ def _log(shares: Tensor) -> Tensor:
 class UpsampledSoundGate(nn.Module):
     """One spatial gate from a sound alone (SA of the reimplementation report).
 
-    Transposed convolutions grow the sound to 8 x 8 positions, the grid of a 256 x 256 picture at
-    stride 32; for a picture of another grid the gate is resized.
+    Transposed convolutions grow the sound to the grid of the picture at stride 32; for a picture of
+    another grid the gate is resized.
+
+    Args:
+        sound_channels: length of a sound vector.
+        width: channels of the layers that grow.
+        gate_width: of the gate's last but one layer.
+        is_fine: whether it grows to 12 x 12 positions, as in the report's fine stage, of pictures
+            of 356 x 356; else to 8 x 8, as in its coarse one, of 256 x 256.
     """
 
-    def __init__(self, sound_channels: int, width: int, gate_width: int) -> None:
+    COARSE = ((3, 1), (3, 1), (4, 1))
+    """Kernel and stride of each layer, without padding: 1, 3, 5, 8 positions a side."""
+
+    FINE = ((4, 2), (4, 2), (3, 1))
+    """Likewise 1, 4, 10, 12."""
+
+    def __init__(
+        self, sound_channels: int, width: int, gate_width: int, is_fine: bool = False
+    ) -> None:
         super().__init__()
         self.sound = nn.Linear(sound_channels, width)
-        self.upsample = nn.Sequential(
-            _grow(width, 1, 3), nn.ReLU(), _grow(width, 3, 5), nn.ReLU(), _grow(width, 5, 8)
-        )
+        layers: list[nn.Module] = []
+        side = 1
+        for kernel, stride in self.FINE if is_fine else self.COARSE:
+            layers += [_grow(width, side, kernel, stride), nn.ReLU()]
+            side = (side - 1) * stride + kernel
+        self.upsample = nn.Sequential(*layers[:-1])
         self.gate = nn.Sequential(nn.Conv2d(width, gate_width, 1), nn.Conv2d(gate_width, 1, 1))
 
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
@@ -187,11 +205,11 @@ class UpsampledSoundGate(nn.Module):
         return F.interpolate(gate, picture.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _grow(width: int, side: int, grown: int) -> nn.ConvTranspose2d:
-    """Grow a square grid from one side to another, keeping the strength of the signal."""
-    kernel = grown - side + 1
-    layer = nn.ConvTranspose2d(width, width, kernel)
+def _grow(width: int, side: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
+    """Grow a square grid from a side, keeping the strength of the signal."""
+    layer = nn.ConvTranspose2d(width, width, kernel, stride)
     # Torch's start takes an output to sum all of the kernel; on a grid this small it sums less.
+    grown = (side - 1) * stride + kernel
     summed = width * (side * kernel / grown) ** 2
     nn.init.normal_(layer.weight, std=(2 / summed) ** 0.5)
     return layer
@@ -218,9 +236,9 @@ def sound_gate_named(
     """Build a sound gate.
 
     Args:
-        name: ``"report"``, grown from the sound alone (:class:`UpsampledSoundGate`);
-            ``"released"``, of the released SA+, STA and STA+ (:class:`SoundGate`); ``"matching"``,
-            which is not published (:class:`MatchingGate`).
+        name: ``"report"``, grown from the sound alone, and ``"report-fine"``, to another grid
+            (:class:`UpsampledSoundGate`); ``"released"``, of the released SA+, STA and STA+
+            (:class:`SoundGate`); ``"matching"``, which is not published (:class:`MatchingGate`).
         picture_channels: of the picture's features.
         sound_channels: length of a sound vector.
         width: channels of the layers that grow the report's gate.
@@ -230,8 +248,8 @@ def sound_gate_named(
     Raises:
         ValueError: there is no such gate.
     """
-    if name == "report":
-        return UpsampledSoundGate(sound_channels, width, gate_width)
+    if name in ("report", "report-fine"):
+        return UpsampledSoundGate(sound_channels, width, gate_width, name == "report-fine")
     if name == "released":
         return SoundGate(picture_channels, sound_channels, gate_width)
     if name == "matching":

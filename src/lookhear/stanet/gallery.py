@@ -18,6 +18,7 @@ from lookhear.stanet.page import Panel, Row
 from lookhear.stanet.predicting import attention_of
 from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE, MapFolders
 from lookhear.stanet.sta import STA
+from lookhear.training.augment import Batch
 from lookhear.words import time_label
 
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -47,7 +48,7 @@ def rows_with_tags(data: Moments, coarse: Path, fine: Path, sta: STA, count: int
             Panel("the crop", _cropped(frame, box)),
             Panel("SCAM, fine", frame, _kept(data, fine, FUSED, index)),
             Panel("pseudo-fixations", frame, _kept(data, fine, FIXATIONS, index)),
-            Panel("STA, without the tag", frame, attention_of(sta, default_collate([sample]))[0]),
+            _predicted("STA, without the tag", frame, sta, default_collate([sample])),
         )
         yield Row(_title(data, index, sample), note, panels)
 
@@ -75,8 +76,8 @@ def rows_without_tags(
             *_single(data, index, maps.coarse, frame, "what it names"),
             Panel("SCAM, coarse", frame, _kept(data, maps.coarse, FUSED, index)),
             Panel("SCAM, fine", frame, _kept(data, maps.fine, FUSED, index)),
-            Panel("STA without sound", frame, attention_of(sta, batch, hears=False)[0]),
-            Panel("STA", frame, attention_of(sta, batch)[0]),
+            _predicted("STA without sound", frame, sta, batch, hears=False),
+            _predicted("STA", frame, sta, batch),
             Panel("where people looked", frame, looked),
         )
         yield Row(_title(data, index, sample), f"taken for: {named}", panels)
@@ -86,6 +87,11 @@ def _single(data: Moments, index: int, folder: Path, frame: Pixels, what: str) -
     maps = _kept(data, folder, SINGLE, index)
     for source, of_source in zip(SOURCES, maps, strict=True):
         yield Panel(f"{source}, {what}", frame, of_source)
+
+
+def _predicted(caption: str, frame: Pixels, sta: STA, batch: Batch, hears: bool = True) -> Panel:
+    (attention,) = attention_of(sta, batch, hears)
+    return Panel(caption, frame, attention, is_predicted=True)
 
 
 def _spread(data: Moments, count: int, gaze: Mapping[str, FixatedClip] | None = None) -> list[int]:

@@ -33,13 +33,15 @@ class Curve:
 class Panel:
     """One picture of a row, (H, W, 3) uint8, and attention (h, w), 0 to 1, that is laid over it.
 
-    A crop's box is its left, top, right and bottom, as shares of the picture's width and height.
+    Attention is predicted by STA, or, as class maps are, made otherwise. A crop's box is its left,
+    top, right and bottom, as shares of the picture's width and height.
     """
 
     caption: str
     picture: Pixels
     attention: Maps | None = None
     box: tuple[float, float, float, float] | None = None
+    is_predicted: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def _drawn(panel: Panel) -> tuple[str, Picture, str, str]:
     """A panel's caption, its picture, that in words, and where a crop lies on it."""
     pixels, seen = heat.within(panel.picture, page.PANEL_AREA, page.PANEL_WIDTH), panel.caption
     if panel.attention is not None:
-        pixels = heat.blend_rgb(pixels, heat.shown(panel.attention))
+        shown = heat.shown if panel.is_predicted else heat.shown_map
+        pixels = heat.blend_rgb(pixels, shown(panel.attention))
         seen += f": attention is {heat.in_words(heat.strongest(panel.attention))}"
     inset = ""
     if panel.box is not None:

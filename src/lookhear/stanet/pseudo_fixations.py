@@ -4,6 +4,7 @@
     fine     the boxes -> class maps of S, SA and ST trained on crops -> fused maps, pasted back
              into the frame -> pseudo-fixations
 
+By whose rules (`lookhear.stanet.scam`) is a preset's choice, and as such noted with the maps.
 Where tags are known, it is the tag that is mapped, and a source counts only where it names the tag.
 Where they are not, as in a test, it is the class that the sources together find most probable, and
 each counts by how probable it finds it.
@@ -11,6 +12,7 @@ each counts by how probable it finds it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, get_args
@@ -30,7 +32,7 @@ from lookhear.maps import Maps, normalise, resize
 from lookhear.nets.saved import RUN_MODEL, load_network
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
-from lookhear.stanet import Loss, Source, scam
+from lookhear.stanet import Loss, ScamRules, Source, scam
 from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import at_size
@@ -38,6 +40,12 @@ from lookhear.training.augment import at_size
 BATCH_SIZE = 16
 Grid: TypeAlias = tuple[int, int]
 """Height and width of maps."""
+ASKED: dict[ScamRules, tuple[int, int, int]] = {
+    "clean": (1, 1, 1),
+    "report": (0, 0, 0),
+    "released": (0, 1, 1),
+}
+"""Which scores of S, SA and ST say how much a source counts: of map 1 (0) or map 2 (1)."""
 Tags: TypeAlias = NDArray[np.int64]
 """Of moments, as the sources number them: (N,); -1 for one that they have never met."""
 
@@ -72,15 +80,28 @@ def as_probabilities(scores: Tensor, loss: Loss) -> Tensor:
 
 @dataclass(frozen=True)
 class Sources:
-    """The trained S, SA and ST of a stage, ready for inference, and by which loss."""
+    """The trained S, SA and ST of a stage, ready for inference.
+
+    Attributes:
+        s, sa, st: the networks.
+        loss: by which they were trained.
+        rules: by which their maps are to be fused.
+    """
 
     s: S
     sa: SA
     st: ST
     loss: Loss
+    rules: ScamRules = "clean"
 
     @classmethod
-    def load(cls, folders: Mapping[str, Path], loss: Loss, device: str | None = None) -> "Sources":
+    def load(
+        cls,
+        folders: Mapping[str, Path],
+        loss: Loss,
+        device: str | None = None,
+        rules: ScamRules = "clean",
+    ) -> "Sources":
         """Load three saved networks; see :func:`~lookhear.nets.saved.load_network`.
 
         Raises:
@@ -91,6 +112,7 @@ class Sources:
             load_network(SA, folders["SA"], device),
             load_network(ST, folders["ST"], device),
             loss,
+            rules,
         )
 
     def moments(self, prepared: Path, split: Split, crops: Path | None = None) -> Moments:
@@ -117,15 +139,17 @@ class Sources:
             [torch.cat(of_source).cpu() for of_source in zip(*kind, strict=True)]
             for kind in zip(*of_batches, strict=True)
         )
+        # Softmax is published, whatever the loss.
+        loss: Loss = self.loss if self.rules == "clean" else "cross-entropy"
         return Looks(
             plain=tuple(maps.numpy() for maps in plain),
             fused=tuple(maps.numpy() for maps in fused),
-            probabilities=as_probabilities(torch.stack(scores, 1), self.loss).numpy(),
+            probabilities=as_probabilities(torch.stack(scores, 1), loss).numpy(),
         )
 
     @torch.inference_mode()
     def _look_at(self, batch: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Plain maps, fused maps and fused scores of each source for a batch."""
+        """Plain maps, fused maps and the scores that are `ASKED` of each source for a batch."""
         device = self.s.mean.device
         frames = batch["frames"][:, 0].to(device).float() / 255  # B, 3, 3, H, W
         target = frames[:, 1]
@@ -137,7 +161,8 @@ class Sources:
             self.sa(at_size(target, self.sa.input_size), heard, is_open.float()),
             self.st.attend(before, middle, after),
         )
-        return [m.plain for m in maps], [m.fused for m in maps], [m.scores()[1] for m in maps]
+        asked = [m.scores()[which] for m, which in zip(maps, ASKED[self.rules], strict=True)]
+        return [m.plain for m in maps], [m.fused for m in maps], asked
 
 
 def make_maps(
@@ -148,11 +173,11 @@ def make_maps(
     crops: Path | None = None,
     knows_tags: bool = True,
     progress: Progress = unseen,
-) -> None:
+) -> int:
     """Map moments, going on where a run stopped: coarse without crops, fine with them.
 
     Args:
-        sources: trained on whole frames, or on crops.
+        sources: trained on whole frames, or on crops; they say by whose rules.
         prepared: what :func:`~lookhear.data.prepare.prepare` made.
         out: gets the arrays of each shard: `BOXES`, `FUSED`, `SINGLE`, `NAMED` and `CONFIDENCES`
             of coarse maps, `FIXATIONS`, `FUSED`, `NAMED` and `CONFIDENCES` of fine ones.
@@ -161,10 +186,14 @@ def make_maps(
         knows_tags: whether the tags may be used.
         progress: is told the number of moments that are done.
 
+    Returns:
+        How many of the moments that it mapped now have no pseudo-fixations, which are all 0; none
+        in the coarse stage.
+
     Raises:
         LookhearError: something cannot be read or written.
     """
-    counts = read_complete(prepared).moments
+    counts, empty = read_complete(prepared).moments, 0
     for split in filter(counts.get, SPLITS):
         data = sources.moments(prepared, split, crops)
         shards = {out / shard: indices for shard, indices in data.shards.items()}
@@ -173,12 +202,20 @@ def make_maps(
             selected = _select(looks, sources.tags(data, indices) if knows_tags else None)
             clips = np.array([data.clip(index) for index in indices])
             if crops is None:
-                made = _coarse(looks, selected, clips, grid, knows_tags)
+                made = _coarse(looks, selected, clips, grid, knows_tags, sources.rules)
             else:
                 boxes = np.stack([data.derived(crops, BOXES, index) for index in indices])
-                made = _fine(looks, selected, clips, boxes, grid)
+                made = _fine(looks, selected, clips, boxes, grid, sources.rules)
+                empty += int((~made[FIXATIONS].any((1, 2))).sum())
             write_derived(out, folder.name, made)
             progress(len(indices))
+    return empty
+
+
+def how(grid: Grid, knows_tags: bool, rules: ScamRules) -> dict[str, Any]:
+    """What is noted of how moments are mapped, to tell it from another way."""
+    # Rules came later: maps that say nothing of them are clean ones.
+    return {"grid": grid, "tags": knows_tags} | ({} if rules == "clean" else {"rules": rules})
 
 
 def map_moments(
@@ -188,29 +225,29 @@ def map_moments(
     grid: Grid,
     loss: Loss,
     *,
+    rules: ScamRules = "clean",
     crops: Path | None = None,
     knows_tags: bool = True,
     device: str | None = None,
     bars: Bars = no_bars,
-) -> int:
+) -> tuple[int, int]:
     """Map moments into a folder of its own, which notes from what; see :func:`make_maps`.
 
     The sources are those of the run folders S, SA and ST in ``runs``, trained by a loss.
 
     Returns:
-        How many moments there are.
+        How many moments there are, and what :func:`make_maps` returns.
 
     Raises:
         LookhearError: something cannot be read or written, or ``out`` holds other maps.
     """
     nets = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
-    sources = Sources.load(nets, loss, device)
+    sources = Sources.load(nets, loss, device, rules)
     read = identities({"moments": prepared, "crops": crops, **nets})
-    made_from(out, {"grid": grid, "tags": knows_tags, **read})
+    made_from(out, how(grid, knows_tags, rules) | read)
     count = sum(read_complete(prepared).moments.values())
     with bars("fine maps" if crops else "coarse maps", count) as progress:
-        make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
-    return count
+        return count, make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
 
 
 class _Selected(NamedTuple):
@@ -230,12 +267,19 @@ def _select(looks: Looks, tags: Tags | None) -> _Selected:
 
 
 def _coarse(
-    looks: Looks, selected: _Selected, clips: NDArray[np.int64], grid: Grid, knows_tags: bool
+    looks: Looks,
+    selected: _Selected,
+    clips: NDArray[np.int64],
+    grid: Grid,
+    knows_tags: bool,
+    rules: ScamRules,
 ) -> dict[str, NDArray[Any]]:
     """SCAM, steps 1 to 3."""
     maps = looks.maps(selected.named, grid)
     fused = scam.fuse(maps, selected.confidences)
-    boxes = _each_clip(_boxes, fused, clips)
+    boxes, _ = scam.crop_boxes(fused, rules)
+    if rules != "released":
+        boxes = _each_clip(scam.smooth_boxes, boxes, clips)
     single = maps if knows_tags else looks.maps(looks.probabilities.argmax(-1), grid)
     return {
         BOXES: (boxes / _corners(grid)).astype(np.float32),
@@ -252,12 +296,13 @@ def _fine(
     clips: NDArray[np.int64],
     relative_boxes: NDArray[np.float32],
     grid: Grid,
+    rules: ScamRules,
 ) -> dict[str, NDArray[Any]]:
     """SCAM, steps 4 and 5."""
     in_boxes = scam.fuse(looks.maps(selected.named, grid), selected.confidences)
     boxes = np.rint(relative_boxes * _corners(grid)).astype(np.int64)
     fused = scam.paste(in_boxes, boxes, grid)
-    fixations = _each_clip(scam.pseudo_fixations, fused, clips)
+    fixations = _each_clip(partial(scam.pseudo_fixations, rules=rules), fused, clips)
     return {
         FIXATIONS: fixations.astype(np.float16),
         FUSED: fused.astype(np.float16),
@@ -266,19 +311,14 @@ def _fine(
     }
 
 
-def _boxes(fused: Maps) -> scam.Boxes:
-    boxes, _ = scam.crop_boxes(fused)
-    return scam.smooth_boxes(boxes)
-
-
 def _corners(grid: Grid) -> NDArray[np.int64]:
     height, width = grid
     return np.array([width, height, width, height])
 
 
 def _each_clip(
-    of_clip: Callable[[Maps], NDArray[Any]], maps: Maps, clips: NDArray[np.int64]
+    of_clip: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], clips: NDArray[np.int64]
 ) -> NDArray[Any]:
-    """Do something to the maps (T, h, w) of each clip, and put the results (T, ...) in a row."""
+    """Do something to the rows (T, ...) of each clip, and put the results in a row again."""
     starts = [0, *(np.flatnonzero(np.diff(clips)) + 1).tolist(), len(clips)]
-    return np.concatenate([of_clip(maps[start:end]) for start, end in pairwise(starts)])
+    return np.concatenate([of_clip(rows[start:end]) for start, end in pairwise(starts)])

@@ -34,9 +34,9 @@ from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
 from lookhear.progress import Bars, Progress, no_bars
-from lookhear.resume import Ledger
+from lookhear.resume import Ledger, described
 from lookhear.stanet.page import render
-from lookhear.stanet.pseudo_fixations import Sources, make_maps
+from lookhear.stanet.pseudo_fixations import Sources, how, make_maps
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
@@ -58,6 +58,8 @@ from lookhear.training.task import MomentsTask
 
 REPORT = "report.html"
 SCORES = "scores.json"
+ALL_BUT_THE_GATE = ("classifier", "self_attention", "fuse", "gru")
+"""What the head of an SA has without its sound gate."""
 
 
 class RunTest(Protocol):
@@ -207,7 +209,9 @@ class _Run:
             matching = self._train("matching", switch, moments)
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
-            start = self._pretrained() or (parts_of(trained["S"], "backbone") if trained else {})
+            # At stride 32, as published, a backbone has a stage more than that of S, at 16.
+            alike = trained.get("S" if recipe.net.get("stride") == 16 else "SA")
+            start = self._pretrained() or (parts_of(alike, "backbone") if alike else {})
             if source == "SA":
                 start |= parts_of(sound, "sound_encoder")
                 if recipe.net.get("sound_votes") and not self._sound:
@@ -227,8 +231,11 @@ class _Run:
     ) -> dict[str, Path]:
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.fine.items():
-            before = coarse[source]
-            start = self._pretrained() or parts_of(before, "backbone", "head")
+            before, taken = coarse[source], ["head"]
+            if recipe.net.get("sound_gate") != self._preset.coarse[source].net.get("sound_gate"):
+                # The report's fine gate grows to another grid than the coarse one, and begins anew.
+                taken = [f"head.{part}" for part in ALL_BUT_THE_GATE]
+            start = self._pretrained() or parts_of(before, "backbone", *taken)
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
             task = SourceTask(recipe, start, boxes)
@@ -269,7 +276,7 @@ class _Run:
         """Train a network; return the folder in which it is saved."""
         seed, machine = self._settings.seed, self._settings.machine
         read = identities({"moments": moments, **reads, **task.start})
-        inputs = {"recipe": asdict(task.recipe), "seed": seed, **read}
+        inputs = {"recipe": described(task.recipe), "seed": seed, **read}
 
         def work(run: Path) -> None:
             train_on_moments(task, moments, run, seed, machine)
@@ -289,12 +296,17 @@ class _Run:
         loss = preset.loss("coarse" if boxes is None else "fine")
 
         def work(folder: Path) -> None:
-            sources = Sources.load(nets, loss)
-            with self._bars(stage, sum(read_complete(moments).moments.values())) as progress:
-                make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
+            sources = Sources.load(nets, loss, rules=preset.rules)
+            count = sum(read_complete(moments).moments.values())
+            with self._bars(stage, count) as progress:
+                empty = make_maps(
+                    sources, moments, folder, preset.grid, boxes, knows_tags, progress
+                )
+            if empty:
+                self._say(f"{stage}: {empty} of {count} moments have no pseudo-fixations")
 
         read = identities({"moments": moments, "boxes": boxes, **nets})
-        return self._do(stage, {"grid": preset.grid, "tags": knows_tags, **read}, work)
+        return self._do(stage, how(preset.grid, knows_tags, preset.rules) | read, work)
 
     def _test(
         self, test: RunTest, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path

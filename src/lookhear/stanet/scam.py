@@ -8,6 +8,22 @@ know only tags (`lookhear.stanet.sources`). All is done for many moments at once
 3. Coarse to fine: `crop_boxes`, `smooth_boxes`, and `crop` the pictures.
 4. Steps 1 and 2 with the networks trained on the crops; `paste` the maps back into the frame.
 5. `pseudo_fixations`.
+
+The reimplementation report and the released MATLAB scripts differ at the edges. `ScamRules` choose:
+
+| | clean | report | released |
+| --- | --- | --- | --- |
+| scores asked | fused, by the loss | plain | S: plain, SA and ST: fused |
+| a box spans at least | 100 of 356 cells | 101 of 356 cells | one cell |
+| alphas | 2, 1.95, ... 0 | 2, 1.95, ... just below 0 | 2 |
+| a thing that is small at alpha 0 | is widened about its middle | whole frame | stays small |
+| an empty map | whole frame | whole frame | whole frame here, no crop there |
+| boxes | smooth over three moments | as clean | not smooth |
+| fixations | smooth over five moments | as clean | of averages that are fed back |
+
+Published confidences are softmaxes. The report's boxes and the released fixations equal published
+figures. The report's fixations are not known, nor is which scores the released SA asks; and the
+release keeps maps in 8 bits between the steps, which is not done here.
 """
 
 from typing import Any
@@ -16,13 +32,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.maps import Maps, normalise, resize
+from lookhear.stanet import ScamRules
 
 Boxes = NDArray[np.int64]
 """Boxes (..., 4): left, top, right, bottom in cells of a map, right and bottom just outside."""
 Lengths = NDArray[np.int64]
 
-CROP_ALPHAS = np.arange(40, -1, -1) / 20
-"""What the mean is multiplied by until the crop is large enough: 2, 1.95, ... 0."""
+CROP_ALPHAS: dict[ScamRules, NDArray[np.float64]] = {
+    "clean": np.arange(40, -1, -1) / 20,
+    # As a loop takes 0.05 away: the last is -1e-15, and every cell is above that.
+    "report": np.subtract.accumulate(np.array([2.0] + [0.05] * 40)),
+    "released": np.array([2.0]),
+}
+"""What the mean is multiplied by until the crop is large enough."""
 LEAST_CROP = (100, 356)
 """A crop takes at least 100 of 356 cells each way."""
 BOX_WINDOW = 3  # moments
@@ -83,36 +105,45 @@ def fuse(sources: Maps, confidences: NDArray[np.floating]) -> Maps:
     return normalise(weighted)
 
 
-def crop_boxes(fused: Maps) -> tuple[Boxes, NDArray[np.float64]]:
+def crop_boxes(fused: Maps, rules: ScamRules = "clean") -> tuple[Boxes, NDArray[np.float64]]:
     """The part of the frame to look at more closely (SCAM, step 3).
 
-    The box of all cells above alpha x mean, with the largest alpha of `CROP_ALPHAS` that
-    makes it at least 100 of 356 cells high and wide. Where even the cells above 0 span less, their
-    box is widened about its middle. A map that is 0 everywhere is kept whole.
+    The box of all cells above alpha x mean, with the largest alpha of `CROP_ALPHAS` that makes it
+    large enough. A map without any cell above is kept whole. By the clean rules, a box is large
+    enough at 100 of 356 cells high and wide, and where even the cells above 0 span less, it is
+    widened about its middle. By the report's, last less first cell must be 100 of 356, and else the
+    frame is kept whole; a map that is 0 everywhere counts as even. By the released ones, any box is
+    large enough.
 
     Args:
         fused: (..., h, w), not negative.
+        rules: whose.
 
     Returns:
         boxes: (..., 4).
-        alphas: (...), float64; 0 where the box was widened or the frame kept whole.
+        alphas: (...), float64; the last where no other would do or the map is empty.
     """
-    thresholds = CROP_ALPHAS * fused.mean(axis=(-2, -1), dtype=np.float64)[..., None]
-    rows, columns = fused.max(axis=-1), fused.max(axis=-2)
-    top, bottom = _spans(rows, thresholds)
-    left, right = _spans(columns, thresholds)
+    if rules == "report":  # its figures are those of a map of ones
+        fused = np.where(fused.any(axis=(-2, -1), keepdims=True), fused, np.float32(1))
+    alphas = CROP_ALPHAS[rules]
+    thresholds = alphas * fused.mean(axis=(-2, -1), dtype=np.float64)[..., None]
+    top, bottom = _spans(fused.max(axis=-1), thresholds)
+    left, right = _spans(fused.max(axis=-2), thresholds)
     height, width = fused.shape[-2:]
-    is_large = (bottom - top >= _least_side(height)) & (right - left >= _least_side(width))
+    lowest, narrowest = _least_side(height, rules), _least_side(width, rules)
+    is_large = (bottom - top >= lowest) & (right - left >= narrowest)
     is_large[..., -1] = True
     chosen = is_large.argmax(axis=-1)[..., None]
     top, bottom, left, right = (
         np.take_along_axis(side, chosen, axis=-1)[..., 0] for side in (top, bottom, left, right)
     )
-    top, bottom = _widened(top, bottom, height)
-    left, right = _widened(left, right, width)
+    is_empty = bottom == top
+    if rules == "clean":
+        top, bottom = _widened(top, bottom, height)
+        left, right = _widened(left, right, width)
     boxes = np.stack([left, top, right, bottom], axis=-1)
-    boxes[~rows.any(axis=-1)] = 0, 0, width, height
-    return boxes, CROP_ALPHAS[chosen[..., 0]]
+    boxes[is_empty] = 0, 0, width, height
+    return boxes, alphas[chosen[..., 0]]
 
 
 def _spans(profile: Maps, thresholds: NDArray[np.float64]) -> tuple[Lengths, Lengths]:
@@ -125,16 +156,19 @@ def _spans(profile: Maps, thresholds: NDArray[np.float64]) -> tuple[Lengths, Len
     return is_above.argmax(axis=-1), np.where(is_above.any(axis=-1), after_last, 0)
 
 
-def _least_side(length: int) -> int:
-    """The least side of a crop where the frame's side is that long, rounded up."""
+def _least_side(length: int, rules: ScamRules) -> int:
+    """The least side of a large enough crop where the frame's side is that long, rounded up."""
+    if rules == "released":
+        return 1
     least, whole = LEAST_CROP
-    return -(-length * least // whole)
+    return -(-length * least // whole) + (rules == "report")
 
 
 def _widened(start: Lengths, end: Lengths, length: int) -> tuple[Lengths, Lengths]:
-    lacking = np.maximum(_least_side(length) - (end - start), 0)
+    least = _least_side(length, "clean")
+    lacking = np.maximum(least - (end - start), 0)
     start = np.clip(start - lacking // 2, 0, length - (end - start) - lacking)
-    return start, np.maximum(end, start + _least_side(length))
+    return start, np.maximum(end, start + least)
 
 
 def smooth_boxes(boxes: Boxes) -> Boxes:
@@ -182,23 +216,46 @@ def paste(maps: Maps, boxes: Boxes, size: tuple[int, int]) -> Maps:
     return pasted
 
 
-def pseudo_fixations(fused: Maps) -> Maps:
+def pseudo_fixations(fused: Maps, rules: ScamRules = "clean") -> Maps:
     """What stands in for people's fixations (SCAM, step 5).
 
     Each map is normalised and averaged with the two before and the two after it, the clip's first
     and last being held beyond its ends. The average is normalised, and 0 where it is below 3 x
     its mean. A map so even that nothing of it reaches that becomes all 0: it says nothing of
-    where people look. (The released script feeds each average into the next one's window.)
+    where people look. By the released rules, averages are `_fed_back`, and the first three and last
+    four moments have none.
 
     Args:
         fused: of one clip's moments in their order, (..., T, h, w).
+        rules: whose; the report's are not known, and are as the clean ones here.
 
     Returns:
         (..., T, h, w), float32, in [0, 1].
     """
-    smooth = normalise(_sum_over_time(normalise(fused), MAP_WINDOW, axis=-3))
+    if rules == "released":
+        smooth = _fed_back(normalise(fused))
+    else:
+        smooth = normalise(_sum_over_time(normalise(fused), MAP_WINDOW, axis=-3))
     is_fixated = smooth >= FIXATED * smooth.mean(axis=(-2, -1), keepdims=True)
     return np.where(is_fixated, smooth, np.float32(0))
+
+
+def _fed_back(maps: Maps) -> Maps:
+    """Average five moments (..., T, h, w) as the released script does.
+
+    The average of a window, normalised, takes the place of the window's last map in the windows
+    that follow. It is that of the window's middle moment, but the first window's is of none, nor
+    are the last two moments' windows looked at: moments 4 to T - 4, counted from 1, have one. The
+    rest is 0.
+    """
+    smooth = np.zeros_like(maps)
+    kept = list(np.moveaxis(maps, -3, 0))
+    for last in range(MAP_WINDOW - 1, len(kept) - 2):
+        window = np.array(kept[last - MAP_WINDOW + 1 : last + 1], dtype=np.float64)
+        kept[last] = normalise(window.mean(0))
+        if last >= MAP_WINDOW:
+            smooth[..., last - MAP_WINDOW // 2, :, :] = kept[last]
+    return smooth
 
 
 def _sum_over_time(values: NDArray[Any], window: int, axis: int) -> NDArray[Any]:

@@ -78,7 +78,7 @@ class SAHead(nn.Module):
         categories: how many.
         width: channels of the hidden convolutions.
         sound_channels: length of a sound vector.
-        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`. The report's does not know
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`. The report's do not know
             where in the picture the sounding thing is; the released SA names the layers of its own
             but does not define them.
         hidden: how many hidden convolutions.
@@ -292,7 +292,9 @@ class S(SourceNet):
 class SA(SourceNet):
     """SA: class maps of one frame and the second of sound around it.
 
-    Map 1 is of the frame alone; the sound gate has its say in map 2.
+    Map 1 is of the frame alone; the sound gate has its say in map 2. The report's SA has
+    ``sound_encoder="vggsound-report"`` and, in its coarse stage, ``sound_gate="report"`` and an
+    ``input_size`` of 256 a side; in its fine one ``"report-fine"`` and 356.
 
     Args:
         categories, backbone, backbone_args, input_size: see :class:`SourceNet`.

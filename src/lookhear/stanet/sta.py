@@ -227,14 +227,16 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
     def forward(self, frames: Tensor, spectrograms: Tensor | None = None) -> Tensor:
         """Return the attention (B, H, W), in (0, 1), of B moments that share no frame.
 
+        As published, logits are enlarged to the frames, and their sigmoid is taken there.
+
         Args:
             frames: before, target and after, (B, 3, 3, H, W), RGB in [0, 1].
             spectrograms: of the second around each frame, (B, 3, frequencies, times), or None.
         """
         heard = None if spectrograms is None else spectrograms.flatten(0, 1)
         seen = self.see(frames.flatten(0, 1), heard)
-        attention = self.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
-        return F.interpolate(attention[:, None], frames.shape[-2:], mode="bilinear")[:, 0]
+        _, fine = self.head.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
+        return torch.sigmoid(_upsample(fine, frames)).squeeze(1)
 
     def folded(self) -> Self:
         """See :meth:`PictureNet.folded`; the switch is folded, too."""

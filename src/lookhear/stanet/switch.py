@@ -3,7 +3,7 @@
 Where it does not, as under music or off-screen speech, the sound gates of SA and STA are closed.
 """
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +12,24 @@ from lookhear.nets.backbones import PictureNet
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import MatchingGate
 
+Activation = Literal["softmax", "sigmoid"]
+
+WIDTH = 128
+
 
 class AudioSwitchHead(nn.Module):
     """All of AudioSwitch after the backbone and the sound encoder.
 
-    The published code puts a bilinear layer to 128 and a linear one to 2 in a row; without anything
-    between them they are one bilinear layer to 2, as here. Features have 2,048 channels there.
+    The published code puts a bilinear layer to ``width`` and a linear one to 2 in a row; without
+    anything between them they are one bilinear layer to 2, as here. Features have 2,048 channels
+    there.
     """
 
-    WIDTH = 128
-
-    def __init__(self, channels: int, sound_channels: int) -> None:
+    def __init__(self, channels: int, sound_channels: int, width: int = WIDTH) -> None:
         super().__init__()
-        self.sound = nn.Linear(sound_channels, self.WIDTH)
-        self.picture = nn.Linear(channels, self.WIDTH)
-        self.match = nn.Bilinear(self.WIDTH, self.WIDTH, 2)
+        self.sound = nn.Linear(sound_channels, width)
+        self.picture = nn.Linear(channels, width)
+        self.match = nn.Bilinear(width, width, 2)
 
     def forward(self, features: Tensor, sound: Tensor) -> Tensor:
         """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
@@ -73,6 +76,10 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
         stride: of the features; 32 in the paper, less for small pictures.
         kinds: of things, for a head that looks for them (:class:`MatchingSwitchHead`), 1 to 4096;
             None for the published one (:class:`AudioSwitchHead`).
+        width: of the published head, 1 to 1024.
+        activation: makes a probability of the logits. ``"softmax"`` weighs the second against the
+            first, as the loss by which it learns does. ``"sigmoid"`` is for weights of the released
+            code, whose STA asks whether the second is above 0, whatever the first is.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -86,15 +93,22 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 32,
         kinds: int | None = None,
+        width: int = WIDTH,
+        activation: Activation = "softmax",
     ) -> None:
         if kinds is not None and not 1 <= kinds <= 4096:
             raise ValueError(f"kinds must be from 1 to 4096, not {kinds}")
+        if not 1 <= width <= 1024:
+            raise ValueError(f"width must be from 1 to 1024, not {width}")
+        if activation not in get_args(Activation):
+            raise ValueError(f"activation is one of {get_args(Activation)}, not {activation!r}")
         super().__init__(backbone, backbone_args, (stride,), input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], self.sound_encoder.channels
         self.head: AudioSwitchHead | MatchingSwitchHead = (
-            AudioSwitchHead(*size) if kinds is None else MatchingSwitchHead(*size, kinds)
+            AudioSwitchHead(*size, width) if kinds is None else MatchingSwitchHead(*size, kinds)
         )
+        self.activation = activation
 
     def forward(self, frames: Tensor, spectrograms: Tensor) -> Tensor:
         """Return logits (N, 2): the sound is another's, the sound belongs to the picture.
@@ -109,4 +123,13 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
 
     def belongs(self, frames: Tensor, spectrograms: Tensor) -> Tensor:
         """Return the probability (N,) that each sound belongs to its picture; see `forward`."""
-        return torch.softmax(self(frames, spectrograms), dim=1)[:, 1]
+        return self.probability(self(frames, spectrograms))
+
+    def probability(self, logits: Tensor) -> Tensor:
+        """Return by logits (..., 2) the probability (...) that sounds belong.
+
+        One above 0.5 is the decision that it does.
+        """
+        if self.activation == "sigmoid":
+            return torch.sigmoid(logits[..., 1])
+        return torch.softmax(logits, dim=-1)[..., 1]

@@ -89,14 +89,15 @@ class Augmentation:
 
     Attributes:
         prepared_size: height and width to which frames are resized before they are cropped.
-        smallest_crop: side of the smallest crop, as a share of the picture's.
+        smallest_crop: side of the smallest crop, as a share of the picture's; None for what is
+            published: crops of the size wanted, cut pixel by pixel, nothing mirrored.
         jitter: most change of brightness, contrast, saturation and hue (turns).
         sound_noise: standard deviation of the noise that is added to log-spectrograms, which are
             also turned round in time; 0 leaves them as they are.
     """
 
     prepared_size: tuple[int, int]
-    smallest_crop: float
+    smallest_crop: float | None
     jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)
     sound_noise: float = 0.0
 
@@ -112,12 +113,11 @@ def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation
     """
     varied = _without_partners(batch)
     if "frames" in varied:
-        count, device = len(varied["tag"]), varied["tag"].device
-        smallest = augmentation.smallest_crop
-        side = smallest + (1 - smallest) * torch.rand(count, device=device)
-        shift = (torch.rand(count, 2, device=device) * 2 - 1) * (1 - side[:, None])
-        mirror = torch.where(torch.rand(count, device=device) < 0.5, -1.0, 1.0)
-        theta = _affine(side[:, None].expand(-1, 2), shift, mirror)
+        count, smallest = len(varied["tag"]), augmentation.smallest_crop
+        if smallest is None:
+            theta = _cuts(varied["frames"], size)
+        else:
+            theta = _crops(smallest, count, varied["tag"].device)
         of_moment = varied["frames"].shape[1:3]
         frames = _view(varied["frames"].flatten(1, 2), theta, size)
         frames = frames.view(count, *of_moment, *size)
@@ -131,6 +131,24 @@ def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation
         turned = sound.roll(int(torch.randint(sound.shape[-1], ())), -1)
         varied["sound"] = turned + augmentation.sound_noise * torch.randn_like(sound)
     return varied
+
+
+def _crops(smallest: float, count: int, device: torch.device) -> Tensor:
+    """Crops of random size and place, half of them mirrored, as `_view` takes them."""
+    side = smallest + (1 - smallest) * torch.rand(count, device=device)
+    shift = (torch.rand(count, 2, device=device) * 2 - 1) * (1 - side[:, None])
+    mirror = torch.where(torch.rand(count, device=device) < 0.5, -1.0, 1.0)
+    return _affine(side[:, None].expand(-1, 2), shift, mirror)
+
+
+def _cuts(frames: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crops of that size at random pixels of frames (B, F, 3, H, W), as `_view` takes them."""
+    count, device = len(frames), frames.device
+    whole = torch.tensor(frames.shape[:-3:-1], device=device)  # x, y
+    wanted = torch.tensor(size[::-1], device=device)
+    corner = (torch.rand(count, 2, device=device) * (whole - wanted + 1)).floor()
+    shift = (2 * corner + wanted - whole) / whole
+    return _affine((wanted / whole).expand(count, 2), shift, torch.ones(count, device=device))
 
 
 def plain_batch(batch: Batch, size: tuple[int, int]) -> Batch:

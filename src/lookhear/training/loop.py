@@ -4,7 +4,6 @@ A training that was stopped goes on to the same end: the state is kept after eve
 step's chances are its own.
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from lookhear.data.identity import identities
 from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import RUN_MODEL, save_model
-from lookhear.resume import made_from
+from lookhear.resume import described, made_from
 from lookhear.training.checkpoints import Checkpoints, CurveWriter
 from lookhear.training.loaders import Loaders
 from lookhear.training.processes import Processes, fit, quiet
@@ -75,18 +74,18 @@ def train_on_moments(
     if read_complete(prepared).moments["val"]:
         held_out = task.usable(task.moments(prepared, "val"))
     task.begin(seed, data.tags)
-    described = asdict(task.recipe) | {"seed": seed}
+    made_of = described(task.recipe) | {"seed": seed}
     if samples is not data:
-        described["moments"] = len(samples)
-    described |= identities({"data": prepared, **task.reads, **task.start})
-    return train(task, samples, out, described, validation=held_out, machine=machine)
+        made_of["moments"] = len(samples)
+    made_of |= identities({"data": prepared, **task.reads, **task.start})
+    return train(task, samples, out, made_of, validation=held_out, machine=machine)
 
 
 def train(
     task: Task,
     data: Dataset[Any],
     out: Path,
-    described: dict[str, Any],
+    made_of: dict[str, Any],
     *,
     validation: Dataset[Any] | None = None,
     workers: int = 0,
@@ -104,7 +103,7 @@ def train(
         out: run folder; gets ``model/``, ``logs/`` (see
             :func:`~lookhear.training.curves.read_curves`) and ``checkpoints/``: ``last.ckpt`` and,
             if there is ``validation`` and something is watched, ``best.ckpt``.
-        described: all that decides the training, to tell it from another.
+        made_of: all that decides the training, to tell it from another.
         validation: samples for the task's validation step after each epoch; with several
             processes a few come twice, where they do not divide.
         workers: processes that load the data, for each that trains.
@@ -120,7 +119,7 @@ def train(
         KeyboardInterrupt: the training was stopped, by Ctrl-C or SIGTERM; the next call goes on.
     """
     trainer = _trainer(task, out, machine, validates=validation is not None)
-    goes_on = made_from(out, described)
+    goes_on = made_from(out, made_of)
     model = out / RUN_MODEL
     if model.exists():
         if not goes_on:

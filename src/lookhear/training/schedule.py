@@ -1,9 +1,10 @@
 """How weights are learnt and on what machine, told without what learns them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lookhear.errors import LookhearError, named_by
+from lookhear.resume import LATER
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -33,13 +34,14 @@ class Schedule:
     Attributes:
         epochs: passes over the data.
         batch_size: samples a step, of all processes together.
-        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``: momentum 0.9 (Nesterov),
-            twice the rate for biases, ten times for what is not the backbone, a tenth of it from
-            each of the epochs 5 and 10 on.
+        optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``, the published one: momentum
+            0.9 (Nesterov), twice the rate for biases, and ten times for what is neither the
+            backbone nor the sound encoder.
         learning_rate: the highest; for ``"sgd"`` that of the backbone's weights.
         weight_decay: for ``"adamw"`` of weights only; biases and norms have none.
         average: decay per step of the moving average of the weights, which is what is kept then;
             None keeps the last.
+        falls: for ``"sgd"``, the epochs from which on the rate is a tenth of what it was before.
     """
 
     epochs: int
@@ -48,6 +50,7 @@ class Schedule:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     average: float | None = 0.995
+    falls: tuple[int, ...] = field(default=(), metadata=LATER)
 
 
 def check_machine(machine: Machine, schedule: Schedule) -> None:

@@ -123,7 +123,7 @@ class Task(L.LightningModule):
             {
                 "params": [parameter],
                 "lr": schedule.learning_rate
-                * (1 if name.startswith("backbone.") else 10)
+                * (1 if name.startswith(("backbone.", "sound_encoder.")) else 10)
                 * (2 if name.endswith("bias") else 1),
             }
             for name, parameter in self.net.named_parameters()
@@ -135,7 +135,8 @@ class Task(L.LightningModule):
             nesterov=True,
             weight_decay=schedule.weight_decay,
         )
-        return [optimizer], [torch.optim.lr_scheduler.MultiStepLR(optimizer, [5, 10], 0.1)]
+        falls = torch.optim.lr_scheduler.MultiStepLR(optimizer, schedule.falls, 0.1)
+        return [optimizer], [falls]
 
 
 class MomentsTask(Task):

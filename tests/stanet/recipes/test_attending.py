@@ -16,11 +16,12 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_model
-from lookhear.stanet.recipes.attending import STARecipe, STATask
+from lookhear.stanet.recipes.attending import RING, STARecipe, STATask
 from lookhear.stanet.recipes.presets import PRESETS
-from lookhear.training.augment import Augmentation
+from lookhear.training.augment import Augmentation, plain_batch
 from lookhear.training.curves import read_curves
 from lookhear.training.loop import train_on_moments
+from lookhear.training.losses import fixation_losses
 
 TINY = PRESETS["tiny"].sta
 GRID = (24, 32)
@@ -227,3 +228,21 @@ def test_before_and_after_of_a_moving_moment_are_not_confused() -> None:
             changed = frames.clone()
             changed[moment, :, time] = 255 - changed[moment, :, time]
             assert (loss_of(training, frames=changed) != loss) == counts
+
+
+def test_each_frame_is_the_target_once_and_their_losses_are_summed() -> None:
+    """With its own sound, in the ring of the released code, both outputs counting."""
+    training = training_of(replace(MOVING, every_frame=True))
+    training.net.eval()
+    batch = chance_batch()
+    expected = torch.zeros(())
+    for turn in RING:
+        before, target, after = (
+            training.net.see(batch["frames"][:, 0, time].float() / 255, batch["sound"][:, 0, time])
+            for time in turn
+        )
+        for logits in training.net.head.attend(before, target, after):
+            terms = fixation_losses(logits[:, 0], batch["fixations"])
+            expected = expected + terms["bce"] + terms["kl"]
+    torch.testing.assert_close(training._loss(plain_batch(batch, SIZE), stills=0), expected)
+    assert sorted(target for _, target, _ in RING) == [0, 1, 2]

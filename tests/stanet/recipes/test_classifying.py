@@ -18,10 +18,11 @@ from lookhear.stanet import Source
 from lookhear.stanet.pseudo_fixations import as_probabilities
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.presets import PRESETS
-from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 from lookhear.training.loop import train_on_moments
+from lookhear.training.task import MomentsTask
 
 TINY = dict(PRESETS["tiny"].coarse)
 # Of the recipe, S begins at what an AudioSwitch has learnt; here it begins at nothing.
@@ -107,30 +108,69 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(
         assert torch.equal(tensor, expected[name]), name
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("stage", ["coarse", "fine"])
-def test_the_papers_loss_weighs_plain_and_fused_scores(preset: str, stage: str) -> None:
-    recipes = getattr(PRESETS[preset], stage)
-    assert [*recipes] == ["S", "SA", "ST"]
-    for source, recipe in recipes.items():
-        assert recipe.source == source
-        expected = (0.4, 0.6) if (preset, source) == ("paper", "ST") else (1.0, 1.0)
-        assert recipe.weights == expected
-        assert recipe.loss == ("soft margin" if preset == "paper" else "cross-entropy")
-
-
-def test_the_papers_rates_are_by_role() -> None:
-    recipe = replace(lasting(TINY["S"], 1), schedule=PRESETS["paper"].coarse["S"].schedule)
-    training = SourceTask(recipe).begin(0, ("a", "b"))
+def by_name(training: MomentsTask) -> dict[str, float]:
+    """The rate of each parameter, for one of the backbone's weights."""
     (optimizer,), _ = training.configure_optimizers()
+    base = training.schedule.learning_rate
     rates = {
-        id(group["params"][0]): round(group["initial_lr"] / 1e-3, 6)
+        id(group["params"][0]): round(group["initial_lr"] / base, 6)
         for group in optimizer.param_groups
     }
-    named = {name: rates[id(p)] for name, p in training.net.named_parameters()}
-    assert named["head.classifier.weight"] == 10
-    assert named["head.classifier.bias"] == 20
-    assert {rate for name, rate in named.items() if name.startswith("backbone")} == {1, 2}
+    return {name: rates[id(p)] for name, p in training.net.named_parameters()}
+
+
+@pytest.mark.parametrize("source", ["S", "SA", "ST"])
+def test_published_rates_are_by_role(source: Source) -> None:
+    """The sound encoder comes trained, as the backbone does."""
+    recipe = replace(lasting(TINY[source], 1), schedule=PRESETS["paper"].coarse[source].schedule)
+    rates = by_name(SourceTask(recipe).begin(0, ("a", "b")))
+    trained = ("backbone.", "sound_encoder.")
+    for name, rate in rates.items():
+        expected = (1 if name.startswith(trained) else 10) * (2 if name.endswith("bias") else 1)
+        assert rate == expected, name
+    assert {*rates.values()} == {1, 2, 10, 20}
+    assert any(name.startswith("sound_encoder.") for name in rates) == (source == "SA")
+
+
+def test_the_rate_falls_where_the_schedule_says_and_nowhere_else() -> None:
+    for falls, expected in (((), [1.0] * 12), ((5, 10), [1.0] * 5 + [0.1] * 5 + [0.01] * 2)):
+        schedule = replace(PRESETS["paper"].coarse["SA"].schedule, falls=falls)
+        training = SourceTask(replace(lasting(TINY["S"], 1), schedule=schedule))
+        (optimizer,), (scheduler,) = training.begin(0, ("a", "b")).configure_optimizers()
+        first = optimizer.param_groups[0]["lr"]
+        rates = []
+        for _ in range(12):
+            rates.append(optimizer.param_groups[0]["lr"] / first)
+            optimizer.step()
+            scheduler.step()
+        np.testing.assert_allclose(rates, expected)
+        group = optimizer.param_groups[0]
+        assert (group["momentum"], group["nesterov"], group["weight_decay"]) == (0.9, True, 5e-4)
+
+
+def test_a_loss_weighs_plain_and_fused_scores_and_sums_or_averages_frames() -> None:
+    """By hand: of two categories at scores s and -s for the first, the soft margin is log(1 +
+    exp(-s)); and each of three frames has scores of its own."""
+    plain, fused = torch.tensor([1.0, 2.0, -1.0]), torch.tensor([0.5, -2.0, 3.0])
+    scores = (torch.stack([s, -s], -1)[None] for s in (plain, fused))  # 1, 3, 2
+    by_plain, by_fused = (np.log1p(np.exp(-s.numpy())).sum() for s in (plain, fused))
+    maps = ClassMaps(*(s[..., None, None] for s in scores))
+    batch = {"frames": torch.zeros(1, 1, 3, 3, *SIZE).byte(), "has_sound": torch.ones(1, 1) > 0}
+    for sums_frames, expected in (
+        (True, 0.4 * by_plain + 0.6 * by_fused),
+        (False, (0.4 * by_plain + 0.6 * by_fused) / 3),
+    ):
+        recipe = replace(
+            lasting(TINY["ST"], 1),
+            loss="soft margin",
+            weights=(0.4, 0.6),
+            sums_frames=sums_frames,
+        )
+        training = SourceTask(recipe).begin(0, ("a", "b"))
+        training.log = lambda *_, **__: None  # type: ignore[method-assign]
+        training._maps = lambda _: maps  # type: ignore[method-assign]
+        loss = training.training_step(batch | {"tag": torch.tensor([0])}, 0)
+        assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_scores_become_probabilities_as_they_were_trained() -> None:

@@ -1,6 +1,7 @@
 """Train STA on the pseudo-fixations of moments (STANet, section 3.4)."""
 
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ from torch.utils.data import Subset
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
+from lookhear.resume import LATER
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import InitialWeights
 from lookhear.training.losses import fixation_losses
 from lookhear.training.schedule import Schedule
 from lookhear.training.task import MomentsTask, windows_of
+
+RING = (2, 0, 1), (0, 1, 2), (1, 2, 0)
+"""Before, target and after, where each of three frames takes its turn: the release joins the last
+frame to the first."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,16 @@ class STARecipe:
         net: arguments of :class:`~lookhear.stanet.sta.STA`.
         schedule: how its weights are learnt.
         augmentation: how much moments are varied.
-        loss: weight of each term of :func:`~lookhear.training.losses.fixation_losses`; the paper
-            has ``bce`` and ``kl``.
+        loss: weight of each term of :func:`~lookhear.training.losses.fixation_losses`; published
+            are ``bce`` and ``batch kl``.
         deaf: share of the moments whose sound gate is closed, so that the network knows what to do
             when it hears nothing.
         still: share of a batch's moments whose neighbours are the frame itself, so that it knows
             stills, and fewer frames have to be looked at.
+        every_frame: whether each of a moment's three frames is the target once, as published, and
+            their losses are summed; else the middle one alone. Moments have one map, which is the
+            middle frame's; it is taken for all three, which are a small part of a second apart.
+            (The release has a map of each.) ``still`` has no say then.
     """
 
     net: dict[str, Any]
@@ -41,6 +51,7 @@ class STARecipe:
     loss: dict[str, float] = field(default_factory=lambda: {"bce": 1.0, "kl": 1.0})
     deaf: float = 0.0
     still: float = 0.0
+    every_frame: bool = field(default=False, metadata=LATER)
 
 
 class STATask(MomentsTask):
@@ -108,6 +119,15 @@ class STATask(MomentsTask):
 
     def _loss(self, batch: Batch, stills: int) -> Tensor:
         """The loss of a batch, of which the last moments are taken for stills."""
+        turns = self._every_turn(batch) if self.recipe.every_frame else [self._turn(batch, stills)]
+        total = torch.zeros((), device=self.device)
+        for logits in chain.from_iterable(self.net.head.attend(*turn) for turn in turns):
+            terms = fixation_losses(logits[:, 0], batch["fixations"])
+            total = total + sum(weight * terms[name] for name, weight in self.recipe.loss.items())
+        return total
+
+    def _turn(self, batch: Batch, stills: int) -> tuple[Seen, Seen, Seen]:
+        """Before, target and after of each moment; only the target hears."""
         frames = batch["frames"]  # B, 3, 3, H, W
         switch = batch["has_sound"].float()
         target = self.net.see(frames[:, 1], batch["sound"][:, 1], switch)
@@ -115,8 +135,11 @@ class STATask(MomentsTask):
         around = self.net.see(frames[:moving, ::2].flatten(0, 1))  # before, after, before, ...
         still = target.at(slice(moving, None))
         before, after = (Seen.cat([around.at(slice(time, None, 2)), still]) for time in range(2))
-        total = torch.zeros((), device=self.device)
-        for logits in self.net.head.attend(before, target, after):
-            terms = fixation_losses(logits[:, 0], batch["fixations"])
-            total = total + sum(weight * terms[name] for name, weight in self.recipe.loss.items())
-        return total
+        return before, target, after
+
+    def _every_turn(self, batch: Batch) -> list[tuple[Seen, ...]]:
+        """Before, target and after of each moment, each frame of which is the target once."""
+        frames, switch = batch["frames"], batch["has_sound"].float().repeat_interleave(3)
+        seen = self.net.see(frames.flatten(0, 1), batch["sound"].flatten(0, 1), switch)
+        of_time = [seen.at(slice(time, None, 3)) for time in range(3)]
+        return [tuple(of_time[time] for time in turn) for turn in RING]

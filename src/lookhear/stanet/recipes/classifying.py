@@ -1,6 +1,6 @@
 """Train S, SA or ST to tell the tags of moments (STANet, section 3.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
+from lookhear.resume import LATER
 from lookhear.stanet import Loss, Source
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
@@ -29,9 +30,9 @@ class ClassRecipe:
         net: its arguments, but for the categories.
         schedule: how its weights are learnt.
         augmentation: how much moments are varied.
-        loss: ``"soft margin"`` over the categories (the paper's) or ``"cross-entropy"`` (the
-            report's).
+        loss: ``"soft margin"`` over the categories, as published, or ``"cross-entropy"``.
         weights: of the losses of the plain and the fused scores.
+        sums_frames: whether the losses of ST's three frames are summed, as published, or averaged.
     """
 
     source: Source
@@ -40,6 +41,7 @@ class ClassRecipe:
     augmentation: Augmentation
     loss: Loss = "soft margin"
     weights: tuple[float, float] = (1.0, 1.0)
+    sums_frames: bool = field(default=False, metadata=LATER)
 
 
 class SourceTask(MomentsTask):
@@ -84,7 +86,8 @@ class SourceTask(MomentsTask):
         varied = random_batch(batch, self.net.input_size, recipe.augmentation)
         total = torch.zeros((), device=self.device)
         for weight, scores in zip(recipe.weights, self._maps(varied).scores(), strict=True):
-            total = total + weight * self._loss(scores, varied["tag"])
+            frames = scores.shape[1:-1].numel() if recipe.sums_frames else 1
+            total = total + weight * frames * self._loss(scores, varied["tag"])
         return self.log_loss(total)
 
     def validation_step(self, batch: Batch, _: int) -> None:

@@ -99,7 +99,8 @@ class SwitchTask(MomentsTask):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Log how often a sound is told to belong or not, own and others' counting alike."""
         logits, belongs = self._pairs(plain_batch(batch, self.net.input_size))
-        accuracy = _by_kind((logits.argmax(1) == belongs).float(), belongs, others=1.0)
+        told = self.net.probability(logits) > 0.5
+        accuracy = _by_kind((told == belongs).float(), belongs, others=1.0)
         self.log_watched(accuracy, len(batch["tag"]))
 
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:

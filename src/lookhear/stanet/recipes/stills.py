@@ -1,7 +1,7 @@
 """Train STA on still pictures with fixations: the recipe of the model that comes along."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.utils.data import TensorDataset
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
 from lookhear.data.readers.osie import FixatedPicture
 from lookhear.errors import LookhearError
+from lookhear.resume import described
 from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.loop import train
@@ -133,8 +134,9 @@ def train_fixations(
             f"{len(pictures)} pictures are fewer than a batch of {batch_size}; give more"
         )
     task = FixationTask(recipe).begin(seed)
-    described = {"recipe": asdict(recipe), "seed": seed, "pictures": [p.name for p in pictures]}
-    return train(task, _in_memory(pictures, task.net.input_size), out, described)
+    names = [picture.name for picture in pictures]
+    made_of = {"recipe": described(recipe), "seed": seed, "pictures": names}
+    return train(task, _in_memory(pictures, task.net.input_size), out, made_of)
 
 
 def _in_memory(pictures: Sequence[FixatedPicture], size: tuple[int, int]) -> TensorDataset:
