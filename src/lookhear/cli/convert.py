@@ -29,6 +29,10 @@ def convert(
     """Turn published weights of STANet or VGGSound into a saved model."""
     from lookhear.stanet.published import convert as convert_file
 
-    said = convert_file(file, kind, folder, classes)
-    use = f"use it with --model {folder}" if kind == "sta" else ""
-    out.print("; ".join(filter(None, (f"{folder}: {kind}, from {file}", said, use))))
+    classes_said = convert_file(file, kind, folder, classes)
+    uses = {
+        "sta": f"use it with --model {folder}",
+        "audio-switch": f"put it into an STA with lookhear train join --switch {folder}",
+    }
+    parts = (f"{folder}: {kind}, from {file}", classes_said, uses.get(kind, ""))
+    out.print("; ".join(filter(None, parts)))
