@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +21,24 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from conftest import Run
 from lookhear import load_model
 from lookhear.errors import LookhearError
+from lookhear.media.spectrogram import REPORT, VGGSOUND
 from lookhear.nets.backbones import backbone_features
+from lookhear.nets.saved import load_network
 from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.nets.state_dicts import read_state
-from lookhear.stanet.published import PUBLISHED, convert, network_of, renamed
-from lookhear.stanet.sources import SA, ST, S, SHead, STHead
+from lookhear.stanet.blocks import UpsampledSoundGate
+from lookhear.stanet.published import (
+    CATEGORIES,
+    CLASSES,
+    PUBLISHED,
+    Weights,
+    convert,
+    network_of,
+    renamed,
+)
+from lookhear.stanet.sources import SA, ST, S, SAHead, SHead, STHead
 from lookhear.stanet.sta import STA, STAHead
+from lookhear.stanet.switch import AudioSwitch, AudioSwitchHead
 from lookhear.training.initial_weights import initialise, parts_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -35,11 +50,55 @@ LISTED_AS = {
 }
 # A ResNeXt with a block a layer.
 TINY_BACKBONE: dict[str, Any] = {"layers": [1, 1, 1, 1], "cardinality": 4, "base_width": 4}
+TINY_SWITCH: dict[str, Any] = {
+    "backbone": "resnext101_32x8d",
+    "backbone_args": TINY_BACKBONE,
+    "sound_encoder": "light",
+}
 
 
-def listed(name: str) -> dict[str, Tensor]:
-    """A published state dict of full size, without values."""
-    shapes = json.loads((GOLDEN / "published_checkpoint_keys.json").read_text())[name]
+def listed(kind: str, width: int = 128, kernels: tuple[int, int, int] = (3, 3, 4)) -> Weights:
+    """A published state dict of full size, without values.
+
+    Of AudioSwitch and SA there are no lists, but of their parts; the rest is that of the published
+    code. The width is AudioSwitch's, the kernels are those by which SA grows its sound.
+    """
+    lists = json.loads((GOLDEN / "published_checkpoint_keys.json").read_text())
+    if kind in LISTED_AS:
+        shapes = lists[LISTED_AS[kind]]
+    else:
+        hearing = {key: of for key, of in lists["sta"].items() if key.startswith("audio_model.")}
+        seeing = {key: of for key, of in lists["scam_st"].items() if key.startswith("features.")}
+        shapes = hearing | seeing
+    if kind == "audio-switch":
+        renamed = (("audio_model", "layerA"), ("features", "layerV"))
+        for theirs, own in renamed:
+            shapes = {
+                re.sub(rf"^{theirs}\.", f"{own}.", key): shape for key, shape in shapes.items()
+            }
+        layers = {
+            "layerA_d": (width, 8192),
+            "layerV_d": (width, 2048),
+            "extra_bilinear": (width, width, width),
+            "fc": (2, width),
+        }
+        shapes |= {f"{name}.weight": shape for name, shape in layers.items()}
+        shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    if kind == "scam-sa":
+        own = ("extra_conv", "extra_ConvGRU", "extra_gate", "extra_proj")
+        deep = {key: of for key, of in lists["scam_st"].items() if key.startswith("extra_convs.")}
+        shapes |= {key.replace("convs", "video_d"): shape for key, shape in deep.items()}
+        shapes |= {key: of for key, of in lists["scam_s"].items() if key.startswith(own)}
+        del shapes["extra_convs.weight"], shapes["extra_convs.bias"]
+        grown = {f"Aup.{2 * layer}": (2048, 2048, k, k) for layer, k in enumerate(kernels)}
+        layers = {
+            "extra_audio_d": (2048, 8192),
+            **grown,
+            "extra_convs.0": (28, 2048, 1, 1),
+            "extra_convs.1": (1, 28, 1, 1),
+        }
+        shapes |= {f"{name}.weight": shape for name, shape in layers.items()}
+        shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
     return {key: torch.empty(shape, device="meta") for key, shape in shapes.items()}
 
 
@@ -50,7 +109,7 @@ def golden_head(name: str, kind: str) -> tuple[dict[str, Tensor], dict[str, Tens
     weights = {
         key.removeprefix("weight/"): arrays[key]
         for key in arrays
-        if key.startswith("weight/extra_")
+        if key.startswith(("weight/extra_", "weight/Aup"))
     }
     ours = renamed(weights, PUBLISHED[kind].names)
     return {key.removeprefix("head."): ours[key] for key in ours}, arrays
@@ -72,7 +131,7 @@ def vggsound_checkpoint() -> tuple[dict[str, Tensor], nn.Module]:
 def tiny_sta(monkeypatch: pytest.MonkeyPatch) -> STA:
     """A network that stands in for the published one, at a hundredth of its size."""
 
-    def build() -> STA:
+    def build(*_: object) -> STA:
         return STA("resnext101_32x8d", TINY_BACKBONE, None, width=8, time_mixing="published")
 
     monkeypatch.setitem(PUBLISHED, "sta", PUBLISHED["sta"]._replace(build=build))
@@ -87,16 +146,18 @@ def as_published(net: nn.Module, kind: str) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("kind", PUBLISHED)
 def test_every_published_name_finds_its_place(kind: str) -> None:
-    state = listed(LISTED_AS[kind])
-    network = network_of(state, kind)  # strict: none missing, none left over, every shape fits
-    assert network.state_dict().keys() == renamed(state, PUBLISHED[kind].names).keys()
+    state, published = listed(kind), PUBLISHED[kind]
+    network = network_of(state, kind, CATEGORIES)  # strict: none missing, none left over
+    assert network.state_dict().keys() == renamed(published.joined(state), published.names).keys()
 
 
 @pytest.mark.parametrize(
     ("kind", "unused"),
     [
         ("sta", {"extra_audio_d", "extra_conv_stafusion", "extra_gate", "extra_refineSA"}),
+        ("audio-switch", set()),
         ("scam-s", set()),
+        ("scam-sa", set()),
         ("scam-st", set()),
         ("vggsound", {"audnet"}),  # its classifier, see below
     ],
@@ -105,7 +166,7 @@ def test_only_what_the_published_forwards_never_use_is_left_out(
     kind: str, unused: set[str]
 ) -> None:
     names = PUBLISHED[kind].names
-    state = listed(LISTED_AS[kind])
+    state = listed(kind)
     left_out = [key for key in state if not renamed({key: state[key]}, names)]
     assert {key.split(".")[0] for key in left_out} == unused
     if kind == "vggsound":
@@ -114,15 +175,49 @@ def test_only_what_the_published_forwards_never_use_is_left_out(
 
 def test_networks_are_built_as_they_were_published() -> None:
     sta, s, st = (
-        network_of(listed(LISTED_AS[kind]), kind) for kind in ("sta", "scam-s", "scam-st")
+        network_of(listed(kind), kind, CATEGORIES) for kind in ("sta", "scam-s", "scam-st")
     )
     assert isinstance(sta, STA)
     assert isinstance(s, S)
     assert isinstance(st, ST)
     assert sta.head.time_gate.mixing == st.head.time_gate.mixing == "published"
     assert sta.input_size == (356, 356)
-    assert s.categories == st.categories == tuple(sorted(s.categories))
-    assert len(s.categories) == 28
+    assert s.categories == st.categories == CATEGORIES
+
+
+@pytest.mark.parametrize("width", [128, 512])  # of the published training, and of its STA's test
+def test_an_audio_switch_is_built_as_it_was_published(width: int) -> None:
+    net = network_of(listed("audio-switch", width), "audio-switch")
+    assert isinstance(net, AudioSwitch)
+    assert net.activation == "sigmoid"
+    assert net.input_size == (356, 356)
+    assert net.head.match.weight.shape == (2, width, width)
+    assert net.sound_encoder.windows == VGGSOUND
+
+
+@pytest.mark.parametrize(
+    ("kernels", "sound_gate", "side"),
+    [((3, 3, 4), "report", 256), ((4, 4, 3), "report-fine", 356)],
+)
+def test_the_stage_of_an_sa_is_known_by_its_kernels(
+    kernels: tuple[int, int, int], sound_gate: str, side: int
+) -> None:
+    net = network_of(listed("scam-sa", kernels=kernels), "scam-sa", CLASSES["report"])
+    assert isinstance(net, SA)
+    assert isinstance(net.head.sound_gate, UpsampledSoundGate)
+    strides = [layer.stride[0] for layer in net.head.sound_gate.upsample[::2]]
+    assert strides == ([1, 1, 1] if sound_gate == "report" else [2, 2, 1])
+    assert net.input_size == (side, side)
+    assert net.sound_encoder.windows == REPORT
+    assert net.categories == CLASSES["report"]
+
+
+def test_orders_of_classes_are_as_published() -> None:
+    listed_by_report = json.loads((GOLDEN / "report_categories.json").read_text())
+    assert CLASSES["report"] == tuple(listed_by_report)
+    assert CLASSES["ave"] == tuple(sorted(listed_by_report))
+    moved = [a != b for a, b in zip(CLASSES["ave"], CLASSES["report"], strict=True)]
+    assert all(moved)  # not one name is right if the orders are taken for one another
 
 
 @torch.inference_mode()
@@ -132,6 +227,36 @@ def test_a_converted_s_says_what_the_published_one_says() -> None:
     head.load_state_dict(weights)
     maps = head(golden["input/features"])
     torch.testing.assert_close(maps.fused, golden["output/map_2"], atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_converted_sa_says_what_the_reports_says() -> None:
+    weights, golden = golden_head("scam_sa", "scam-sa")
+    head = SAHead(16, 28, width=16, sound_channels=64, sound_gate="report")
+    head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
+    head.load_state_dict(weights)
+    maps = head(golden["input/features"], golden["input/audio"])
+    torch.testing.assert_close(maps.fused, golden["output/map_2"], atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_a_converted_audio_switch_decides_as_the_published_one() -> None:
+    torch.manual_seed(0)
+    sound, picture = nn.Linear(24, 8), nn.Linear(16, 8)
+    bilinear, linear = nn.Bilinear(8, 8, 8), nn.Linear(8, 2)
+    named = {"layerA_d": sound, "layerV_d": picture, "extra_bilinear": bilinear, "fc": linear}
+    published = PUBLISHED["audio-switch"]
+    joined = published.joined(nn.ModuleDict(named).state_dict())
+    ours = renamed({key: tensor.float() for key, tensor in joined.items()}, published.names)
+    head = AudioSwitchHead(16, 24, width=8)
+    head.load_state_dict({key.removeprefix("head."): tensor for key, tensor in ours.items()})
+    features, sounds = torch.randn(64, 16, 3, 4), torch.randn(64, 24)
+    logits = linear(bilinear(sound(sounds), picture(features.mean((2, 3)))))
+    torch.testing.assert_close(head(features, sounds), logits, atol=1e-5, rtol=1e-5)
+    net = AudioSwitch(**TINY_SWITCH, activation="sigmoid")
+    belongs = net.probability(head(features, sounds)) > 0.5
+    assert torch.equal(belongs, logits[:, 1] > 0)
+    assert not torch.equal(belongs, logits[:, 1] > logits[:, 0])
 
 
 @torch.inference_mode()
@@ -254,7 +379,7 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
 def test_half_precision_becomes_single() -> None:
     state = {
         key: torch.zeros(tensor.shape, dtype=torch.float16, device="meta")
-        for key, tensor in listed("vggsound_netvlad").items()
+        for key, tensor in listed("vggsound").items()
     }
     network = network_of(state, "vggsound")
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
@@ -286,7 +411,10 @@ def unusable(file: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "complaint"),
     [
-        ("whole module", r"holds more than weights \(torch.nn.modules.linear.Linear\).*state_dict"),
+        (
+            "whole module",
+            r"holds more than weights \(torch.nn.modules.linear.Linear\).*: python -c",
+        ),
         ("other objects", "holds more than weights"),
         ("another network", r"not the weights of sta: .* 2 not known \(a.weight, b\)"),
         ("no state dict", "holds no state dict"),
@@ -338,7 +466,95 @@ def test_an_unknown_kind_and_a_taken_folder_are_refused(tmp_path: Path, run: Run
     code, _, err = run("convert", "x.pth", "--as", "sta", "--out", tmp_path / "taken")
     assert (code, "choose another --out" in err) == (1, True)
     code, _, err = run("convert", "x.pth", "--as", "stanet", "--out", tmp_path / "model")
-    assert (code, "there are sta, scam-s, scam-st, vggsound" in err) == (1, True)
+    assert (code, "there are sta, audio-switch, scam-s, scam-sa, scam-st, vgg" in err) == (1, True)
+
+
+@pytest.fixture
+def tiny_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Weights of a network that stands in for the published S, and for its ST."""
+
+    def build(_: object, classes: Sequence[str]) -> S:
+        return S(classes, "resnext101_32x8d", TINY_BACKBONE)
+
+    for kind in ("scam-s", "scam-sa", "scam-st"):
+        published = PUBLISHED["scam-s"]._replace(build=build, order=PUBLISHED[kind].order)
+        monkeypatch.setitem(PUBLISHED, kind, published)
+    torch.manual_seed(0)
+    torch.save(as_published(build(None, CATEGORIES), "scam-s"), tmp_path / "s.pth")
+    (tmp_path / "names.txt").write_text("\n".join(f"class {i}" for i in range(28)))
+    (tmp_path / "names.json").write_text(json.dumps([f"class {i}" for i in range(28)]))
+    return tmp_path / "s.pth"
+
+
+@pytest.mark.parametrize("kind", ["scam-s", "scam-st"])
+def test_the_order_of_classes_is_not_guessed(tiny_s: Path, run: Run, kind: str) -> None:
+    folder = tiny_s.parent / "model"
+    code, out, err = run("convert", tiny_s, "--as", kind, "--out", folder)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"lookhear: {tiny_s}: ")
+    for way in ("--classes ave", "--classes report", "--classes FILE"):
+        assert way in err
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("classes", ["ave", "report", "names.txt", "names.json"])
+def test_classes_have_the_names_that_are_given(tiny_s: Path, run: Run, classes: str) -> None:
+    given = classes if classes in CLASSES else tiny_s.parent / classes
+    folder = tiny_s.parent / "model"
+    code, out, err = run("convert", tiny_s, "--as", "scam-s", "--classes", given, "--out", folder)
+    assert (code, err) == (0, "")
+    assert f"classes in the order of {given}" in out
+    names = CLASSES.get(classes, tuple(f"class {i}" for i in range(28)))
+    assert load_network(S, folder).categories == names
+    assert f"in the order of {given}" in (folder / "README.md").read_text()
+
+
+def test_only_the_report_has_an_sa_and_so_its_order_is_known(tiny_s: Path, run: Run) -> None:
+    folder = tiny_s.parent / "model"
+    code, out, _ = run("convert", tiny_s, "--as", "scam-sa", "--out", folder)
+    assert (code, "classes in the order of report, as no other scam-sa" in out) == (0, True)
+    assert load_network(S, folder).categories == CLASSES["report"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "complaint"),
+    [
+        ("AVE", "no such file; give ave or report, or a file of names"),
+        ("few.txt", "names 2 different classes, but the weights tell 28 apart"),
+        ("twice.json", "names 1 different classes, but the weights tell 28 apart"),
+        ("broken.json", "cannot be read as JSON"),
+        ("object.json", "holds no list of names"),
+        ("s.pth", "cannot be read as names"),
+    ],
+)
+def test_classes_that_cannot_be_are_one_line(
+    tiny_s: Path, run: Run, monkeypatch: pytest.MonkeyPatch, classes: str, complaint: str
+) -> None:
+    monkeypatch.chdir(tiny_s.parent)
+    Path("few.txt").write_text("dog\nhorn\n")
+    Path("twice.json").write_text(json.dumps(["dog"] * 28))
+    Path("broken.json").write_text('["dog", ')
+    Path("object.json").write_text('{"dog": 0}')
+    code, out, err = run("convert", "s.pth", "--as", "scam-s", "--classes", classes, "--out", "m")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert complaint in err
+    assert not Path("m").exists()
+
+
+def test_classes_of_what_has_none_are_refused(tmp_path: Path, run: Run) -> None:
+    code, _, err = run("convert", "x", "--as", "sta", "--classes", "ave", "--out", tmp_path / "m")
+    assert (code, "sta tells no classes apart; leave it out" in err) == (1, True)
+
+
+def test_weights_of_a_whole_module_are_saved_as_the_message_says(tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Linear(2, 3))
+    file = tmp_path / "27001.pt"
+    torch.save(module, file)
+    with pytest.raises(LookhearError, match="holds more than weights") as refused:
+        read_state(file)
+    command = str(refused.value).partition("made it: python ")[2]
+    subprocess.run(f"{sys.executable} {command}", shell=True, check=True, cwd=tmp_path)
+    assert torch.equal(read_state(tmp_path / "weights.pth")["0.weight"], module[0].weight)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(

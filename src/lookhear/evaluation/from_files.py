@@ -9,6 +9,8 @@ The last number in a frame's file name is that of the frame; counting begins wit
 layout, or with 0 if there is a file of number 0. Of `maps.npz` the map nearest in time is taken.
 <database>/ may be left out where no other clip of the set has the clip's name. <picture> is its
 file's name without suffix, or with it where two pictures of the set differ in nothing else.
+Maps of whatever origin are resized as they are; so are those of `lookhear predict`, which
+`--model` itself enlarges through their log-odds (`lookhear.maps.enlarge`).
 
 What may be wrong with such maps, and what becomes of it:
 

@@ -38,8 +38,9 @@ def read_state(file: Path) -> dict[str, Tensor]:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         if refused and isinstance(error, pickle.UnpicklingError):
             raise LookhearError(
-                f"{file}: holds more than weights ({refused[1]}), such as a whole module, which "
-                "could run any code; save its state_dict() where it was made, and use that"
+                f"{file}: holds more than weights ({refused[1]}), which could run any code; if it "
+                "is a whole module, save its state_dict() beside the code that made it: "
+                f"{_saving(file)}"
             ) from error
         raise LookhearError(
             f"{file}: cannot be read as weights; it is broken, or not of torch or safetensors"
@@ -52,6 +53,12 @@ def read_state(file: Path) -> dict[str, Tensor]:
     if all(str(key).startswith("module.") for key in held):
         return {str(key).removeprefix("module."): value for key, value in held.items()}
     return {str(key): value for key, value in held.items()}
+
+
+def _saving(file: Path) -> str:
+    """The command that makes a state dict of a whole module."""
+    load = f"torch.load('{file.absolute()}', 'cpu', weights_only=False)"
+    return f"""python -c "import torch; torch.save({load}.state_dict(), 'weights.pth')\""""
 
 
 def misfit(

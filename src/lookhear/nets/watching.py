@@ -65,7 +65,8 @@ class Watcher(Protocol):
             moments: the looks of 2 x reach + 1 frames each, in the order of time.
 
         Returns:
-            Attention to the middle frame of each, (B, h, w), from 0 to 1.
+            Attention to the middle frame of each, (B, h, w), from 0 to 1, on a grid of the
+            watcher's own; :func:`lookhear.maps.enlarge` takes it to the size of a picture.
         """
         ...
 

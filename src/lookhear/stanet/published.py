@@ -1,7 +1,7 @@
 """Published checkpoints of STANet and VGGSound as saved models of this project."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,18 +10,35 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from lookhear.data.readers.ave import CATEGORIES
-from lookhear.errors import LookhearError, named_by
+from lookhear.data.readers.lists import read_names
+from lookhear.errors import LookhearError, named_by, one_line
 from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import CONFIG, WEIGHTS, whole_model
 from lookhear.nets.sound import VGGSoundEncoder
 from lookhear.nets.state_dicts import misfit, read_state
-from lookhear.stanet.sources import ST, S
+from lookhear.stanet.blocks import UpsampledSoundGate
+from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sta import STA
+from lookhear.stanet.switch import MOST_WIDTH, WIDTH, AudioSwitch
 
 Names = dict[str, str | None]
 """Module of the published network -> module here; None for one that its forward never uses."""
 
+Weights = Mapping[str, Tensor]
+
+_REPORT_CLASSES = (
+    "Church bell; Male speech, man speaking; Bark; Fixed-wing aircraft, airplane; "
+    "Race car, auto racing; Female speech, woman speaking; Helicopter; Violin, fiddle; Flute; "
+    "Ukulele; Frying (food); Truck; Shofar; Motorcycle; Acoustic guitar; Train horn; Clock; Banjo; "
+    "Goat; Baby cry, infant cry; Bus; Chainsaw; Cat; Horse; Toilet flush; Rodents, rats, mice; "
+    "Accordion; Mandolin"
+)
+CLASSES: dict[str, tuple[str, ...]] = {
+    "ave": CATEGORIES,
+    "report": tuple(_REPORT_CLASSES.split("; ")),
+}
+"""AVE's 28 categories in the orders of the release and of the reimplementation report."""
 
 _BLOCKS: Names = {
     "extra_conv_fusion": "head.fuse",
@@ -63,15 +80,40 @@ STA_NAMES: Names = _BLOCKS | {
     "extra_refineSA": None,
 }
 
-SCAM_NAMES: Names = _BLOCKS | {
-    "features.0": "backbone.conv1",
-    "features.1": "backbone.bn1",
-    "features.4": "backbone.layer1",
-    "features.5": "backbone.layer2",
-    "features.6": "backbone.layer3",
-    "features.7": "backbone.layer4",
-    "extra_convs": "head.classifier",
+_RESNET: Names = {
+    "0": "conv1",
+    "1": "bn1",
+    "4": "layer1",
+    "5": "layer2",
+    "6": "layer3",
+    "7": "layer4",
+}
+
+_SCAM: Names = _BLOCKS | {
     "extra_gate": "head.self_attention.gate",
+    **{f"features.{position}": f"backbone.{layer}" for position, layer in _RESNET.items()},
+}
+
+SCAM_NAMES: Names = _SCAM | {"extra_convs": "head.classifier"}
+
+SCAM_SA_NAMES: Names = _SCAM | {
+    "audio_model": "sound_encoder.resnet",
+    "audio_model.8": "sound_encoder.pool",
+    "extra_video_d": "head.classifier",
+    "extra_audio_d": "head.sound_gate.sound",
+    "Aup": "head.sound_gate.upsample",
+    "extra_convs": "head.sound_gate.gate",
+}
+
+_JOINED = "extra_bilinear+fc"  # two layers in a row, which are one here
+
+AUDIO_SWITCH_NAMES: Names = {
+    **{f"layerV.{position}": f"backbone.{layer}" for position, layer in _RESNET.items()},
+    "layerA": "sound_encoder.resnet",
+    "layerA.8": "sound_encoder.pool",
+    "layerA_d": "head.sound",
+    "layerV_d": "head.picture",
+    _JOINED: "head.match",
 }
 
 VGGSOUND_NAMES: Names = {
@@ -87,31 +129,93 @@ VGGSOUND_NAMES: Names = {
 
 
 class Published(NamedTuple):
-    """A network of which weights may be published; ``build`` makes it as it was, untrained."""
+    """A network of which weights may be published.
+
+    Attributes:
+        title: what it is.
+        names: of its modules.
+        build: makes it as it was, untrained, by its weights, which have their names here, and by
+            its classes.
+        has_classes: whether it tells classes apart.
+        order: of its classes, in `CLASSES`, where there are such weights of one order only.
+        joined: makes its weights those of as many layers as there are here.
+    """
 
     title: str
     names: Names
-    build: Callable[[], nn.Module]
+    build: Callable[[Weights, Sequence[str]], nn.Module]
+    has_classes: bool = False
+    order: str | None = None
+    joined: Callable[[Weights], Weights] = dict
+
+
+def _sa(weights: Weights, classes: Sequence[str]) -> SA:
+    first = weights.get("head.sound_gate.upsample.0.weight")
+    is_fine = first is not None and first.shape[-1] == UpsampledSoundGate.FINE[0][0]
+    side = 356 if is_fine else 256
+    return SA(
+        classes,
+        sound_encoder="vggsound-report",
+        sound_gate="report-fine" if is_fine else "report",
+        input_size=(side, side),
+    )
+
+
+def _audio_switch(weights: Weights, _: Sequence[str]) -> AudioSwitch:
+    bias = weights.get("head.sound.bias")
+    width = WIDTH if bias is None else min(max(bias.numel(), 1), MOST_WIDTH)
+    return AudioSwitch(input_size=(356, 356), width=width, activation="sigmoid")
+
+
+def _join(weights: Weights) -> Weights:
+    """Make one bilinear layer of AudioSwitch's bilinear and linear one, where both are there."""
+    names = {f"{layer}.{kind}" for layer in ("extra_bilinear", "fc") for kind in ("weight", "bias")}
+    if not names <= weights.keys():
+        return weights
+    others = {name: tensor for name, tensor in weights.items() if name not in names}
+    bilinear, linear = weights["extra_bilinear.weight"], weights["fc.weight"]
+    if bilinear.ndim != 3 or linear.ndim != 2 or len(bilinear) != linear.shape[1]:
+        return weights
+    joined = torch.einsum("ok,kij->oij", linear.double(), bilinear.double())
+    bias = linear.double() @ weights["extra_bilinear.bias"].double() + weights["fc.bias"].double()
+    return others | {f"{_JOINED}.weight": joined, f"{_JOINED}.bias": bias}
 
 
 PUBLISHED: dict[str, Published] = {
     "sta": Published(
         "STA, the fixation network of STANet (CVPR 2021)",
         STA_NAMES,
-        lambda: STA(time_mixing="published"),
+        lambda *_: STA(time_mixing="published"),
+    ),
+    "audio-switch": Published(
+        "AudioSwitch of STANet (CVPR 2021), which tells whether a sound belongs to a picture",
+        AUDIO_SWITCH_NAMES,
+        _audio_switch,
+        joined=_join,
     ),
     "scam-s": Published(
-        "S, the classifier of frames of STANet (CVPR 2021)", SCAM_NAMES, lambda: S(CATEGORIES)
+        "S, the classifier of frames of STANet (CVPR 2021)",
+        SCAM_NAMES,
+        lambda _, classes: S(classes),
+        has_classes=True,
+    ),
+    "scam-sa": Published(
+        "SA, the classifier of frames with sound of a report on reimplementing STANet",
+        SCAM_SA_NAMES,
+        _sa,
+        has_classes=True,
+        order="report",
     ),
     "scam-st": Published(
         "ST, the classifier of three frames of STANet (CVPR 2021)",
         SCAM_NAMES,
-        lambda: ST(CATEGORIES, time_mixing="published"),
+        lambda _, classes: ST(classes, time_mixing="published"),
+        has_classes=True,
     ),
     "vggsound": Published(
         "The sound encoder of VGGSound (ICASSP 2020), a ResNet-18 with NetVLAD",
         VGGSOUND_NAMES,
-        VGGSoundEncoder,
+        lambda *_: VGGSoundEncoder(),
     ),
 }
 
@@ -122,7 +226,7 @@ library_name: lookhear
 
 ## What it is
 
-{title}.
+{title}.{classes}
 
 Its weights are those in {file}. What may be done with them is for whoever published them to say.
 
@@ -132,7 +236,7 @@ Not measured.
 """
 
 
-def convert(file: Path, kind: str, folder: Path) -> None:
+def convert(file: Path, kind: str, folder: Path, classes: str | None = None) -> str:
     """Turn a state dict with the published names into a saved model.
 
     All are then loaded by :func:`lookhear.nets.saved.load_network` but ``vggsound``, which is the
@@ -142,22 +246,44 @@ def convert(file: Path, kind: str, folder: Path) -> None:
         file: see :func:`~lookhear.nets.state_dicts.read_state`.
         kind: which network it belongs to, of :data:`PUBLISHED`.
         folder: gets the model; must not be there, or be empty.
+        classes: what those of S, SA and ST are, in the order of the weights: a name in
+            :data:`CLASSES`, or a file of names, a line each or a list in JSON. None where the
+            weights tell, as only the report's SA can be converted.
+
+    Returns:
+        In which order the classes were taken to be, for the user; empty where there are none.
 
     Raises:
         LookhearError: there is no such kind, the file holds more than weights, cannot be read or
-            does not fit the network, or the folder cannot be written.
+            does not fit the network, its classes are not known, or the folder cannot be written.
     """
     published = named_by("as", kind, PUBLISHED)
     if folder.exists() and not is_empty(folder):
         raise LookhearError(f"{folder}: is there already; choose another --out")
+    if classes is not None and not published.has_classes:
+        raise LookhearError(f"--classes {classes}: {kind} tells no classes apart; leave it out")
     state = read_state(file)
     if mismatch := _mismatch(state, kind):
         for other in PUBLISHED:
             if not _mismatch(state, other):
                 raise LookhearError(f"{file}: these are the weights of {other}; use --as {other}")
         raise LookhearError(f"{file}: not the weights of {kind}: {mismatch}; give the right file")
-    network = network_of(state, kind)
-    card = CARD.format(kind=kind, title=published.title, file=file.name)
+    names: tuple[str, ...] = ()
+    said = ""
+    if published.has_classes:
+        order = classes or published.order
+        if order is None:
+            raise LookhearError(
+                f"{file}: does not say in which order its classes are: as in the release, "
+                "--classes ave, as in the reimplementation report, --classes report, or as in a "
+                "file, --classes FILE"
+            )
+        names, said = read_classes(order), f"classes in the order of {order}"
+        if classes is None:
+            said += f", as no other {kind} is published"
+    network = network_of(state, kind, names)
+    of_classes = f" It has its {said}." if said else ""
+    card = CARD.format(kind=kind, title=published.title, classes=of_classes, file=file.name)
     with whole_model(folder) as partial:
         if isinstance(network, SavedNetwork):
             network.save_pretrained(partial)
@@ -165,18 +291,59 @@ def convert(file: Path, kind: str, folder: Path) -> None:
             save_model(nn.ModuleDict({"sound_encoder": network}), str(partial / WEIGHTS))
             (partial / CONFIG).write_text(json.dumps({"sound_encoder": kind}))
         (partial / "README.md").write_text(card, encoding="utf-8")
+    return said
 
 
-def network_of(state: Mapping[str, Tensor], kind: str) -> nn.Module:
-    """Build a published network around its weights, by their published names, which it shares."""
+def read_classes(given: str) -> tuple[str, ...]:
+    """Return the classes that ``--classes`` gives; see `convert`.
+
+    Raises:
+        LookhearError: they are not as many different names as there are classes, or cannot be read.
+    """
+    if given in CLASSES:
+        return CLASSES[given]
+    file = Path(given)
+    if not file.is_file():
+        orders = " or ".join(CLASSES)
+        raise LookhearError(f"--classes {given}: no such file; give {orders}, or a file of names")
+    names = _listed_in_json(file) if file.suffix == ".json" else read_names(file)
+    if len(names) != len(CATEGORIES) or len(set(names)) < len(names):
+        raise LookhearError(
+            f"--classes {given}: names {len(set(names))} different classes, but the weights tell "
+            f"{len(CATEGORIES)} apart; give a name for each"
+        )
+    return names
+
+
+def _listed_in_json(file: Path) -> tuple[str, ...]:
+    try:
+        names = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LookhearError(f"{file}: cannot be read as JSON: {one_line(error)}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise LookhearError(f"{file}: holds no list of names; give a JSON list of texts")
+    return tuple(names)
+
+
+def network_of(state: Weights, kind: str, classes: Sequence[str] = ()) -> nn.Module:
+    """Build a published network around its weights, by their published names, which it shares.
+
+    Raises:
+        ValueError: it tells classes apart, and there are none.
+    """
+    ours = _weights(state, kind)
     with torch.device("meta"):
-        network = PUBLISHED[kind].build()
+        network = PUBLISHED[kind].build(ours, classes)
     types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
-    ours = renamed(state, PUBLISHED[kind].names)
     network.load_state_dict(
         {name: tensor.to(types[name]).contiguous() for name, tensor in ours.items()}, assign=True
     )
     return network.eval()
+
+
+def _weights(state: Weights, kind: str) -> Weights:
+    """Give weights the names that they have here, in as many layers."""
+    return renamed(PUBLISHED[kind].joined(state), PUBLISHED[kind].names)
 
 
 def renamed(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
@@ -199,10 +366,10 @@ def _renamed(key: str, names: Mapping[str, str | None]) -> str | None:
     return key
 
 
-def _mismatch(state: Mapping[str, Tensor], kind: str) -> str | None:
+def _mismatch(state: Weights, kind: str) -> str | None:
     """Say what keeps a state dict from being that of a network; None where nothing does."""
-    names = PUBLISHED[kind].names
-    published = {ours: theirs for theirs, ours in names.items() if ours is not None}
+    names, ours = PUBLISHED[kind].names, _weights(state, kind)
+    published = {own: theirs for theirs, own in names.items() if own is not None}
     with torch.device("meta"):
-        expected = PUBLISHED[kind].build().state_dict()
-    return misfit(renamed(state, names), expected, lambda name: _renamed(name, published))
+        expected = PUBLISHED[kind].build(ours, CATEGORIES).state_dict()
+    return misfit(ours, expected, lambda name: _renamed(name, published))

@@ -14,7 +14,7 @@ from lookhear.stanet.blocks import MatchingGate
 
 Activation = Literal["softmax", "sigmoid"]
 
-WIDTH = 128
+WIDTH, MOST_WIDTH = 128, 1024
 
 
 class AudioSwitchHead(nn.Module):
@@ -98,8 +98,8 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
     ) -> None:
         if kinds is not None and not 1 <= kinds <= 4096:
             raise ValueError(f"kinds must be from 1 to 4096, not {kinds}")
-        if not 1 <= width <= 1024:
-            raise ValueError(f"width must be from 1 to 1024, not {width}")
+        if not 1 <= width <= MOST_WIDTH:
+            raise ValueError(f"width must be from 1 to {MOST_WIDTH}, not {width}")
         if activation not in get_args(Activation):
             raise ValueError(f"activation is one of {get_args(Activation)}, not {activation!r}")
         super().__init__(backbone, backbone_args, (stride,), input_size)
