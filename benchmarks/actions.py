@@ -37,7 +37,7 @@ from lookhear.parallel import cores
 from lookhear.progress import Progress
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.tube import Tube
-from lookhear.tubes.windows import ClipWindows
+from lookhear.tubes.windows import ClipWindows, Framing
 
 LEARN = World("actions", clips=1000, seed=31, duration=4.0)
 TEST = World("actions", clips=100, seed=33, duration=6.0)
@@ -257,9 +257,11 @@ def measured(tube: Tube, truth: Truth) -> tuple[float, bool]:
 
 def motion_of(path: Path, classifier: Classifier) -> Tube:
     """The tube of what moves in a clip, whatever it does."""
-    (window,) = ClipWindows(open_clip(path), ActionNet.frames, SIZE, FRAMES_PER_SECOND, "dense")
+    (window,) = ClipWindows(
+        open_clip(path), ActionNet.frames, Framing(SIZE), FRAMES_PER_SECOND, "dense"
+    )
     inputs = classifier.inputs(torch.from_numpy(window.frames[np.newaxis]))
-    return Tube(moving(steps_of(inputs))[0, 0].numpy(), SIZE)
+    return Tube(moving(steps_of(inputs))[0, 0].numpy(), Framing(SIZE))
 
 
 def measure(classifier: Classifier, world: Path, tested: int, progress: Progress) -> None:

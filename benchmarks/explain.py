@@ -37,6 +37,7 @@ from lookhear.media import VideoWriter, open_clip
 from lookhear.tubes.networks import Classifier, load_classifier
 from lookhear.tubes.views import TUBE
 from lookhear.tubes.windows import ClipWindows
+from lookhear.words import sides
 from memory import repeat
 
 NETWORKS = "r3d_18", "s3d", "mvit_v2_s", "swin3d_t"
@@ -122,8 +123,8 @@ def compare_with_bare_passes(clip: Path, name: str) -> None:
     """Take turns: bare passes over all windows, and the explanation."""
     network = load_classifier(name, "random")
     opened = open_clip(clip)
-    size = network.size_for(opened)
-    windows = [*ClipWindows(opened, network.frames, size, network.frame_rate, "dense")]
+    framing = network.framing_of(opened)
+    windows = [*ClipWindows(opened, network.frames, framing, network.frame_rate, "dense")]
     several = max(1, 32 // network.frames)
     batches = [
         network.inputs(torch.from_numpy(np.stack([w.frames for w in windows[i : i + several]])))
@@ -140,7 +141,7 @@ def compare_with_bare_passes(clip: Path, name: str) -> None:
 
     turns = [(seconds(bare), seconds(tube)) for _ in range(ROUNDS)]
     ratios = sorted(explained / passes for passes, explained in turns)
-    print(f"{len(windows)} windows of {network.frames} frames of {size[1]} x {size[0]}")
+    print(f"{len(windows)} windows of {network.frames} frames of {sides(framing.size)}")
     for passes, explained in turns:
         print(f"| bare {passes:.1f} s | tube {explained:.1f} s | {explained / passes:.2f} |")
     print(f"tube / bare passes: {ratios[len(ratios) // 2]:.2f} (at most 1.3)")

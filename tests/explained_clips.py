@@ -13,6 +13,7 @@ from lookhear.tubes.faithfulness import Faithfulness
 from lookhear.tubes.labels import Label
 from lookhear.tubes.results import write_explanation
 from lookhear.tubes.tube import Tube
+from lookhear.tubes.windows import Framing
 
 GREY = 150
 SHARES = np.linspace(0, 1, 17, dtype=np.float32)
@@ -31,7 +32,7 @@ def grey_clip(
 
 
 def tube_of(maps: object, size: tuple[int, int] = (48, 64)) -> Tube:
-    return Tube(np.asarray(maps, np.float32), size)
+    return Tube(np.asarray(maps, np.float32), Framing(size))
 
 
 def left_then_right(count: int) -> Tube:
@@ -76,6 +77,7 @@ def explanation(
         tubes=tuple(tubes),
         faithfulness=tuple(measured),
         problems=problems,
+        fed="2 frames of 64 x 48",
     )
 
 

@@ -113,10 +113,11 @@ def test_the_network_is_left_as_it_was(clip):
 
     network = load_classifier("colour_nets:clips")
     before = {name: value.clone() for name, value in network.net.state_dict().items()}
+    hooks = [len(module._forward_hooks) for module in network.net.modules()]
     network.net.train()
     lookhear.explain(clip, network, method="GradCAM++", faithfulness=False)
     assert network.net.training
-    assert not any(module._forward_hooks for module in network.net.modules())
+    assert [len(module._forward_hooks) for module in network.net.modules()] == hooks
     for name, value in network.net.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     assert all(parameter.grad is None for parameter in network.net.parameters())
@@ -183,7 +184,8 @@ def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
     with np.load(tmp_path / "out" / "tube.npz") as saved:
         np.testing.assert_array_equal(saved["times"], explained.times)
     assert (tmp_path / "out" / "heat.gif").exists()
-    said, *found = summary(explained)
+    said, fed, *found = summary(explained)
+    assert fed == "fed with 6 frames of 32 x 24, in colours from 0 to 1"
     assert said == "colour_nets:clips: tube of layer features, prediction layer head"
     assert [line.split(":")[0] for line in found] == ["red"]
     with pytest.raises(LookhearError, match="overwrite"):
@@ -202,7 +204,7 @@ def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
         ({"fps": 0}, "above 0"),
         ({"labels": []}, "no label"),
         ({"labels": "rde"}, r"label 'rde': .* red"),
-        ({"selection": "some"}, "dense or even"),
+        ({"selection": "some"}, "dense, even, script"),
         ({"weights": "random"}, "weights random"),
         ({"categories": "missing.txt"}, "missing.txt"),
     ],
@@ -218,6 +220,16 @@ def test_a_network_without_a_linear_head_has_no_tube_but_other_maps(clip):
         lookhear.explain(clip, "colour_nets:deep")
     explained = lookhear.explain(clip, "colour_nets:deep", method="GradCAM", faithfulness=False)
     assert len(explained.tubes[0]) == COUNT
+
+
+def test_logits_at_the_head_of_a_list_are_taken_and_a_line_says_so(clip, caplog):
+    explained = lookhear.explain(clip, "tube_nets:Listed")
+    assert (explained.layer, explained.head) == ("features", "head")
+    assert [label.name for label in explained.labels] == ["red"]
+    assert explained.faithfulness[0].deletion[0] > 0.8
+    assert caplog.messages == [
+        "tube_nets:Listed: gives a list; its first part, (1, 3), is taken for the logits"
+    ]
 
 
 def test_a_network_that_fails_says_so_in_a_line(clip):

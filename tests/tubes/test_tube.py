@@ -12,7 +12,7 @@ from clips import make_clip
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.tubes.tube import Tube, blended, in_time, spline
-from lookhear.tubes.windows import ClipWindows, Selection
+from lookhear.tubes.windows import ClipWindows, Framing, Selection
 
 GOLDEN = Path(__file__).parents[1] / "golden/saliency_tube.npz"
 SIZE = 8, 12
@@ -24,7 +24,7 @@ def windows_of(
     """Windows of a clip of so many frames, ten a second, the k-th of them of grey 5 k."""
     frames = [np.full((16, 24, 3), 5 * index, np.uint8) for index in range(count)]
     clip = open_clip(make_clip(folder / "clip.mkv", frames, 10.0, codec="ffv1"))
-    return ClipWindows(clip, length, SIZE, rate, selection)
+    return ClipWindows(clip, length, Framing(SIZE), rate, selection)
 
 
 def frames_in(windows: ClipWindows) -> list[list[int]]:
@@ -35,7 +35,7 @@ def frames_in(windows: ClipWindows) -> list[list[int]]:
 def saliency_tube(features, weights, size: tuple[int, int, int]) -> np.ndarray:
     """The tube, (T, H, W), of a window of features (K, t, h, w) and weights (K,) of a class."""
     maps = in_time(np.tensordot(weights, features, 1), size[0])
-    return np.stack([*Tube(maps, size[1:]).frames()])
+    return np.stack([*Tube(maps, Framing(size[1:])).frames()])
 
 
 def test_the_published_tube_comes_out():
@@ -72,13 +72,13 @@ def test_the_first_and_last_places_stay_where_they_are(size, new_size):
 
 
 def test_a_tube_that_is_the_same_everywhere_is_0():
-    tube = Tube(np.full((3, 2, 2), 0.7, np.float32), (4, 4))
+    tube = Tube(np.full((3, 2, 2), 0.7, np.float32), Framing((4, 4)))
     assert all((frame == 0).all() for frame in tube.frames())
 
 
 def test_the_peak_is_the_frame_in_which_the_tube_is_1():
     maps = np.random.default_rng(0).normal(size=(9, 3, 4)).astype(np.float32)
-    tube = Tube(maps, (30, 40))
+    tube = Tube(maps, Framing((30, 40)))
     frames = np.stack([*tube.frames()])
     assert frames.min() == 0
     assert frames[tube.peak()].max() == frames.max() == 1
@@ -135,7 +135,7 @@ def test_rates_are_above_0(tmp_path, rate):
 
 
 def test_frames_are_dense_or_even(tmp_path):
-    with pytest.raises(LookhearError, match="dense or even"):
+    with pytest.raises(LookhearError, match="dense, even, script"):
         windows_of(tmp_path, 3, 1, "random")
 
 

@@ -20,6 +20,7 @@ class Format(StrEnum):
     VIDEO = "video"
     GIF = "gif"
     PNG = "png"
+    SCRIPT = "script"
 
 
 def explain(
@@ -59,9 +60,11 @@ def explain(
         typer.Option(help="Whose activations are weighed.", show_default="found by itself"),
     ] = None,
     selection: Annotated[
-        Literal["dense", "even"],
+        Literal["dense", "even", "script"],
         typer.Option(
-            "--frames", help="All, in windows that overlap; or as many as fit one, evenly spread."
+            "--frames",
+            help="All, in windows that overlap; as many as fit one, evenly spread; or those that "
+            "the published script takes: as even, but rounded down.",
         ),
     ] = "dense",
     fps: Annotated[
@@ -70,9 +73,48 @@ def explain(
             min=0.01, help="Dense frames a second.", show_default="what the network is used to"
         ),
     ] = None,
+    resize: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side of the square to which frames are stretched, as the published script does "
+            "(256).",
+            show_default="as the network is used to",
+        ),
+    ] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side of the square that is cut from the middle of that (the script: 224).",
+            show_default="all of it",
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="What is taken away from colours: three numbers, above 1 those of colours from 0 "
+            "to 255, else to 1 (the script: 124,117,104).",
+            show_default="what the network is used to",
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,G,B",
+            help="What colours are then divided by, told likewise (the script: 0.229,0.224,0.225).",
+            show_default="what the network is used to",
+        ),
+    ] = None,
     formats: Annotated[
         list[Format] | None,
-        typer.Option("--format", help="Repeatable: of heat and focus.", show_default="video"),
+        typer.Option(
+            "--format",
+            help="Repeatable: of heat and focus; script: PNG of what the network saw, as the "
+            "published script draws and names them.",
+            show_default="video",
+        ),
     ] = None,
     faithfulness: Annotated[
         bool, typer.Option(help="Measure by deletion and insertion whether it is true.")
@@ -102,6 +144,10 @@ def explain(
         layer=layer,
         selection=selection,
         fps=fps,
+        resize=resize,
+        crop=crop,
+        mean=mean,
+        std=std,
         faithfulness=faithfulness,
         device=device,
     )

@@ -257,7 +257,7 @@ class _PictureClip(Clip):
                 left_out[str(error).removeprefix(f"{picture}: ")].append(picture.name)
                 continue
             time = number / self.frame_rate
-            yield Frame(next(indices), time, 1 / self.frame_rate, frame, developer)
+            yield Frame(next(indices), time, 1 / self.frame_rate, frame, developer, picture)
         for why, names in left_out.items():
             self.add_problem(f"left out: {counted('picture', names)}: {why}")
 

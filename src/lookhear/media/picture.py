@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, TypeAlias, cast
 
@@ -188,14 +189,22 @@ class Frame:
         index: number of the frame in the clip, from 0.
         time: seconds on the clip's clock.
         duration: seconds until the next frame, as the file states or its frame rate suggests.
+        path: the picture file that it is; None if it is of a video or an animation.
     """
 
     def __init__(
-        self, index: int, time: float, duration: float, decoded: VideoFrame, developer: Developer
+        self,
+        index: int,
+        time: float,
+        duration: float,
+        decoded: VideoFrame,
+        developer: Developer,
+        path: Path | None = None,
     ) -> None:
         self.index = index
         self.time = time
         self.duration = duration
+        self.path = path
         self._decoded = decoded
         self._developer = developer
 

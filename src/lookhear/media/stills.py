@@ -34,9 +34,12 @@ def encode_jpeg(pixels: NDArray[np.uint8], quality: int, *, optimize: bool = Fal
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of (H, W, 3) RGB or (H, W) grey."""
+    """A PNG file of (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey."""
     return cv2.imencode(".png", _as_opencv_has_it(pixels))[1].tobytes()
 
 
 def _as_opencv_has_it(pixels: NDArray[np.uint8]) -> MatLike:
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    if pixels.ndim == 2:
+        return pixels
+    has_alpha = pixels.shape[2] == 4
+    return cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if has_alpha else cv2.COLOR_RGB2BGR)

@@ -1,18 +1,24 @@
 """Networks of the user's own, by import path."""
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from lookhear.errors import LookhearError
 from lookhear.nets.devices import placed
 
+log = logging.getLogger(__name__)
+
 
 def imported_network(path: str, device: str | None = None) -> nn.Module:
     """Import and build a network, ready for inference.
+
+    Where it gives a tuple or list that begins with logits (B, classes), as published 3D networks
+    do that give their features beside them, it gives the logits alone; a line says so once.
 
     Args:
         path: ``module:factory``, where ``factory()`` gives the network, with its weights; modules
@@ -39,7 +45,31 @@ def imported_network(path: str, device: str | None = None) -> nn.Module:
         raise LookhearError(f"{path}: fails with {type(error).__name__}: {error}") from error
     if not isinstance(net, nn.Module):
         raise LookhearError(f"{path}: gives {type(net).__name__}, not a torch.nn.Module")
+    _give_logits_alone(net, path)
     return placed(net, device)
+
+
+def _give_logits_alone(net: nn.Module, path: str) -> None:
+    told = False
+
+    def first(_module: nn.Module, _args: Any, output: Any) -> Any:
+        nonlocal told
+        if not isinstance(output, tuple | list) or not output:
+            return output
+        logits = output[0]
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            return output
+        if not told:
+            log.warning(
+                "%s: gives a %s; its first part, %s, is taken for the logits",
+                path,
+                type(output).__name__,
+                tuple(logits.shape),
+            )
+            told = True
+        return logits
+
+    net.register_forward_hook(first)
 
 
 def is_size(value: Any) -> bool:

@@ -50,6 +50,7 @@ class Explanation:
         tubes: one for each label, of N frames.
         faithfulness: of each label's tube; empty if it was not measured.
         problems: what could not be decoded, a line each.
+        fed: with what the network was fed, in words.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Explanation:
     tubes: tuple[Tube, ...]
     faithfulness: tuple[Faithfulness, ...]
     problems: tuple[str, ...]
+    fed: str
 
 
 def explain(
@@ -79,6 +81,10 @@ def explain(
     fps: float | None = None,
     faithfulness: bool = True,
     device: str | None = None,
+    resize: int | None = None,
+    crop: int | None = None,
+    mean: str | Sequence[float] | None = None,
+    std: str | Sequence[float] | None = None,
     progress: Bars = no_bars,
 ) -> Explanation:
     """Find where and when a network sees classes in a clip, in bounded memory.
@@ -94,12 +100,18 @@ def explain(
         method: ``tube`` for Saliency Tubes, or one of `lookhear.cam.METHODS`.
         layer: dotted name; None to have it found.
         selection: ``dense`` for windows that overlap by half, ``even`` for one window of frames
-            that are spread evenly over the clip.
+            that are spread evenly over the clip, ``script`` for those that the published script
+            of Saliency Tubes takes, each the one before its even place.
         fps: frames a second in dense windows; None for what the network was trained with.
         faithfulness: whether deletion and insertion are measured, for each label in the window
             where it is most probable.
         device: where the network runs, unless it is loaded already; None for CUDA where there is
             one, else the CPU.
+        resize: how the network is fed; these four as `lookhear.tubes.networks.load_classifier`
+            takes them, which loaded this one if it is loaded.
+        crop: likewise.
+        mean: likewise.
+        std: likewise.
         progress: shows what is done, window by window.
 
     Raises:
@@ -112,13 +124,20 @@ def explain(
         )
     method = _METHODS[method.lower()]
     if not isinstance(network, Classifier):
-        network = load_classifier(network, weights, categories, device)
+        network = load_classifier(
+            network, weights, categories, device, resize=resize, crop=crop, mean=mean, std=std
+        )
+    elif any(of is not None for of in (resize, crop, mean, std)):
+        raise LookhearError(
+            f"network {network.name}: is loaded; give resize, crop, mean and std to load_classifier"
+        )
     asked = ask(
         [labels] if isinstance(labels, str) else labels, network.categories, network.classes
     )
     clip = path if isinstance(path, Clip) else open_clip(path)
     rate = network.frame_rate if fps is None else fps
-    windows = ClipWindows(clip, network.frames, network.size_for(clip), rate, selection)
+    framing = network.framing_of(clip)
+    windows = ClipWindows(clip, network.frames, framing, rate, selection)
     with undisturbed(network.net), _one_line_errors(network):
         batches = _batches(network, windows)
         first = next(batches)
@@ -164,9 +183,10 @@ def explain(
         times=times,
         spans=spans,
         probabilities=probabilities[:, classes].numpy(),
-        tubes=tuple(Tube(of_class, windows.size) for of_class in maps),
+        tubes=tuple(Tube(of_class, framing) for of_class in maps),
         faithfulness=tuple(measured),
         problems=tuple(clip.problems),
+        fed=network.in_words(framing),
     )
 
 
@@ -275,9 +295,10 @@ def found_in(explained: Explanation) -> tuple[Found, ...]:
 
 
 def summary(explained: Explanation) -> Iterator[str]:
-    """Say in a line what was asked, and in one for each label what was found."""
+    """Say in two lines what was looked at and how, and in one for each label what was found."""
     head = f", prediction layer {explained.head}" if explained.head else ""
     yield f"{explained.network}: {explained.method} of layer {explained.layer}{head}"
+    yield f"fed with {explained.fed}"
     for found in found_in(explained):
         line = (
             f"{found.name}: probability {found.probability:.3f}, "

@@ -9,7 +9,7 @@ import contextlib
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -29,6 +29,8 @@ from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.saved import load_network
 from lookhear.nets.state_dicts import misfit, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
+from lookhear.tubes.windows import Framing
+from lookhear.words import count, sides
 
 _ZOO: Any = models  # whose types do not tell all that it has
 NETWORKS: tuple[str, ...] = tuple(_ZOO.list_models(module=_ZOO.video))
@@ -37,6 +39,8 @@ RANDOM = "random"  # in place of a file: an untrained network
 FRAMES, FRAME_RATE, INPUT_SIZE = 16, 15.0, (112, 112)  # R3D's (Tran et al., CVPR 2018)
 MOST_FRAMES = 64  # of a window; S3D's paper trains with as many (Xie et al., ECCV 2018)
 SIDE_STEP = 16  # pixels; places of the last layers are 16 or 32 wide
+MOST_SIDE = 4096  # pixels, to which frames may be stretched
+WHITE = 255  # of colours that are told as those of pictures are
 
 RGB = tuple[float, float, float]
 
@@ -57,6 +61,9 @@ class Classifier:
     frame_rate: float  # frames a second at which it is fed
     input_size: tuple[int, int]  # height and width in pixels
     keeps_aspect: bool = False  # whether pictures may have other shapes of the same area
+    # Height and width to which frames are stretched before what it sees is cut from the middle;
+    # None if it sees all of them.
+    whole: tuple[int, int] | None = None
     mean: RGB = (0.0, 0.0, 0.0)  # of red, green and blue in [0, 1], taken away from each
     std: RGB = (1.0, 1.0, 1.0)  # what each is then divided by
 
@@ -67,6 +74,22 @@ class Classifier:
         width = float(clip.width * clip.sample_aspect_ratio)
         return shaped_like(clip.height, width, self.input_size, SIDE_STEP)
 
+    def framing_of(self, clip: Clip) -> Framing:
+        """Say what the network sees of each frame of a clip."""
+        return Framing(self.size_for(clip), self.whole)
+
+    def in_words(self, framing: Framing) -> str:
+        """Say how the network is fed with frames of which it sees so much."""
+        words = f"{count(self.frames, 'frame')} of {sides(framing.size)}"
+        if framing.whole not in (None, framing.size):
+            words += f", the middle of {sides(framing.whole)}"
+        words += ", in colours from 0 to 1"
+        if any(self.mean):
+            words += f" less {_listed(self.mean)}"
+        if self.std != (1, 1, 1):
+            words += f" divided by {_listed(self.std)}"
+        return words
+
     def inputs(self, windows: Tensor) -> Tensor:
         """Turn windows (B, T, H, W, 3), uint8 RGB, into what the network takes, on its device."""
         channels_first = windows.to(self.device).movedim(-1, 1)
@@ -76,11 +99,20 @@ class Classifier:
         return clips.squeeze(2) if self.takes_pictures else clips
 
 
+def _listed(numbers: RGB) -> str:
+    return ", ".join(f"{number:.3g}" for number in numbers)
+
+
 def load_classifier(
     name: str,
     weights: str | Path | None = None,
     categories: str | Path | None = None,
     device: str | None = None,
+    *,
+    resize: int | None = None,
+    crop: int | None = None,
+    mean: str | Sequence[float] | None = None,
+    std: str | Sequence[float] | None = None,
 ) -> Classifier:
     """Load a network that names what is in a clip or picture.
 
@@ -97,19 +129,30 @@ def load_classifier(
         categories: A file with the names of the classes, a line each; None for those of
             Kinetics-400 if there are as many classes, or those that the network comes with.
         device: Where it runs; None for CUDA where there is one, else the CPU.
+        resize: The side, in pixels, of the square to which frames are stretched, bilinearly and by
+            OpenCV; None for the size that it is used to. With it pictures are fed as the published
+            script of Saliency Tubes feeds them, whose sides are 256 and 224.
+        crop: The side of the square that is cut from the middle of that; None for all of it.
+        mean: Three numbers, of red, green and blue, or a text of them with commas between: what
+            is taken away from each. Numbers above 1 are of colours from 0 to 255, as the script's
+            124, 117, 104, others of colours from 0 to 1. None for what it is used to.
+        std: Likewise what each is then divided by, as the script's 0.229, 0.224, 0.225.
 
     Raises:
         LookhearError: There is no such network, file or device, weights or names do not fit, or
             the user's network cannot be fed; one line says which.
     """
+    fed: dict[str, Any] = _sizes(resize, crop)
+    fed |= {} if mean is None else {"mean": _colours("mean", mean)}
+    fed |= {} if std is None else {"std": _colours("std", std)}
     names = None if categories is None else read_names(Path(categories))
     device = usable(device)
     if name in NETWORKS:
-        classifier = _of_torchvision(name, weights, device)
+        classifier = replace(_of_torchvision(name, weights, device), **fed)
     elif ":" in name and not Path(name).exists():
-        classifier = _imported(name, weights, device)
+        classifier = _imported(name, weights, device, fed)
     elif name and Path(name).is_dir():
-        classifier = _saved(name, weights, device)
+        classifier = replace(_saved(name, weights, device), **fed)
     else:
         known = sorted(NETWORKS, key=lambda of: -SequenceMatcher(None, name.lower(), of).ratio())
         raise LookhearError(
@@ -124,6 +167,43 @@ def load_classifier(
             "give one name a line"
         )
     return replace(classifier, categories=names)
+
+
+def _sizes(resize: int | None, crop: int | None) -> dict[str, Any]:
+    """What of a `Classifier` is otherwise where frames are stretched and cut."""
+    if resize is None and crop is None:
+        return {}
+    if resize is None:
+        raise LookhearError(f"--crop {crop}: cut from what? Give --resize, too, such as 256")
+    if not 1 <= resize <= MOST_SIDE:
+        raise LookhearError(f"--resize {resize}: must be from 1 to {MOST_SIDE} pixels")
+    side = resize if crop is None else crop
+    if not 1 <= side <= resize:
+        raise LookhearError(f"--crop {crop}: must be from 1 to the {resize} pixels of --resize")
+    return {"input_size": (side, side), "whole": (resize, resize), "keeps_aspect": False}
+
+
+def _colours(option: str, told: str | Sequence[float]) -> RGB:
+    """Read three numbers of red, green and blue as those of colours from 0 to 1."""
+    text = told if isinstance(told, str) else ",".join(map(str, told))
+    try:
+        red, green, blue = map(float, text.split(","))
+    except ValueError as error:
+        raise LookhearError(
+            f"--{option} {text}: must be three numbers with commas between, of red, green and blue"
+        ) from error
+    values = red, green, blue
+    divides_by_0 = option == "std" and 0 in values
+    if divides_by_0 or not all(0 <= value <= WHITE for value in values):
+        least = "above 0" if option == "std" else "from 0"
+        raise LookhearError(f"--{option} {text}: must be {least} and up to {WHITE}")
+    if max(values) <= 1:
+        return values
+    if any(0 < value <= 1 for value in values):
+        raise LookhearError(
+            f"--{option} {text}: are these of colours from 0 to 1, or to 255? Give all three alike"
+        )
+    return red / WHITE, green / WHITE, blue / WHITE
 
 
 def _of_torchvision(name: str, weights: str | Path | None, device: str) -> Classifier:
@@ -211,7 +291,9 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -
     )
 
 
-def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
+def _imported(
+    name: str, weights: str | Path | None, device: str, fed: Mapping[str, Any]
+) -> Classifier:
     if str(weights) == RANDOM and not Path(RANDOM).exists():
         raise LookhearError(
             f"--weights {RANDOM}: {name} comes with its own, or takes a file; leave --weights out"
@@ -233,7 +315,7 @@ def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
     rate = told("frame_rate", FRAME_RATE, "a number above 0", _is_rate)
     size = told("input_size", INPUT_SIZE, "(height, width) in pixels", is_size)
     categories = told("categories", (), "names, one a class", _are_names)
-    unchecked = Classifier(
+    told_itself = Classifier(
         name,
         net,
         device,
@@ -244,6 +326,7 @@ def _imported(name: str, weights: str | Path | None, device: str) -> Classifier:
         frame_rate=float(rate),
         input_size=(size[0], size[1]),
     )
+    unchecked = replace(told_itself, **fed)
     classes = _tried(unchecked)
     if categories and len(categories) != classes:
         raise LookhearError(
@@ -275,7 +358,7 @@ def _tried(classifier: Classifier) -> int:
     except Exception as error:  # whatever a stranger's code raises
         raise LookhearError(
             f"network {classifier.name}: fails on {fed}: {error}; give it the attributes frames "
-            "and input_size that it needs"
+            "and input_size that it needs, or use --resize and --crop"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.shape[1]:
         raise LookhearError(

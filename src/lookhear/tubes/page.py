@@ -28,6 +28,7 @@ def render(
     strip: Pixels,
     posters: Sequence[Pixels],
     films: Sequence[Sequence[str]],
+    drawn: Sequence[str],
     problems: Sequence[str],
     command: str,
 ) -> str:
@@ -39,6 +40,7 @@ def render(
         strip: key frames, (H, W, 3), uint8 RGB.
         posters: what films show until they are played, (H, W, 3), uint8 RGB, of heat and focus.
         films: names of heat and focus beside the page, in each format, the first to be shown.
+        drawn: folders beside the page, of what the published script would draw of each label.
         problems: one line for each thing that could not be decoded.
         command: by which all this was made; empty for none.
     """
@@ -68,6 +70,7 @@ def render(
         choices=[*_choices(explained)],
         command=command,
         films=films,
+        drawn=drawn,
     )
 
 
@@ -120,4 +123,5 @@ def _choices(explained: Explanation) -> Iterator[tuple[str, str]]:
         yield "head", code.format(explained.head)
     tubes = "Saliency Tubes: the layer's activations, weighed by the head's weights of the label"
     yield "method", tubes if explained.method == TUBE else explained.method
+    yield "fed with", explained.fed
     yield "lookhear", __version__

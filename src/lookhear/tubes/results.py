@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lookhear.show.lettering import plain
 from lookhear.tubes.explanation import Explanation, Found, explain, found_in
 from lookhear.tubes.page import render
 from lookhear.tubes.plots import faithfulness_plot, scores_plot
+from lookhear.tubes.script import ScriptPictures, folders_in, folders_of
 from lookhear.tubes.strip import Strip
 from lookhear.tubes.tube import TubeInTime
 
@@ -35,6 +36,8 @@ RESULTS = {
     "tube.npz",
     *ALL_FILMS,
 }
+Pictures = Literal["script"]
+"""The format that `lookhear.tubes.script` writes, beside those of films."""
 CURVES = ("deletion", "insertion", "random_deletion", "random_insertion")
 
 
@@ -42,7 +45,7 @@ def explain_into(
     folder: Path,
     path: str | Path,
     *,
-    formats: Sequence[Format] = ("video",),
+    formats: Sequence[Format | Pictures] = ("video",),
     command: str = "",
     overwrite: bool = False,
     progress: Bars = no_bars,
@@ -53,7 +56,9 @@ def explain_into(
     Args:
         folder: appears when everything in it is done.
         path: of the clip.
-        formats: of the clip under its tubes; those of a still picture are stills anyway.
+        formats: of the clip under its tubes, films of a still picture being stills anyway;
+            ``script`` for pictures of what the network saw, as the published script of Saliency
+            Tubes draws and names them.
         command: by which it is made, for the page.
         overwrite: whether older results are replaced.
         progress: shows what is done.
@@ -62,7 +67,7 @@ def explain_into(
     Raises:
         LookhearError: the clip cannot be explained, or the folder not be written.
     """
-    check_replaceable(folder, RESULTS, overwrite=overwrite)
+    check_replaceable(folder, RESULTS | folders_in(folder), overwrite=overwrite)
     clip = open_clip(path)
     explained = explain(clip, progress=progress, **choices)
     write_explanation(folder, clip, explained, formats, command, progress)
@@ -73,7 +78,7 @@ def write_explanation(
     folder: Path,
     clip: Clip,
     explained: Explanation,
-    formats: Sequence[Format],
+    formats: Sequence[Format | Pictures],
     command: str,
     progress: Bars = no_bars,
 ) -> None:
@@ -87,15 +92,20 @@ def write_explanation(
     names = [plain(label.name) for label in explained.labels]
     tubes = [TubeInTime(tube, explained.times) for tube in explained.tubes]
     strip = Strip(clip, tubes, names)
+    of_films: list[Format] = [kind for kind in formats if kind != "script"]
+    drawn = "script" in formats
     with whole_folder(folder) as partial:
         seen = tubes[0].times.tolist()
+        draw = ScriptPictures(partial, explained).add if drawn else None
         with (
-            open_films(partial, clip, formats, names=names, times=seen) as film,
+            open_films(partial, clip, of_films, names=names, times=seen) as film,
             progress("writing", clip.frame_count) as count,
         ):
             for frame in clip.frames():
                 film(frame, [tube.at(frame.time) for tube in tubes])
                 strip.add(frame)
+                if draw:
+                    draw(frame)
                 count(1)
         found = found_in(explained)
         picture = strip.picture()
@@ -104,7 +114,8 @@ def write_explanation(
             found,
             strip=picture,
             posters=[strip.poster(look) for look in LOOKS],
-            films=film_names(clip, formats),
+            films=film_names(clip, of_films),
+            drawn=folders_of(explained) if drawn else (),
             problems=[*dict.fromkeys((*explained.problems, *clip.problems))],
             command=command,
         )
@@ -129,7 +140,7 @@ def _write_tubes(path: Path, explained: Explanation) -> None:
     It holds ``tubes`` (L, N, H, W) float16 from 0 to 1, ``times`` (N,) float64 and ``spans``
     (W, 2) float64 in seconds, ``probabilities`` (W, L) float32, and ``labels`` (L,), their names.
     """
-    shape = len(explained.tubes), len(explained.times), *explained.tubes[0].size
+    shape = len(explained.tubes), len(explained.times), *explained.tubes[0].framing.size
     frames = (frame for tube in explained.tubes for frame in tube.frames())
     write_archive(
         path,
@@ -182,6 +193,7 @@ def _described(explained: Explanation, found: Sequence[Found], command: str) -> 
         "layer": explained.layer,
         "head": explained.head,
         "method": explained.method,
+        "fed": explained.fed,
         "labels": [*map(_described_label, found)],
         "command": command,
         "lookhear": __version__,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from lookhear.maps import Maps, between
-from lookhear.tubes.windows import ClipWindows
+from lookhear.tubes.windows import ClipWindows, Framing
 
 FLAT_BELOW = 1e-6  # of the largest value: what differs by less, differs by rounding
 
@@ -24,7 +24,7 @@ class Tube:
 
     # (N, h, w) float32, of each frame, on the layer's grid and in its own unit.
     maps: NDArray[np.float32]
-    size: tuple[int, int]  # height and width, in pixels, of the frames that the network saw
+    framing: Framing  # of the frames that the network saw
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -35,7 +35,7 @@ class Tube:
         return float(self._extremes[:, 0].min()), float(self._extremes[:, 1].max())
 
     def frame(self, index: int) -> Maps:
-        """Return a frame of the tube, (H, W) float32.
+        """Return a frame of the tube, (H, W) float32, of what the network saw.
 
         Cubic splines make it as large as the network's frames; all frames of the tube together
         reach from 0 to 1. A tube that is the same everywhere is 0.
@@ -43,7 +43,7 @@ class Tube:
         low, high = self.range
         is_flat = high - low <= FLAT_BELOW * max(abs(low), abs(high))
         scale = 0.0 if is_flat else 1 / (high - low)
-        return ((in_space(self.maps[index], self.size) - low) * scale).astype(np.float32)
+        return ((in_space(self.maps[index], self.framing.size) - low) * scale).astype(np.float32)
 
     def frames(self) -> Iterator[Maps]:
         """Give one frame after another."""
@@ -56,12 +56,12 @@ class Tube:
     @cached_property
     def _extremes(self) -> NDArray[np.float64]:
         """(N, 2): the smallest and the largest value of each enlarged map."""
-        enlarged = (in_space(coarse, self.size) for coarse in self.maps)
+        enlarged = (in_space(coarse, self.framing.size) for coarse in self.maps)
         return np.array([(large.min(), large.max()) for large in enlarged])
 
 
 class TubeInTime:
-    """A tube as a map of any time, though the network saw few of the frames.
+    """A tube as a map of the whole frame at any time, though the network saw less.
 
     Attributes:
         times: (M,) seconds, ascending, of the moments that the network saw.
@@ -82,7 +82,8 @@ class TubeInTime:
     def _moment(self, index: int) -> Maps:
         """The map of a moment, (H, W): the highest value of each pixel where it was seen again."""
         start, end = self._bounds[index : index + 2]
-        return np.asarray(np.max([self._tube.frame(i) for i in range(start, end)], 0), np.float32)
+        highest = np.max([self._tube.frame(i) for i in range(start, end)], 0)
+        return self._tube.framing.in_whole(np.asarray(highest, np.float32))
 
     def at(self, time: float) -> Maps:
         """The map (H, W) of a time in seconds; outside of the moments, that of the nearest."""
