@@ -163,6 +163,26 @@ def test_the_clean_time_gate_keeps_channels_apart_in_time() -> None:
     assert not torch.allclose(gate(before, target, after), expected)
 
 
+def test_a_normalised_time_gate_tells_what_moves_however_large_features_and_weights_are() -> None:
+    torch.manual_seed(0)
+    gate = TimeGate(8, "normalised")
+    still = torch.rand(1, 8, 9, 16)
+    thing = 3 * torch.rand(1, 8, 3, 3)
+    before, target, after = still.clone(), still.clone(), still.clone()
+    before[..., 3:6, 2:5], target[..., 3:6, 6:9], after[..., 3:6, 10:13] = thing, thing, thing
+    with torch.no_grad():
+        (moved,) = gate(before, target, after)
+        for layer in (gate.over_time, *gate.over_space):
+            layer.weight *= 100
+            layer.bias.zero_()
+        (of_large,) = gate(1000 * before, 1000 * target, 1000 * after)
+    for gated in (moved, of_large):
+        assert gated.std() > 0.1
+        assert 0.02 < gated.median() < 0.98
+        where_it_is, elsewhere = gated[..., 3:6, 6:9], gated[..., 6:, 13:]
+        assert (where_it_is - 0.5).abs().mean() > 2 * (elsewhere - 0.5).abs().mean()
+
+
 def test_an_unknown_time_mixing_is_refused() -> None:
     with pytest.raises(ValueError, match="published"):
         TimeGate(2, "mixed")  # type: ignore[arg-type]

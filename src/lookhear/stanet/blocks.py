@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TimeMixing = Literal["clean", "published"]
+TimeMixing = Literal["clean", "published", "normalised"]
 SoundGating = Literal["report", "report-fine", "released", "matching"]
+
+AT_RANDOM = 0.3  # share of torch's random start that a normalised time gate keeps
 
 
 class SelfAttentionGate(nn.Module):
@@ -56,23 +58,42 @@ class ConvGRU(nn.Module):
 class TimeGate(nn.Module):
     """A gate from three maps in time: Conv3d over time, then twice over space, then a sigmoid.
 
+    Three linear layers in a row are what is published. Trained from nothing, they make a gate that
+    knows no time: at first it hardly varies (0.50 to within 0.03, of which motion makes a quarter),
+    so all that it learns is to be open or shut, and as nothing bounds the layers' product, the
+    sigmoid saturates.
+
     Args:
         channels: of the maps, and of the gate.
         mixing: ``"clean"`` stacks the maps along a time axis of their own. ``"published"`` is for
             weights of the released code, which stacks B x 3 x C x H x W and *views* that memory
-            as B x C x 3 x H x W, so that channels and times are mixed.
+            as B x C x 3 x H x W, so that channels and times are mixed. ``"normalised"``, which is
+            not published, is clean, begins as the target less the mean of its neighbours, and
+            gives the sigmoid what has, over all channels and places of a moment, mean 0 and
+            deviation 1 but for a learnt scale and shift of each channel.
+
+    Raises:
+        ValueError: there is no such mixing.
     """
 
     def __init__(self, channels: int, mixing: TimeMixing = "clean") -> None:
         super().__init__()
-        if mixing not in ("clean", "published"):
-            raise ValueError(f"mixing is 'clean' or 'published', not {mixing!r}")
+        if mixing not in get_args(TimeMixing):
+            raise ValueError(f"time_mixing is one of {get_args(TimeMixing)}, not {mixing!r}")
         self.mixing = mixing
         self.over_time = nn.Conv3d(channels, channels, (3, 1, 1))
         self.over_space = nn.Sequential(
             nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
             nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
         )
+        self.norm: nn.Module = nn.Identity()
+        if mixing == "normalised":
+            self.norm = nn.GroupNorm(1, channels)
+            with torch.no_grad():
+                change = torch.tensor([-0.5, 1.0, -0.5])[:, None, None]
+                self.over_time.weight.mul_(AT_RANDOM).add_(
+                    torch.eye(channels)[:, :, None, None, None] * change
+                )
 
     def forward(self, before: Tensor, target: Tensor, after: Tensor) -> Tensor:
         """Return the gate of ``target``, in (0, 1); all (B, C, H, W)."""
@@ -82,7 +103,7 @@ class TimeGate(nn.Module):
             stack = stack.view(batch, channels, times, height, width)
         else:
             stack = stack.transpose(1, 2)
-        return torch.sigmoid(self.over_space(self.over_time(stack)).squeeze(2))
+        return torch.sigmoid(self.norm(self.over_space(self.over_time(stack)).squeeze(2)))
 
 
 class SoundGate(nn.Module):

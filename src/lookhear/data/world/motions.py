@@ -15,6 +15,7 @@ ACTIONS = (
     "circling", "bouncing", "approaching", "shaking", "swinging", "spinning", "sliding",
     "nodding", "stretching",
 )  # fmt: skip
+TRAVELS = ("circling", "bouncing", "shaking", "swinging", "sliding")  # actions that change place
 EASE_SECONDS = 0.4
 
 

@@ -6,6 +6,8 @@
 - *unsynchronised*: the thing of the tag is in the picture in one part of the clip and is heard in
   another. Other things come and go, and others, that are never seen, are heard at other times.
 - *actions*: what one of two or three things does makes the tag. It does so in one stretch.
+- *moving*: three or four things, two of them alike, all of which sound; one moves, and what it is
+  makes the tag. Where it is the one that has its like, nothing but its motion tells it apart.
 """
 
 import math
@@ -21,7 +23,13 @@ from numpy.random import Generator, SeedSequence
 from lookhear.data.readers.tagged import Split
 from lookhear.data.world.canvas import Pose
 from lookhear.data.world.categories import CATEGORIES, PITCH_RANGE, Category
-from lookhear.data.world.motions import ACTIONS, EASE_SECONDS, pose_in_action, pose_with_sound
+from lookhear.data.world.motions import (
+    ACTIONS,
+    EASE_SECONDS,
+    TRAVELS,
+    pose_in_action,
+    pose_with_sound,
+)
 from lookhear.data.world.truth import SCENARIOS, Scenario, Segment
 from lookhear.data.world.voices import Envelope, make_envelope, smooth
 
@@ -32,6 +40,7 @@ SOUNDS_THROUGHOUT = 2 / 3  # of the sounding clips
 SMALLEST_RADIUS = 24.0  # pixels
 LARGEST_RADIUS = {2: 48.0, 3: 40.0, 4: 34.0}  # by the number of things
 MOVING_SECONDS, RESTING_SECONDS = (0.8, 2.0), (0.5, 1.3)  # of what moves silently: 60 % of the time
+TRAVEL_SECONDS = (1.2, 2.4)  # of one way to move, before the next
 
 
 Use = IntEnum("Use", "TAGS SPLITS SCRIPT LOOKS STAGE PLACES SOUND GAZE", start=0)
@@ -134,6 +143,8 @@ def write_script(scenario: Scenario, seed: int, number: int, duration: float) ->
         category = next(category for category in CATEGORIES if category.name == tag)
         if scenario == "unsynchronised":
             script = _unsynchronised(category, duration, chance)
+        elif scenario == "moving":
+            script = _moving(category, duration, chance)
         else:
             script = _sounding(category, duration, chance, offscreen=scenario == "offscreen")
     # By chance, so that what lies on top of what tells nothing.
@@ -192,6 +203,39 @@ def _actions(tag: str, duration: float, chance: Generator) -> Script:
         things.append(Thing(category, radius, 0, duration, duration, tuple(moves)))
     segments = (*map(_sight, things), Segment("action", tag, start, end))
     return Script(0, duration, tuple(things), (), segments, 0, (start, end))
+
+
+def _moving(tag: Category, duration: float, chance: Generator) -> Script:
+    start, end = _annotated(duration, chance)
+    kinds = [tag, *_different(int(chance.integers(1, 3)), [tag], chance)]
+    still = [*kinds[1:], kinds[int(chance.integers(len(kinds)))]]
+    travels = []
+    time = start
+    while time < end:
+        travel, seconds = _travel(chance)
+        stop = min(time + seconds, end)
+        travels.append(Move(time, stop, partial(pose_in_action, travel, stop - time)))
+        time = stop
+    things = [Thing(tag, _radius(len(still) + 1, chance), 0, duration, duration, tuple(travels))]
+    for other in still:
+        travel, seconds = _travel(chance)
+        # In the middle of a way to move, so that no picture alone tells which thing moves.
+        held = pose_in_action(travel, seconds, chance.uniform(0, seconds))
+        moves = (Move(0, duration, partial(_stay, held)),)
+        things.append(Thing(other, _radius(len(still) + 1, chance), 0, duration, duration, moves))
+    sounds = tuple(_sound(of, 0, duration, chance) for of in kinds)
+    heard = (Segment("sound", of.name, 0, duration) for of in kinds)
+    segments = (*map(_sight, things), *heard)
+    return Script(start, end, tuple(things), sounds, segments, 0, (start, end))
+
+
+def _travel(chance: Generator) -> tuple[str, float]:
+    """A way to change place, and for how many seconds."""
+    return str(chance.choice(TRAVELS)), float(chance.uniform(*TRAVEL_SECONDS))
+
+
+def _stay(pose: Pose, _: float) -> Pose:
+    return pose
 
 
 def _annotated(duration: float, chance: Generator) -> tuple[float, float]:

@@ -33,6 +33,7 @@ What `small` and `tiny` do otherwise, and why:
 | backbone, strides | ResNeXt-101; 8, 16, 32 | ten layers; 4, 8, 16 | two cores; small pictures |
 | SA, ST | 3 hidden convolutions | none | few clips are learnt by heart |
 | SA's scores | of what the gate lets through | the sound votes, too | the gate learns too slowly |
+| time gates | clean | normalised | trained from nothing, they saturate and know no time |
 | sound gates | published | `matching` | one thing of several is to be heard |
 | AudioSwitch | pooled features | looks for a place that matches | things are small |
 | loss of sources | soft margin | cross-entropy | each clip has one tag |
@@ -148,10 +149,11 @@ def _published(
 # Stride 16, at which small things are not lost. Hidden convolutions would learn the surroundings
 # of a few hundred clips by heart.
 _SHALLOW = {"stride": 16, "hidden": 0}
+_IN_TIME = {"time_mixing": "normalised"}
 _GATES: dict[Source, dict[str, Any]] = {
     "S": {},
     "SA": _SHALLOW | {"sound_encoder": "light", "sound_gate": "matching", "sound_votes": True},
-    "ST": _SHALLOW,
+    "ST": _SHALLOW | _IN_TIME,
 }
 
 
@@ -210,7 +212,7 @@ def _light(
         fine=sources(crop, fine),
         switch=matched(schedule(switch)),
         sta=STARecipe(
-            net(frame) | {"strides": [4, 8, 16], **hears, "keep_aspect": True},
+            net(frame) | {"strides": [4, 8, 16], **hears, **_IN_TIME, "keep_aspect": True},
             schedule(sta),
             augmentation(frame),
             deaf=0.05,
