@@ -1,6 +1,6 @@
 """What each source adds to SCAM: coarse maps of all sets of S, SA and ST, scored on gaze.
 
-    python benchmarks/fusion.py RUN TEST
+    python benchmarks/fusion.py RUN TEST [--rules report]
 
 takes a run of `lookhear train stanet --test TEST`, maps its test's moments without tags by every
 set of its coarse sources, by their confidences and, for comparison, each source counting alike, and
@@ -11,6 +11,7 @@ import argparse
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from lookhear.evaluation.protocol import annotate, ever_fixated, protocol
 from lookhear.evaluation.statistics import estimate
 from lookhear.metrics import cc, nss
 from lookhear.nets.saved import RUN_MODEL
-from lookhear.stanet import scam
+from lookhear.stanet import ScamRules, scam
 from lookhear.stanet.predicting import all_moments
 from lookhear.stanet.pseudo_fixations import Looks, Sources
 from lookhear.stanet.recipes.presets import PRESETS
@@ -35,10 +36,12 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("test", type=Path, help="the clips with gaze that the run was tested on")
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--rules", choices=get_args(ScamRules), help="other than the preset's")
     arguments = parser.parse_args()
     preset, run = PRESETS[arguments.preset], arguments.run
     nets = {name: run / "coarse" / name / RUN_MODEL for name in NAMES}
-    sources = Sources.load(nets, preset.loss("coarse"))
+    rules = arguments.rules or preset.rules
+    sources = Sources.load(nets, preset.loss("coarse"), rules=rules)
     gaze = GazeTest(arguments.test).gaze
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
     named: dict[str, list[float]] = defaultdict(list)
