@@ -188,10 +188,9 @@ def test_the_sim_of_a_frame_nobody_looked_at_is_nought_as_stavis_has_it(
     unwatched: StimulusSet,
 ) -> None:
     """Its code intersects the map with nothing, and averages over what is a number."""
-    scores = score_models(
-        unwatched, {"m": CENTRE, "nan": Given(lambda *_: np.full((9, 9), np.nan)), "people": None},
-        Choices.of(unwatched),
-    )  # fmt: skip
+    broken = Given(lambda *_: np.full((9, 9), np.nan))
+    models = {"m": CENTRE, "nan": broken, "people": None}
+    scores = score_models(unwatched, models, Choices.of(unwatched))
     for of_model in scores.values.values():
         assert of_model["SIM"][0][3] == 0
         for metric in {*METRIC_NAMES} - {"SIM"}:

@@ -205,6 +205,7 @@ def test_a_clip_is_explained_into_a_folder_from_python(clip, tmp_path):
         ({"labels": []}, "no label"),
         ({"labels": "rde"}, r"label 'rde': .* red"),
         ({"selection": "some"}, "dense, even, script"),
+        ({"fps": 5, "selection": "even"}, "--fps 5: is of dense frames; .* --frames even out"),
         ({"weights": "random"}, "weights random"),
         ({"categories": "missing.txt"}, "missing.txt"),
     ],

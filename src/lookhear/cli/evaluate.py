@@ -30,7 +30,11 @@ def evaluate(
         Path | None, typer.Option("--out", help="Folder that gets the results.")
     ] = None,
     names: Annotated[
-        Path | None, typer.Option(help="Text file of names of pictures or clips; only these count.")
+        Path | None,
+        typer.Option(
+            help="Text file of names of pictures or clips; only these count.",
+            show_default="all; of DIEM the clips of its test list",
+        ),
     ] = None,
     database: Annotated[
         str | None, typer.Option(help="Of a folder in STAViS's layout; all if left out.")
@@ -49,7 +53,8 @@ def evaluate(
     missing: Annotated[
         Literal["chance", "skip"] | None,
         typer.Option(
-            help="Frames of a clip without a map: scored as chance, or left out, as STAViS has it.",
+            help="What becomes of a clip's frames without a map: scored as chance, or left out, as "
+            "STAViS has it.",
             show_default="chance, but skip where there are few maps, at even steps",
         ),
     ] = None,

@@ -63,8 +63,9 @@ def explain(
         Literal["dense", "even", "script"],
         typer.Option(
             "--frames",
-            help="All, in windows that overlap; as many as fit one, evenly spread; or those that "
-            "the published script takes: as even, but rounded down.",
+            help="dense: all, in windows that overlap; even: as many as fit one window, evenly "
+            "spread; script: as even, but rounded down, as the published script of Saliency Tubes "
+            "does.",
         ),
     ] = "dense",
     fps: Annotated[
@@ -77,16 +78,16 @@ def explain(
         int | None,
         typer.Option(
             min=1,
-            help="Side of the square to which frames are stretched, as the published script does "
-            "(256).",
-            show_default="as the network is used to",
+            help="Stretch each frame to a square of so many pixels a side (the script: 256).",
+            show_default="the size and shape that the network is used to",
         ),
     ] = None,
     crop: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Side of the square that is cut from the middle of that (the script: 224).",
+            help="Of that square, show the network only the middle, of so many pixels a side (the "
+            "script: 224).",
             show_default="all of it",
         ),
     ] = None,
@@ -94,8 +95,8 @@ def explain(
         str | None,
         typer.Option(
             metavar="R,G,B",
-            help="What is taken away from colours: three numbers, above 1 those of colours from 0 "
-            "to 255, else to 1 (the script: 124,117,104).",
+            help="Subtracted from red, green and blue: shares of 1, or, if above 1, of 255 (the "
+            "script: 124,117,104).",
             show_default="what the network is used to",
         ),
     ] = None,
@@ -103,7 +104,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="R,G,B",
-            help="What colours are then divided by, told likewise (the script: 0.229,0.224,0.225).",
+            help="What they are then divided by, told likewise (the script: 0.229,0.224,0.225).",
             show_default="what the network is used to",
         ),
     ] = None,
@@ -111,8 +112,8 @@ def explain(
         list[Format] | None,
         typer.Option(
             "--format",
-            help="Repeatable: of heat and focus; script: PNG of what the network saw, as the "
-            "published script draws and names them.",
+            help="Repeatable: what heat and focus are written as; script: PNGs of what the "
+            "network saw, drawn and named as the script does.",
             show_default="video",
         ),
     ] = None,

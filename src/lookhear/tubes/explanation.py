@@ -123,6 +123,10 @@ def explain(
             f"method {method!r}: unknown; use one of {', '.join(_METHODS.values())}"
         )
     method = _METHODS[method.lower()]
+    if fps is not None and selection in ("even", "script"):
+        raise LookhearError(
+            f"--fps {fps:g}: is of dense frames; leave it or --frames {selection} out"
+        )
     if not isinstance(network, Classifier):
         network = load_classifier(
             network, weights, categories, device, resize=resize, crop=crop, mean=mean, std=std
