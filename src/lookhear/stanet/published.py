@@ -277,9 +277,9 @@ def convert(file: Path, kind: str, folder: Path, classes: str | None = None) -> 
         order = published.order if classes is None else classes
         if order is None:
             raise LookhearError(
-                f"{file}: does not say in which order its classes are: as in the release, "
-                "--classes ave, as in the reimplementation report, --classes report, or as in a "
-                "file, --classes FILE"
+                f"{file}: does not say in which order its classes are; give --classes ave, as in "
+                "the release, --classes report, as in the reimplementation report, or --classes "
+                "FILE, as in a file"
             )
         names, said = read_classes(order), f"classes in the order of {order}"
         if classes is None:
