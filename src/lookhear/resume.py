@@ -46,7 +46,7 @@ def described(settings: Any) -> dict[str, Any]:
 
 def made_from(
     folder: Path,
-    described: Mapping[str, Any],
+    made_of: Mapping[str, Any],
     note: str = NOTE,
     other: str = "made by another recipe, seed or data; choose another --out",
 ) -> bool:
@@ -54,14 +54,14 @@ def made_from(
 
     Args:
         folder: made if need be; gets the note.
-        described: all that decides what comes out; can be written as JSON.
+        made_of: all that decides what comes out; can be written as JSON.
         note: name of the file.
         other: what is said of a folder that is made from something else, and what to do.
 
     Raises:
         LookhearError: the folder is made from something else, or cannot be written.
     """
-    path, text = folder / note, json.dumps(described, indent=1)
+    path, text = folder / note, json.dumps(made_of, indent=1)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         goes_on = path.exists()

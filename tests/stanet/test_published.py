@@ -460,6 +460,29 @@ def test_a_tensor_of_another_shape_is_named_as_it_was_published(
         convert(tmp_path / "sta.pth", "sta", tmp_path / "model")
 
 
+@pytest.mark.parametrize(
+    ("kind", "shapes"),
+    [
+        ("scam-sa", {"Aup.0.weight": ()}),
+        ("audio-switch", {"layerA_d.bias": ()}),
+        ("audio-switch", {"extra_bilinear.bias": (3,)}),
+        ("audio-switch", {"extra_bilinear.weight": (8, 8)}),
+        ("audio-switch", {"fc.weight": (2, 7)}),
+        ("audio-switch", {"fc.bias": (5,)}),
+    ],
+)
+def test_layers_by_which_a_network_is_built_may_be_of_any_shape(
+    tmp_path: Path, kind: str, shapes: dict[str, tuple[int, ...]]
+) -> None:
+    layers = {"extra_bilinear": (8, 8, 8), "fc": (2, 8)}
+    fitting = {f"{name}.weight": shape for name, shape in layers.items()}
+    fitting |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    file = tmp_path / "weights.pth"
+    torch.save({name: torch.zeros(shape) for name, shape in (fitting | shapes).items()}, file)
+    with pytest.raises(LookhearError, match=f"not the weights of {kind}: .* missing"):
+        convert(file, kind, tmp_path / "model")
+
+
 def test_an_unknown_kind_and_a_taken_folder_are_refused(tmp_path: Path, run: Run) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").touch()
@@ -520,9 +543,11 @@ def test_only_the_report_has_an_sa_and_so_its_order_is_known(tiny_s: Path, run: 
     ("classes", "complaint"),
     [
         ("AVE", "no such file; give ave or report, or a file of names"),
+        ("", "no such file; give ave or report, or a file of names"),
         ("few.txt", "names 2 different classes, but the weights tell 28 apart"),
         ("twice.json", "names 1 different classes, but the weights tell 28 apart"),
         ("broken.json", "cannot be read as JSON"),
+        ("deep.json", "cannot be read as JSON"),
         ("object.json", "holds no list of names"),
         ("s.pth", "cannot be read as names"),
     ],
@@ -534,6 +559,7 @@ def test_classes_that_cannot_be_are_one_line(
     Path("few.txt").write_text("dog\nhorn\n")
     Path("twice.json").write_text(json.dumps(["dog"] * 28))
     Path("broken.json").write_text('["dog", ')
+    Path("deep.json").write_text("[" * 100_000)
     Path("object.json").write_text('{"dog": 0}')
     code, out, err = run("convert", "s.pth", "--as", "scam-s", "--classes", classes, "--out", "m")
     assert (code, out, err.count("\n")) == (1, "", 1)

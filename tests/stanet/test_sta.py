@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lookhear.nets.sound import NetVLAD, VGGSoundEncoder
 from lookhear.stanet.blocks import MatchingGate, TimeGate
 from lookhear.stanet.recipes.attending import RING
 from lookhear.stanet.sta import STA, Seen, STAHead
+from lookhear.training.losses import fixation_losses
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEARING: dict[str, Any] = TINY | {"sound_encoder": "light"}
@@ -183,6 +185,45 @@ def test_a_normalised_time_gate_tells_what_moves_however_large_features_and_weig
         assert (where_it_is - 0.5).abs().mean() > 2 * (elsewhere - 0.5).abs().mean()
 
 
+def alike_but_one_moves(count: int) -> tuple[Tensor, Tensor]:
+    """Features of moments, (N, 3, 4, 12, 20), of two like things; and where the moving one is."""
+    frames, looked_at = 0.05 * torch.randn(count, 3, 4, 12, 20), torch.zeros(count, 12, 20)
+    for moment in range(count):
+        look = torch.rand(4, 1, 1)
+        moving, still = (3, 13) if moment % 2 else (13, 3)  # left and right
+        for place, step in ((moving, 2), (still, 0)):
+            top = int(torch.randint(10, ()))
+            for time in range(3):
+                left = place + (time - 1) * step
+                frames[moment, time, :, top : top + 3, left : left + 3] += look
+            if step:
+                looked_at[moment, top : top + 3, place : place + 3] = 1
+    return frames, looked_at
+
+
+def test_a_network_trained_from_nothing_learns_by_the_normalised_gate_what_moves() -> None:
+    """By the published gate it does not: it looks at both things, whether they move or not."""
+    torch.manual_seed(0)
+    head = STAHead((4, 4, 4), 8, time_mixing="normalised")
+    optimizer = torch.optim.AdamW(head.parameters(), 4e-3)
+
+    def losses(frames: Tensor, looked_at: Tensor, times: Sequence[int]) -> dict[str, Tensor]:
+        features = frames[:, times].flatten(0, 1)
+        seen = head.see((F.interpolate(features, scale_factor=2), features, features))
+        _, fine = head.attend(*(seen.at(slice(time, None, 3)) for time in range(3)))
+        return fixation_losses(fine[:, 0], looked_at)
+
+    for _ in range(80):
+        terms = losses(*alike_but_one_moves(16), (0, 1, 2))
+        optimizer.zero_grad()
+        (terms["bce"] + terms["kl"]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        test = alike_but_one_moves(64)
+        with_time, without = (-losses(*test, times)["nss"] for times in ((0, 1, 2), (1, 1, 1)))
+    assert with_time > 1.5 * without
+
+
 def test_an_unknown_time_mixing_is_refused() -> None:
     with pytest.raises(ValueError, match="published"):
         TimeGate(2, "mixed")  # type: ignore[arg-type]
@@ -298,7 +339,7 @@ def test_the_matching_gate_learns_which_thing_makes_which_sound() -> None:
     things, sounds = torch.randn(2, 8), torch.randn(2, 12)
     picture = things.T[None, :, None].expand(2, -1, 1, 2)
     optimizer = torch.optim.Adam(gate.parameters(), 1e-2)
-    for _ in range(50):
+    for _ in range(80):
         loss = F.binary_cross_entropy(gate(picture, sounds)[:, 0, 0], torch.eye(2))
         optimizer.zero_grad()
         loss.backward()

@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,6 +131,17 @@ def test_a_folder_of_something_else_is_refused(run: Run, worlds: Worlds, tmp_pat
     line = refused(run, *command(worlds.data, tmp_path / "letter.txt"))
     assert "letter.txt: cannot be written" in line
     assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_clips_too_short_for_the_released_rules_are_refused_at_once(
+    run: Run, worlds: Worlds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of clips of two moments none has pseudo-fixations, which STA would find at the end."""
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], rules="released"))
+    line = refused(run, *command(worlds.data, tmp_path / "run"))
+    assert f"{worlds.data}: as released, --preset tiny makes no pseudo-fixations" in line
+    assert "at most 0 of 18 have any, fewer than a batch of 4; give clips" in line
+    assert not (tmp_path / "run" / "hearing").exists()
 
 
 def test_an_unknown_preset_is_refused(run: Run, worlds: Worlds, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from lookhear.data.derived import BOXES, FIXATIONS, write_derived
+from lookhear.data.derived import BOXES, FIXATIONS, read_derived, write_derived
 from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split
@@ -187,8 +187,7 @@ def make_maps(
         progress: is told the number of moments that are done.
 
     Returns:
-        How many of the moments that it mapped now have no pseudo-fixations, which are all 0; none
-        in the coarse stage.
+        How many moments have no pseudo-fixations, which are all 0; none in the coarse stage.
 
     Raises:
         LookhearError: something cannot be read or written.
@@ -206,9 +205,12 @@ def make_maps(
             else:
                 boxes = np.stack([data.derived(crops, BOXES, index) for index in indices])
                 made = _fine(looks, selected, clips, boxes, grid, sources.rules)
-                empty += int((~made[FIXATIONS].any((1, 2))).sum())
             write_derived(out, folder.name, made)
             progress(len(indices))
+        if crops is not None:
+            for folder, indices in shards.items():  # also those that were there
+                fixations = read_derived(out, folder.name, FIXATIONS, len(indices))
+                empty += int(np.count_nonzero(~fixations.any((1, 2))))
     return empty
 
 

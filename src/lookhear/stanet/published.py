@@ -151,7 +151,7 @@ class Published(NamedTuple):
 
 def _sa(weights: Weights, classes: Sequence[str]) -> SA:
     first = weights.get("head.sound_gate.upsample.0.weight")
-    is_fine = first is not None and first.shape[-1] == UpsampledSoundGate.FINE[0][0]
+    is_fine = first is not None and first.shape[-1:] == UpsampledSoundGate.FINE[0][:1]
     side = 356 if is_fine else 256
     return SA(
         classes,
@@ -168,17 +168,20 @@ def _audio_switch(weights: Weights, _: Sequence[str]) -> AudioSwitch:
 
 
 def _join(weights: Weights) -> Weights:
-    """Make one bilinear layer of AudioSwitch's bilinear and linear one, where both are there."""
-    names = {f"{layer}.{kind}" for layer in ("extra_bilinear", "fc") for kind in ("weight", "bias")}
-    if not names <= weights.keys():
+    """Make one bilinear layer of AudioSwitch's bilinear and linear one, where they fit together."""
+    parts = [f"{layer}.{kind}" for layer in ("extra_bilinear", "fc") for kind in ("weight", "bias")]
+    if not weights.keys() >= {*parts}:
         return weights
-    others = {name: tensor for name, tensor in weights.items() if name not in names}
-    bilinear, linear = weights["extra_bilinear.weight"], weights["fc.weight"]
-    if bilinear.ndim != 3 or linear.ndim != 2 or len(bilinear) != linear.shape[1]:
+    bilinear, inner_bias, linear, outer_bias = (weights[part].double() for part in parts)
+    outer, inner = linear.shape[:1], linear.shape[1:]
+    is_fit = (bilinear.ndim, linear.ndim) == (3, 2) and outer_bias.shape == outer
+    if not is_fit or not bilinear.shape[:1] == inner_bias.shape == inner:
         return weights
-    joined = torch.einsum("ok,kij->oij", linear.double(), bilinear.double())
-    bias = linear.double() @ weights["extra_bilinear.bias"].double() + weights["fc.bias"].double()
-    return others | {f"{_JOINED}.weight": joined, f"{_JOINED}.bias": bias}
+    joined = {
+        f"{_JOINED}.weight": torch.einsum("ok,kij->oij", linear, bilinear),
+        f"{_JOINED}.bias": linear @ inner_bias + outer_bias,
+    }
+    return {name: weights[name] for name in weights if name not in parts} | joined
 
 
 PUBLISHED: dict[str, Published] = {
@@ -271,12 +274,12 @@ def convert(file: Path, kind: str, folder: Path, classes: str | None = None) -> 
     names: tuple[str, ...] = ()
     said = ""
     if published.has_classes:
-        order = classes or published.order
+        order = published.order if classes is None else classes
         if order is None:
             raise LookhearError(
-                f"{file}: does not say in which order its classes are: as in the release, "
-                "--classes ave, as in the reimplementation report, --classes report, or as in a "
-                "file, --classes FILE"
+                f"{file}: does not say in which order its classes are; give --classes ave, as in "
+                "the release, --classes report, as in the reimplementation report, or --classes "
+                "FILE, as in a file"
             )
         names, said = read_classes(order), f"classes in the order of {order}"
         if classes is None:
@@ -318,7 +321,7 @@ def read_classes(given: str) -> tuple[str, ...]:
 def _listed_in_json(file: Path) -> tuple[str, ...]:
     try:
         names = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LookhearError(f"{file}: cannot be read as JSON: {one_line(error)}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise LookhearError(f"{file}: holds no list of names; give a JSON list of texts")

@@ -18,12 +18,14 @@ Each is a stage of the run's ledger, so none is done twice, and a run that was s
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from lookhear.data.identity import identities
+from lookhear.data.loader import Moments
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.fixated import FixatedClip
 from lookhear.data.readers.tagged import TaggedClip, size_of
@@ -50,6 +52,7 @@ from lookhear.stanet.run_folder import (
     TEST_MOMENTS,
     MapFolders,
 )
+from lookhear.stanet.scam import RELEASED_WITHOUT
 from lookhear.stanet.sta import STA
 from lookhear.training.initial_weights import InitialWeights, SavedPart, initialise, parts_of
 from lookhear.training.loop import train_on_moments
@@ -144,6 +147,7 @@ class _Run:
         """Do everything."""
         self._check()
         moments = self._moments("moments", self._settings.data)
+        self._check_lengths(moments)
         sound = self._sound or self._train("hearing", HearingTask(self._preset.hearing), moments)
         coarse = self._coarse_sources(moments, sound)
         boxes = self._maps("coarse/maps", moments, coarse)
@@ -186,6 +190,21 @@ class _Run:
             raise LookhearError(
                 f"--preset {settings.preset}: begins with a trained sound encoder; convert "
                 "VGGSound's (lookhear convert FILE --as vggsound) and name its folder by --sound"
+            )
+
+    def _check_lengths(self, moments: Path) -> None:
+        """Refuse now clips so short that STA would have nothing to learn from in the end."""
+        if self._preset.rules != "released":
+            return
+        data, needed = Moments(moments, "train"), self._preset.sta.schedule.batch_size
+        lengths = Counter(data.clip(index) for index in range(len(data))).values()
+        left = sum(max(length - RELEASED_WITHOUT, 0) for length in lengths)
+        if left < needed:
+            raise LookhearError(
+                f"{self._settings.data}: as released, --preset {self._settings.preset} makes no "
+                "pseudo-fixations of a clip's first three and last four moments; so at most "
+                f"{left} of {len(data)} have any, fewer than a batch of {needed}; give clips whose "
+                f"tag lasts for more than {RELEASED_WITHOUT} seconds"
             )
 
     def _moments(self, stage: str, data: Path) -> Path:

@@ -49,6 +49,8 @@ LEAST_CROP = (100, 356)
 """A crop takes at least 100 of 356 cells each way."""
 BOX_WINDOW = 3  # moments
 MAP_WINDOW = 5  # moments
+RELEASED_WITHOUT = MAP_WINDOW + 2
+"""A clip's moments without pseudo-fixations by the released rules: the first 3, the last 4."""
 FIXATED = 3
 """How many times the mean of its map a place must reach to count as fixated."""
 

@@ -94,8 +94,8 @@ class STATask(MomentsTask):
         if data.split == "train" and len(known) < batch_size:
             raise LookhearError(
                 f"{self.reads['fixations']}: only {len(known)} of {len(data)} moments have "
-                f"pseudo-fixations, fewer than a batch of {batch_size}; train the sources longer "
-                "or on more clips"
+                f"pseudo-fixations, fewer than a batch of {batch_size}; train the sources longer, "
+                "or on more or longer clips"
             )
         return Subset(data, known)
 

@@ -116,7 +116,6 @@ def _published(
     """
     attending = replace(_SGD, learning_rate=1e-3, weight_decay=1e-4)
     cut, whole = Augmentation((300, 300), None), Augmentation((356, 356), None)
-
     hears = {"sound_encoder": sound}
 
     def sources(
