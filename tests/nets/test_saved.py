@@ -112,7 +112,9 @@ def test_a_network_that_cannot_do_what_is_wanted_is_one_line(networks: Path) -> 
     for load in (load_model, load_watcher):
         with pytest.raises(LookhearError, match=r"its network is S, not STA; .*\Z"):
             load(networks / "S")
-    with pytest.raises(LookhearError, match=r"its network is STA, not S or SA or ST; .*\Z"):
+    with pytest.raises(
+        LookhearError, match=r"its network is STA, not S or SA or ST or S\+ or SA\+ or ST\+; .*\Z"
+    ):
         load_network(NamingNetwork, networks / "STA")
 
 

@@ -29,6 +29,9 @@ NETWORKS: dict[str, str] = {
     "S": "lookhear.stanet.sources:S",
     "SA": "lookhear.stanet.sources:SA",
     "ST": "lookhear.stanet.sources:ST",
+    "S+": "lookhear.stanet.sources_plus:SPlus",
+    "SA+": "lookhear.stanet.sources_plus:SAPlus",
+    "ST+": "lookhear.stanet.sources_plus:STPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
 }
