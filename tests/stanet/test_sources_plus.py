@@ -1,4 +1,4 @@
-"""S+, SA+ and ST+: equal to the published code, batched, saved and loaded."""
+"""S+, SA+ and ST+: equal to the published code (tests/golden), batched, saved and loaded."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from golden_heads import PLUS_NAMES, SOUND_NAMES, TIME_NAMES, load_golden
+from golden_heads import load_golden
 from lookhear.cam import class_activation
 from lookhear.nets.saved import load_network
 from lookhear.stanet.propagation import DAMPED, GraphPropagation, refined
@@ -25,7 +25,6 @@ from lookhear.stanet.sources_plus import (
 )
 from tiny_sources import CATEGORIES, TINY
 
-UNUSED_GRU = frozenset(f"extra_ConvGRU.{gate}_gate" for gate in ("reset", "update", "out"))
 TINY_PLUS: dict[str, Any] = TINY | {"width": 8, "hidden": 1, "input_size": [64, 96]}
 TINY_SA_PLUS = TINY_PLUS | {"sound_encoder": "light"}
 NETS: dict[str, tuple[type[PlusNet], dict[str, Any]]] = {
@@ -48,7 +47,7 @@ def assert_equals_golden(actual: Tensor, expected: Tensor) -> None:
 def test_s_plus_equals_the_published_code() -> None:
     head = SPlusHead(16, 28, 16)
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
-    golden = load_golden("scam_plus_s", head, PLUS_NAMES, frozenset({"extra_conv_stfusion"}))
+    golden = load_golden("scam_plus_s", "scam-plus-s", head)
     maps = head.propagate(*(head.see(golden[f"input/features_{node}"]) for node in (1, 2, 3)))
     plain, fused = maps.scores()
     for node in range(3):
@@ -61,8 +60,7 @@ def test_s_plus_equals_the_published_code() -> None:
 def test_sa_plus_equals_the_published_code() -> None:
     head = SAPlusHead(16, 28, 16, sound_channels=64, published=True)
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
-    names = PLUS_NAMES | SOUND_NAMES | {"extra_conv_safusion": "fuse"}
-    golden = load_golden("scam_plus_sa", head, names)
+    golden = load_golden("scam_plus_sa", "scam-plus-sa", head)
     inputs = ((golden[f"input/features_{i}"], golden[f"input/audio_{i}"]) for i in (1, 2, 3))
     maps = head.propagate(*(head.see(*frame) for frame in inputs))
     plain, fused = maps.scores()
@@ -76,8 +74,7 @@ def test_sa_plus_equals_the_published_code() -> None:
 def published_st_plus(dtype: torch.dtype) -> tuple[ClassMaps, dict[str, Tensor]]:
     head = STPlusHead(16, 28, 16, time_mixing="published", published=True)
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
-    names = PLUS_NAMES | TIME_NAMES | {"extra_conv_stfusion": "fuse"}
-    golden = load_golden("scam_plus_st", head, names, UNUSED_GRU)
+    golden = load_golden("scam_plus_st", "scam-plus-st", head)
     head.to(dtype)
     nodes = (
         head.join(*(head.look(golden[f"input/features_{node}_{i}"].to(dtype)) for i in range(3)))

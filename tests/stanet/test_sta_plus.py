@@ -1,4 +1,4 @@
-"""STA+: equal to the published code, a look a frame, saved and loaded."""
+"""STA+: equal to the published code (tests/golden), a look a frame, saved and loaded."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from golden_heads import PLUS_NAMES, SOUND_NAMES, TIME_NAMES, load_golden
+from golden_heads import load_golden
 from lookhear.errors import LookhearError
 from lookhear.maps import enlarge
 from lookhear.nets.saved import load_model
@@ -39,27 +39,12 @@ each_net = pytest.mark.parametrize(
     ids=["deaf", "hearing", "not as published"],
 )
 
-NAMES = (
-    PLUS_NAMES
-    | TIME_NAMES
-    | SOUND_NAMES
-    | {
-        "extra_convs": "reduce",
-        "extra_gates": "self_attention.gate",
-        "extra_gate": "message_gate",
-        "extra_conv_stafusion": "fuse",
-        "extra_conv1": "read_out.0",
-        "extra_bn1": "read_out.1",
-        "extra_main_classifier1": "out",
-    }
-)
-
 
 @torch.inference_mode()
 def test_sta_plus_equals_the_published_code() -> None:
     head = STAPlusHead(16, sound_channels=64, time_mixing="published")
     head.reduce = nn.Conv2d(16, 28, 1)  # the golden's
-    golden = load_golden("sta_plus", head, NAMES)
+    golden = load_golden("sta_plus", "sta-plus", head)
     head.eval()
     nodes = []
     for node in range(3):
