@@ -9,18 +9,13 @@ target's attention of three nodes.
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lookhear.errors import LookhearError
 from lookhear.maps import Maps
 from lookhear.media import shaped_like
-from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import DILATED_VGG, PictureNet
-from lookhear.nets.devices import HalfTheThreads
 from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
@@ -33,7 +28,7 @@ from lookhear.stanet.blocks import (
 )
 from lookhear.stanet.propagation import NODES, GraphPropagation
 from lookhear.stanet.sources import deep_classifier
-from lookhear.stanet.sta import SIDE_STEP
+from lookhear.stanet.sta import SIDE_STEP, FrameWatcher
 from lookhear.stanet.switch import AudioSwitch
 
 WIDTH = 28  # the paper's number of categories, though STA+ tells none apart
@@ -288,38 +283,17 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
         return STAPlusWatcher(self)
 
 
-class STAPlusWatcher:
+class STAPlusWatcher(FrameWatcher):
     """STA+ as a :class:`~lookhear.nets.watching.Watcher`: moments of nine frames in a row.
 
     The three in the middle are the target's node, the first three and the last three the others.
     """
 
     reach = APART + 1
-    half_the_cores = HalfTheThreads
 
     def __init__(self, net: STAPlus) -> None:
-        if net.training:
-            raise LookhearError("the network is in training mode; call its eval() first")
+        super().__init__(net)
         self._net = net
-        self.windows: Stft | None = net.sound_encoder.windows if net.sound_encoder else None
-        self.size_for = net.size_for
-
-    @torch.inference_mode()
-    def see(
-        self,
-        pictures: NDArray[np.uint8],
-        spectrograms: NDArray[np.float32] | None = None,
-        audible: NDArray[np.float32] | None = None,
-    ) -> list[SeenPlus]:
-        """See :meth:`~lookhear.nets.watching.Watcher.see`."""
-
-        def moved(array: NDArray[Any] | None) -> Tensor | None:
-            return None if array is None else torch.from_numpy(array).to(self._net.mean.device)
-
-        pixels = torch.from_numpy(pictures).to(self._net.mean.device)
-        frames = pixels.permute(0, 3, 1, 2).float().div_(255)
-        seen = self._net.see(frames, moved(spectrograms), moved(audible))
-        return [seen.at(slice(index, index + 1)) for index in range(len(pictures))]
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[SeenPlus, ...]]) -> Maps:
