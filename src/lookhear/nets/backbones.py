@@ -156,20 +156,19 @@ class PictureNet(SavedNetwork):
     def folded(self) -> Self:
         """Return a network for inference that says the same, faster on a CPU.
 
-        It shares all weights but the backbone's; see :func:`fold_norms`. A folded one returns
-        itself.
+        It shares all weights but the backbone's, and those of the backbones of networks in it; see
+        :func:`fold_norms`. A folded one returns itself.
         """
-        if not any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
+        inner = {name: x for name, x in self.named_children() if isinstance(x, PictureNet)}
+        folded: dict[str, nn.Module] = {name: x.folded() for name, x in inner.items()}
+        folded = {name: x for name, x in folded.items() if x is not inner[name]}
+        if any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
+            folded["backbone"] = fold_norms(self.backbone)
+            channels_last(folded["backbone"])
+        if not folded:
             return self
-        net = self._sharing()
-        net.backbone = fold_norms(self.backbone)
-        channels_last(net.backbone)
-        return net
-
-    def _sharing(self) -> Self:
-        """A network of the same parts, each of which may be replaced."""
         net = copy.copy(self)
-        net._modules = dict(self._modules)
+        net._modules = {**self._modules, **folded}
         return net
 
 

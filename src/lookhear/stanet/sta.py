@@ -242,13 +242,6 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         _, fine = self.head.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
         return torch.sigmoid(_upsample(fine, frames)).squeeze(1)
 
-    def folded(self) -> Self:
-        """See :meth:`PictureNet.folded`; the switch is folded, too."""
-        net = super().folded()
-        if net.switch is not None:
-            net.switch = net.switch.folded()
-        return net
-
     def size_for(self, height: float, width: float) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which pictures of this shape are seen."""
         if not self.keep_aspect:

@@ -263,15 +263,6 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
             around.at(slice(count)), self.see(middle, heard), around.at(slice(count, None))
         )
 
-    def folded(self) -> Self:
-        """See :meth:`PictureNet.folded`; the switch is folded, too."""
-        net = super().folded()
-        switch = None if net.switch is None else net.switch.folded()
-        if switch is not net.switch:
-            net = self._sharing() if net is self else net
-            net.switch = switch
-        return net
-
     def size_for(self, height: float, width: float) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which pictures of this shape are seen."""
         if not self.keep_aspect:
