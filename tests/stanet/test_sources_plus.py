@@ -129,6 +129,8 @@ def test_batched_propagation_equals_a_loop_over_samples_nodes_and_places(has_sta
     propagation, gate = GraphPropagation(6, has_state), nn.Conv2d(6, 1, 1, bias=False)
     graphs = torch.randn(3, 3, 6, 4, 5)
     together = propagation(graphs, gate)
+    assert together.shape == graphs.shape
+    torch.testing.assert_close(propagation(graphs, gate, 1), together[:, :1], atol=1e-6, rtol=0)
     for graph, result in zip(graphs, together, strict=True):
         nodes = list(graph)
         for _ in range(3):

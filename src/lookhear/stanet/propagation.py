@@ -44,34 +44,36 @@ class GraphPropagation(nn.Module):
         self.fuse = nn.Conv2d(2 * channels, channels, 3, padding=1)
         self.gru = ConvGRU(channels) if has_state else None
 
-    def forward(self, nodes: Tensor, gate: nn.Module) -> Tensor:
-        """Return the nodes after all rounds.
+    def forward(self, nodes: Tensor, gate: nn.Module, wanted: int = NODES) -> Tensor:
+        """Return the first nodes after all rounds, (B, wanted, C, H, W).
 
         Args:
             nodes: (B, 3, C, H, W).
             gate: from a message (N, C, H, W) to the logits (N, 1, H, W) of its gate; as published,
                 that of the self-attention in S+, SA+ and ST+, but one of its own in STA+.
+            wanted: how many nodes, 1 to 3; in the last round, no other is told anything.
         """
-        shape = nodes.shape
-        states = nodes.flatten(0, 1)
-        for _ in range(ROUNDS):
-            heard = self.fuse(self._messages(states.view(shape), gate).flatten(1, 2))
-            states = refined(heard if self.gru is None else self.gru(heard, states))
-        return states.view(shape)
+        for left in reversed(range(ROUNDS)):
+            told = NODES if left else wanted
+            heard = self.fuse(self._messages(nodes, gate, told))
+            own = nodes[:, :told].flatten(0, 1)
+            after = refined(heard if self.gru is None else self.gru(heard, own))
+            nodes = after.view(-1, told, *nodes.shape[2:])
+        return nodes
 
-    def _messages(self, nodes: Tensor, gate: nn.Module) -> Tensor:
-        """What each node hears from each of the other two, (B x 3, 2, C, H, W)."""
-        batch, count, *maps = nodes.shape
-        flat = nodes.flatten(0, 1)
-        queries, keys = (p(flat).unflatten(0, (batch, count)) for p in (self.query, self.key))
-        # B x 6, channels, P each
-        asked = queries[:, _RECEIVERS].flatten(0, 1).flatten(2)
-        told = keys[:, _SENDERS].flatten(0, 1).flatten(2)
-        values = nodes[:, _SENDERS].flatten(0, 1)
-        attention = torch.softmax(told.transpose(1, 2) @ asked, dim=1)  # over the sender's P
+    def _messages(self, nodes: Tensor, gate: nn.Module, told: int) -> Tensor:
+        """What each of the first nodes hears from both others, (B x told, 2 C, H, W)."""
+        count = 2 * told
+        flat, shape = nodes.flatten(0, 1), (-1, NODES, nodes.shape[2] // 2, *nodes.shape[3:])
+        queries, keys = self.query(flat).view(shape), self.key(flat).view(shape)
+        # B x count, C / 2, P each
+        asked = queries[:, _RECEIVERS[:count]].flatten(0, 1).flatten(2)
+        given = keys[:, _SENDERS[:count]].flatten(0, 1).flatten(2)
+        values = nodes[:, _SENDERS[:count]].flatten(0, 1)
+        attention = torch.softmax(given.transpose(1, 2) @ asked, dim=1)  # over the sender's P
         gathered = (values.flatten(2) @ attention).view_as(values)
         messages = gathered * torch.sigmoid(gate(gathered))
-        return messages.view(batch * count, count - 1, *maps)
+        return messages.reshape(-1, 2 * nodes.shape[2], *nodes.shape[3:])
 
 
 def refined(maps: Tensor) -> Tensor:

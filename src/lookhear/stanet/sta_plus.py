@@ -137,14 +137,18 @@ class STAPlusHead(nn.Module):
         timed = torch.relu(plain + plain * gate)
         return Branch(plain, self.fuse(torch.cat([target.spatial, timed, target.heard], 1)))
 
-    def attend(self, *nodes: Branch) -> Tensor:
-        """Return the logits (B, 3, H/8, W/8) of the middle frames of three nodes, in their order.
+    def attend(self, *nodes: Branch, wanted: int = NODES) -> Tensor:
+        """Return the logits (B, wanted, H/8, W/8) of the first nodes' middle frames.
 
         What a node says after the messages is read out beside what its frame was.
+
+        Args:
+            *nodes: three, of B graphs.
+            wanted: of how many, 1 to 3.
         """
         plain, maps = (torch.stack(parts, 1) for parts in zip(*nodes, strict=True))
-        told = self.propagation(maps, self.message_gate)
-        read = self.read_out(torch.cat([told, plain], 2).flatten(0, 1))
+        told = self.propagation(maps, self.message_gate, wanted)
+        read = self.read_out(torch.cat([told, plain[:, :wanted]], 2).flatten(0, 1))
         logits: Tensor = self.out(read)
         return logits.view(*told.shape[:2], *logits.shape[-2:])
 
@@ -237,7 +241,7 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
 
     def attend(self, target: Branch, one: Branch, other: Branch) -> Tensor:
         """Return the target's attention (B, H/8, W/8) at the paper's stride, in (0, 1)."""
-        return torch.sigmoid(self.head.attend(target, one, other)[:, 0])
+        return torch.sigmoid(self.head.attend(target, one, other, wanted=1)[:, 0])
 
     def forward(self, frames: Tensor, spectrograms: Tensor | None = None) -> Tensor:
         """Return the targets' attention (B, H, W), in (0, 1), of B graphs that share no frame.
@@ -248,8 +252,9 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
             spectrograms: of the second around the middle frame of each moment,
                 (B, 3, frequencies, times), or None.
         """
-        nodes = self.nodes(frames, spectrograms)
-        logits = self.head.attend(*(nodes.at(slice(i, None, NODES)) for i in range(NODES)))[:, :1]
+        seen = self.nodes(frames, spectrograms)
+        nodes = (seen.at(slice(i, None, NODES)) for i in range(NODES))
+        logits = self.head.attend(*nodes, wanted=1)
         enlarged = F.interpolate(logits, frames.shape[-2:], mode="bilinear", align_corners=False)
         return torch.sigmoid(enlarged).squeeze(1)
 
