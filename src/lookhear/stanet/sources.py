@@ -221,7 +221,7 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
         deaf = self.windows is None
         if (neighbours is not None) != self.looks_around or (sound is not None and deaf):
             name = type(self).__name__
-            raise ValueError(f"{name} takes neighbours if it is ST, sound if it is SA")
+            raise ValueError(f"{name} takes neighbours if it looks around, sound if it hears")
         with undisturbed(self), torch.inference_mode(mode=False):
             net = self.eval().folded()
             return SourceClassifier(net, net.context(sound, neighbours))
