@@ -440,6 +440,15 @@ def test_a_network_is_saved_and_folded_with_its_switch(tmp_path: Path) -> None:
     assert heard == {True, False}
 
 
+def test_folding_leaves_the_switch_of_a_network_without_norms_as_it_was() -> None:
+    net = STA("vgg11", sound_encoder="light", width=8, switch=SWITCH).eval()
+    switch = net.switch
+    assert switch is not None
+    assert net.folded().switch is not switch
+    assert net.switch is switch
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in switch.backbone.modules())
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [

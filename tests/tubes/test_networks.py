@@ -17,6 +17,7 @@ from torchvision.models.video import MC3_18_Weights
 from lookhear.cam import class_activation, find_layer
 from lookhear.errors import LookhearError
 from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sources_plus import SPlus
 from lookhear.tubes.networks import NETWORKS, Classifier, load_classifier
 
 KINETICS = 400
@@ -365,8 +366,10 @@ def test_a_saved_s_or_sa_is_a_classifier_of_pictures(
 def test_saved_networks_that_do_not_serve_are_one_line(tmp_path: Path, tiny_model: Path) -> None:
     S(**TINY).save_pretrained(tmp_path / "S")
     ST(**TINY, width=8, hidden=0).save_pretrained(tmp_path / "ST")
+    SPlus(**TINY, width=8, hidden=0).save_pretrained(tmp_path / "S+")
     cases: list[tuple[Path, str | None, str]] = [
         (tmp_path / "ST", None, "is an ST, .* give an S or SA"),
+        (tmp_path / "S+", None, r"is an S\+, .* give an S or SA"),
         (tmp_path / "S", "more.pt", "has its own; leave --weights out"),
         (tmp_path, None, "lacks config.json"),
         (tiny_model, None, "its network is STA, not S or SA or ST"),

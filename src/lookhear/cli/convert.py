@@ -14,15 +14,17 @@ def convert(
     kind: Annotated[
         str,
         typer.Option(
-            "--as", help="Whose weights: sta, audio-switch, scam-s, scam-sa, scam-st or vggsound."
+            "--as",
+            help="Whose weights: sta, audio-switch, scam-s, scam-sa, scam-st, scam-plus-s, "
+            "scam-plus-sa, scam-plus-st, sta-plus or vggsound.",
         ),
     ],
     folder: Out,
     classes: Annotated[
         str | None,
         typer.Option(
-            help="Order of the classes of S, SA and ST: ave (the release), report, or a file with "
-            "a line for each, or a JSON list."
+            help="Order of the classes of S, SA, ST and S+, SA+, ST+: ave (the release), report, "
+            "or a file with a line for each, or a JSON list."
         ),
     ] = None,
 ) -> None:
@@ -32,6 +34,7 @@ def convert(
     classes_said = convert_file(file, kind, folder, classes)
     uses = {
         "sta": f"use it with --model {folder}",
+        "sta-plus": f"use it with --model {folder}",
         "audio-switch": f"put it into an STA with lookhear train join --switch {folder}",
     }
     parts = (f"{folder}: {kind}, from {file}", classes_said, uses.get(kind, ""))

@@ -14,6 +14,7 @@ from lookhear.nets.kinds import SavedNetwork
 STRIDES = (8, 16, 32)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+DILATED_VGG = "vgg16_dilated"
 
 
 def backbone_features(
@@ -22,7 +23,8 @@ def backbone_features(
     """Build a network that returns a picture's features at some strides, without weights.
 
     Args:
-        name: of an architecture in timm's own registry, such as ``resnext101_32x8d``.
+        name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; or
+            `DILATED_VGG`, the "+" networks' own: VGG-16 that keeps stride 8 to its end.
         strides: of the features, rising; layers past the last one are left out.
         **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``. A model's
             configuration may come from a stranger, so arguments that make timm read files or
@@ -35,11 +37,15 @@ def backbone_features(
     Raises:
         ValueError: no such architecture, no features at one of the strides, refused arguments.
     """
-    if not timm.is_model(name):
+    if not timm.is_model(name) and name != DILATED_VGG:
         raise ValueError(f"timm has no model {name!r}")
     refused = [arg for arg in model_args if arg.startswith(("pretrained", "checkpoint", "cache"))]
     if refused:
         raise ValueError(f"backbone arguments {refused} are not allowed")
+    if name == DILATED_VGG:
+        if tuple(strides) != (8,):
+            raise ValueError(f"{name} gives features at strides [8], not at {strides}")
+        return _dilated_vgg(**model_args)
     with torch.device("meta"):
         available: Any = timm.create_model(name, features_only=True, **model_args)
     reductions = available.feature_info.reduction()
@@ -50,6 +56,22 @@ def backbone_features(
         name, features_only=True, out_indices=levels, **model_args
     )
     return network
+
+
+def _dilated_vgg(**model_args: Any) -> nn.Module:
+    """Build VGG-16 as STANet+ has it (arXiv 2112.13697): 512 channels at stride 8.
+
+    Its last pooling, before the last three convolutions, is one of 3x3 at stride 1, and these are
+    dilated by 2 to see as far as before. Weights are named and shaped as timm's, and
+    `load_pretrained` takes those of ``vgg16.tv_in1k``.
+    """
+    network: Any = timm.create_model("vgg16", features_only=True, out_indices=(4,), **model_args)
+    network.features_23 = nn.MaxPool2d(3, stride=1, padding=1)
+    for conv in (network.features_24, network.features_26, network.features_28):
+        conv.dilation = conv.padding = (2, 2)
+    network.feature_info.info[4]["reduction"] = 8
+    features: nn.Module = network
+    return features
 
 
 def fold_norms(backbone: nn.Module) -> nn.Module:
@@ -134,15 +156,19 @@ class PictureNet(SavedNetwork):
     def folded(self) -> Self:
         """Return a network for inference that says the same, faster on a CPU.
 
-        It shares all weights but the backbone's; see :func:`fold_norms`. A folded one returns
-        itself.
+        It shares all weights but the backbone's, and those of the backbones of networks in it; see
+        :func:`fold_norms`. A folded one returns itself.
         """
-        if not any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
+        inner = {name: x for name, x in self.named_children() if isinstance(x, PictureNet)}
+        folded: dict[str, nn.Module] = {name: x.folded() for name, x in inner.items()}
+        folded = {name: x for name, x in folded.items() if x is not inner[name]}
+        if any(isinstance(module, nn.BatchNorm2d) for module in self.backbone.modules()):
+            folded["backbone"] = fold_norms(self.backbone)
+            channels_last(folded["backbone"])
+        if not folded:
             return self
         net = copy.copy(self)
-        net._modules = dict(self._modules)
-        net.backbone = fold_norms(self.backbone)
-        channels_last(net.backbone)
+        net._modules = {**self._modules, **folded}
         return net
 
 

@@ -29,6 +29,10 @@ NETWORKS: dict[str, str] = {
     "S": "lookhear.stanet.sources:S",
     "SA": "lookhear.stanet.sources:SA",
     "ST": "lookhear.stanet.sources:ST",
+    "S+": "lookhear.stanet.sources_plus:SPlus",
+    "SA+": "lookhear.stanet.sources_plus:SAPlus",
+    "ST+": "lookhear.stanet.sources_plus:STPlus",
+    "STA+": "lookhear.stanet.sta_plus:STAPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
 }

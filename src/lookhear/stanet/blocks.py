@@ -64,31 +64,36 @@ class TimeGate(nn.Module):
     sigmoid saturates.
 
     Args:
-        channels: of the maps, and of the gate.
+        channels: of the maps.
         mixing: ``"clean"`` stacks the maps along a time axis of their own. ``"published"`` is for
             weights of the released code, which stacks B x 3 x C x H x W and *views* that memory
             as B x C x 3 x H x W, so that channels and times are mixed. ``"normalised"``, which is
             not published, is clean, begins as the target less the mean of its neighbours, and
             gives the sigmoid what has, over all channels and places of a moment, mean 0 and
             deviation 1 but for a learnt scale and shift of each channel.
+        gates: how many channels the gate has: as many as the maps, or 1, for all of them together,
+            as in STA+.
 
     Raises:
         ValueError: there is no such mixing.
     """
 
-    def __init__(self, channels: int, mixing: TimeMixing = "clean") -> None:
+    def __init__(
+        self, channels: int, mixing: TimeMixing = "clean", gates: int | None = None
+    ) -> None:
         super().__init__()
+        gates = gates or channels
         if mixing not in get_args(TimeMixing):
             raise ValueError(f"time_mixing is one of {get_args(TimeMixing)}, not {mixing!r}")
         self.mixing = mixing
         self.over_time = nn.Conv3d(channels, channels, (3, 1, 1))
         self.over_space = nn.Sequential(
             nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
-            nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1)),
+            nn.Conv3d(channels, gates, (1, 3, 3), padding=(0, 1, 1)),
         )
         self.norm: nn.Module = nn.Identity()
         if mixing == "normalised":
-            self.norm = nn.GroupNorm(1, channels)
+            self.norm = nn.GroupNorm(1, gates)
             with torch.no_grad():
                 change = torch.tensor([-0.5, 1.0, -0.5])[:, None, None]
                 self.over_time.weight.mul_(AT_RANDOM).add_(
@@ -96,7 +101,7 @@ class TimeGate(nn.Module):
                 )
 
     def forward(self, before: Tensor, target: Tensor, after: Tensor) -> Tensor:
-        """Return the gate of ``target``, in (0, 1); all (B, C, H, W)."""
+        """Return the gate of ``target``, in (0, 1), (B, gates, H, W); maps are (B, C, H, W)."""
         stack = torch.stack([before, target, after], 1)  # B, 3, C, H, W
         if self.mixing == "published":
             batch, times, channels, height, width = stack.shape

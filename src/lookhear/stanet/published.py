@@ -19,7 +19,9 @@ from lookhear.nets.sound import VGGSoundEncoder
 from lookhear.nets.state_dicts import misfit, read_state
 from lookhear.stanet.blocks import UpsampledSoundGate
 from lookhear.stanet.sources import SA, ST, S
+from lookhear.stanet.sources_plus import SAPlus, SPlus, STPlus
 from lookhear.stanet.sta import STA
+from lookhear.stanet.sta_plus import STAPlus
 from lookhear.stanet.switch import MOST_WIDTH, WIDTH, AudioSwitch
 
 Names = dict[str, str | None]
@@ -114,6 +116,65 @@ AUDIO_SWITCH_NAMES: Names = {
     "layerA_d": "head.sound",
     "layerV_d": "head.picture",
     _JOINED: "head.match",
+}
+
+_VGG_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+
+_PLUS: Names = {
+    **{f"features.{position}": f"backbone.features_{position}" for position in _VGG_CONVOLUTIONS},
+    "extra_convs": "head.classifier",
+    "extra_projf": "head.self_attention.query",
+    "extra_projg": "head.self_attention.key",
+    "extra_projh": "head.self_attention.value",
+    "extra_gate": "head.self_attention.gate",
+    "extra_proja": "head.propagation.query",
+    "extra_projb": "head.propagation.key",
+    "extra_conv_fusion": "head.propagation.fuse",
+    "extra_ConvGRU.reset_gate": "head.propagation.gru.reset",
+    "extra_ConvGRU.update_gate": "head.propagation.gru.update",
+    "extra_ConvGRU.out_gate": "head.propagation.gru.candidate",
+}
+
+_PLUS_TIME: Names = {
+    "extra_refineST.0": "head.time_gate.over_time",
+    "extra_refineST.1": "head.time_gate.over_space.0",
+    "extra_refineST.2": "head.time_gate.over_space.1",
+}
+
+_PLUS_SOUND: Names = {
+    "audio_model": "sound_encoder.resnet",
+    "audio_model.8": "sound_encoder.pool",
+    "extra_gateav": "head.sound_gate.gate",
+    "extra_lineara": "head.sound_gate.sound",
+    "extra_linearv": "head.sound_gate.picture",
+    "extra_convv": "head.sound_gate.maps",
+    "extra_audio_d": None,
+    "extra_bilinear": None,
+    "extra_refineSA": None,
+}
+
+S_PLUS_NAMES: Names = _PLUS | {"extra_conv_stfusion": None}
+
+SA_PLUS_NAMES: Names = _PLUS | _PLUS_SOUND | {"extra_conv_safusion": "head.fuse"}
+
+ST_PLUS_NAMES: Names = {
+    **_PLUS,
+    **_PLUS_TIME,
+    "extra_conv_stfusion": "head.fuse",
+    **dict.fromkeys(name for name in _PLUS if name.startswith("extra_ConvGRU")),
+}
+
+STA_PLUS_NAMES: Names = {
+    **_PLUS,
+    **_PLUS_TIME,
+    **_PLUS_SOUND,
+    "extra_convs": "head.reduce",
+    "extra_gates": "head.self_attention.gate",
+    "extra_gate": "head.message_gate",
+    "extra_conv_stafusion": "head.fuse",
+    "extra_conv1": "head.read_out.0",
+    "extra_bn1": "head.read_out.1",
+    "extra_main_classifier1": "head.out",
 }
 
 VGGSOUND_NAMES: Names = {
@@ -215,6 +276,30 @@ PUBLISHED: dict[str, Published] = {
         lambda _, classes: ST(classes, time_mixing="published"),
         has_classes=True,
     ),
+    "scam-plus-s": Published(
+        "S+, the classifier of frames that knows two others, of STANet+ (arXiv 2112.13697)",
+        S_PLUS_NAMES,
+        lambda _, classes: SPlus(classes, published=True),
+        has_classes=True,
+    ),
+    "scam-plus-sa": Published(
+        "SA+, the classifier of frames with sound that knows two others, of STANet+ "
+        "(arXiv 2112.13697)",
+        SA_PLUS_NAMES,
+        lambda _, classes: SAPlus(classes, published=True),
+        has_classes=True,
+    ),
+    "scam-plus-st": Published(
+        "ST+, the classifier of three frames that knows two others, of STANet+ (arXiv 2112.13697)",
+        ST_PLUS_NAMES,
+        lambda _, classes: STPlus(classes, time_mixing="published", published=True),
+        has_classes=True,
+    ),
+    "sta-plus": Published(
+        "STA+, the fixation network of STANet+ (arXiv 2112.13697)",
+        STA_PLUS_NAMES,
+        lambda *_: STAPlus(time_mixing="published"),
+    ),
     "vggsound": Published(
         "The sound encoder of VGGSound (ICASSP 2020), a ResNet-18 with NetVLAD",
         VGGSOUND_NAMES,
@@ -249,9 +334,9 @@ def convert(file: Path, kind: str, folder: Path, classes: str | None = None) -> 
         file: see :func:`~lookhear.nets.state_dicts.read_state`.
         kind: which network it belongs to, of :data:`PUBLISHED`.
         folder: gets the model; must not be there, or be empty.
-        classes: what those of S, SA and ST are, in the order of the weights: a name in
-            :data:`CLASSES`, or a file of names, a line each or a list in JSON. None where the
-            weights tell, as only the report's SA can be converted.
+        classes: what those of S, SA, ST and the "+" networks like them are, in the order of the
+            weights: a name in :data:`CLASSES`, or a file of names, a line each or a list in JSON.
+            None where the weights tell, as only the report's SA can be converted.
 
     Returns:
         In which order the classes were taken to be, for the user; empty where there are none.

@@ -98,7 +98,7 @@ class SAHead(nn.Module):
         sound_votes: bool = False,
     ) -> None:
         super().__init__()
-        self.classifier = _deep_classifier(channels, width, hidden, categories)
+        self.classifier = deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
         widths = {"width": width, "gate_width": SOUND_GATE_WIDTH, "kinds": categories}
         self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
@@ -151,7 +151,7 @@ class STHead(nn.Module):
         hidden: int = 3,
     ) -> None:
         super().__init__()
-        self.classifier = _deep_classifier(channels, width, hidden, categories)
+        self.classifier = deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
         self.time_gate = TimeGate(categories, time_mixing)
         self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
@@ -182,7 +182,7 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
     """
 
-    head: SHead | SAHead | STHead
+    head: nn.Module  # with a `classifier`, which makes map 1 of the features
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
         deaf = self.windows is None
         if (neighbours is not None) != self.looks_around or (sound is not None and deaf):
             name = type(self).__name__
-            raise ValueError(f"{name} takes neighbours if it is ST, sound if it is SA")
+            raise ValueError(f"{name} takes neighbours if it looks around, sound if it hears")
         with undisturbed(self), torch.inference_mode(mode=False):
             net = self.eval().folded()
             return SourceClassifier(net, net.context(sound, neighbours))
@@ -246,7 +246,7 @@ class SourceClassifier(TellingClassifier):
     def head(self) -> str | None:
         """See :class:`~lookhear.cam.layers.TellingClassifier`."""
         classifier = self.net.head.classifier
-        if isinstance(classifier, nn.Conv2d):
+        if not isinstance(classifier, nn.Sequential):
             return "net.head.classifier"
         return "net.head.classifier.0" if len(classifier) == 1 else None
 
@@ -407,7 +407,7 @@ class ST(SourceNet):
         return ClassMaps(torch.stack(plain, 1), torch.stack(fused, 1))
 
 
-def _deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:
+def deep_classifier(channels: int, width: int, hidden: int, categories: int) -> nn.Sequential:
     """Hidden 3x3 convolutions, then one map per category."""
     if not 1 <= width <= 4096:
         raise ValueError(f"width must be from 1 to 4096, not {width}")

@@ -6,7 +6,7 @@ moments the frame is part of; :meth:`STA.attend` then joins three frames to one 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from lookhear.nets.backbones import STRIDES, PictureNet
 from lookhear.nets.devices import HalfTheThreads
 from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
+from lookhear.nets.watching import Look
 from lookhear.stanet.blocks import (
     ConvGRU,
     SelfAttentionGate,
@@ -32,6 +33,9 @@ from lookhear.stanet.blocks import (
     sound_gate_named,
 )
 from lookhear.stanet.switch import AudioSwitch
+
+if TYPE_CHECKING:
+    from lookhear.stanet.sta_plus import STAPlus
 
 SIDE_STEP = 32  # pixels; the sides of pictures that keep their shape are multiples of it
 
@@ -238,13 +242,6 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         _, fine = self.head.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
         return torch.sigmoid(_upsample(fine, frames)).squeeze(1)
 
-    def folded(self) -> Self:
-        """See :meth:`PictureNet.folded`; the switch is folded, too."""
-        net = super().folded()
-        if net.switch is not None:
-            net.switch = net.switch.folded()
-        return net
-
     def size_for(self, height: float, width: float) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which pictures of this shape are seen."""
         if not self.keep_aspect:
@@ -256,16 +253,15 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         return STAWatcher(self)
 
 
-class STAWatcher:
-    """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
+class FrameWatcher:
+    """What the watchers of STA and STA+ share: each frame is seen by itself."""
 
-    reach = 1
     half_the_cores = HalfTheThreads
 
-    def __init__(self, net: STA) -> None:
+    def __init__(self, net: "STA | STAPlus") -> None:
         if net.training:
             raise LookhearError("the network is in training mode; call its eval() first")
-        self._net = net
+        self._sees = net
         self.windows: Stft | None = net.sound_encoder.windows if net.sound_encoder else None
         self.size_for = net.size_for
 
@@ -275,16 +271,27 @@ class STAWatcher:
         pictures: NDArray[np.uint8],
         spectrograms: NDArray[np.float32] | None = None,
         audible: NDArray[np.float32] | None = None,
-    ) -> list[Seen]:
+    ) -> list[Look]:
         """See :meth:`~lookhear.nets.watching.Watcher.see`."""
+        device = self._sees.mean.device
 
         def moved(array: NDArray[Any] | None) -> Tensor | None:
-            return None if array is None else torch.from_numpy(array).to(self._net.mean.device)
+            return None if array is None else torch.from_numpy(array).to(device)
 
-        pixels = torch.from_numpy(pictures).to(self._net.mean.device)
+        pixels = torch.from_numpy(pictures).to(device)
         frames = pixels.permute(0, 3, 1, 2).float().div_(255)
-        seen = self._net.see(frames, moved(spectrograms), moved(audible))
+        seen = self._sees.see(frames, moved(spectrograms), moved(audible))
         return [seen.at(slice(index, index + 1)) for index in range(len(pictures))]
+
+
+class STAWatcher(FrameWatcher):
+    """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
+
+    reach = 1
+
+    def __init__(self, net: STA) -> None:
+        super().__init__(net)
+        self._net = net
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[Seen, ...]]) -> Maps:

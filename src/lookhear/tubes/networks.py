@@ -26,7 +26,7 @@ from lookhear.media import Clip, shaped_like
 from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.kinds import NamingNetwork
-from lookhear.nets.saved import load_network
+from lookhear.nets.saved import load_network, name_of
 from lookhear.nets.state_dicts import misfit, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
 from lookhear.tubes.windows import Framing
@@ -374,7 +374,7 @@ def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:
     net = load_network(NamingNetwork, Path(name), device)
     if net.looks_around:
         raise LookhearError(
-            f"network {name}: is an {type(net).__name__}, which needs the frames around each; give "
+            f"network {name}: is an {name_of(type(net))}, which needs the frames around each; give "
             "an S or SA"
         )
     return Classifier(

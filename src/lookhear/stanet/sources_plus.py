@@ -1,0 +1,385 @@
+"""S+, SA+ and ST+: classifiers of moments that know other moments (STANet+, arXiv 2112.13697).
+
+Each makes a map per category of a target and of two others as S, SA and ST do, at stride 8; three
+rounds of messages among them (`GraphPropagation`) make map 2. The others are chosen by granularity:
+*short*, the target's neighbours in time (of ST+, which sees three frames a node, those three frames
+away); *long*, other moments of the clip; *cross*, moments of other clips of its category. So all
+three are of one category, and all three learn it.
+
+Throughout, the target is node 0. A published ST+ is given short nodes in the order of time, and
+its node 0 is then the moment three frames before.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from lookhear.media.spectrogram import Stft
+from lookhear.nets.backbones import DILATED_VGG
+from lookhear.nets.sound import sound_encoder_named
+from lookhear.stanet.blocks import (
+    SelfAttentionGate,
+    SoundGating,
+    TimeGate,
+    TimeMixing,
+    gated,
+    sound_gate_named,
+)
+from lookhear.stanet.propagation import NODES, GraphPropagation
+from lookhear.stanet.sources import (
+    SOUND_GATE_WIDTH,
+    ClassMaps,
+    SeenMaps,
+    SourceNet,
+    deep_classifier,
+)
+
+MIDDLE = 1  # of the three frames of a node of ST+
+
+
+class Nodes(NamedTuple):
+    """N nodes before they hear of others.
+
+    Attributes:
+        plain: map 1, (N, categories, h, w); of ST+, of each frame, (N, 3, categories, h, w).
+        maps: after the gates, (N, categories, h, w).
+    """
+
+    plain: Tensor
+    maps: Tensor
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen nodes."""
+        return type(self)(*(part[index] for part in self))
+
+
+class PlusHead(nn.Module):
+    """What the heads of S+, SA+ and ST+ share.
+
+    As published, one gate serves the self-attention and the messages.
+
+    Args:
+        channels: of the backbone's features (512 in the paper).
+        categories: how many.
+        width: channels of the hidden convolutions (512 in the paper).
+        hidden: how many hidden convolutions.
+        has_state: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
+    """
+
+    def __init__(
+        self, channels: int, categories: int, width: int, hidden: int = 3, has_state: bool = True
+    ) -> None:
+        super().__init__()
+        self.classifier = deep_classifier(channels, width, hidden, categories)
+        self.self_attention = SelfAttentionGate(categories)
+        self.propagation = GraphPropagation(categories, has_state)
+
+    def look(self, features: Tensor) -> SeenMaps:
+        """Do all that a frame needs of itself alone, from its features (N, C, h, w)."""
+        plain = self.classifier(features)
+        return SeenMaps(plain, torch.relu(plain + self.self_attention(plain)))
+
+    def propagate(self, target: Nodes, *others: Nodes) -> ClassMaps:
+        """Return the class maps of all three nodes, the target's first; see `PlusNet`."""
+        nodes = torch.stack([target.maps, *(other.maps for other in others)], 1)
+        plain = torch.stack([target.plain, *(other.plain for other in others)], 1)
+        fused = self.propagation(nodes, self.self_attention.gate)
+        return ClassMaps(plain.flatten(1, -4), fused)
+
+
+class SPlusHead(PlusHead):
+    """All of S+ after the backbone."""
+
+    def see(self, features: Tensor) -> Nodes:
+        """Return the nodes of N frames, from features (N, C, h, w)."""
+        return Nodes(*self.look(features))
+
+
+class SAPlusHead(PlusHead):
+    """All of SA+ after the backbone and the sound encoder.
+
+    Args:
+        channels, categories, width, hidden: see :class:`PlusHead`.
+        sound_channels: length of a sound vector.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
+        published: see :class:`SAPlus`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        sound_channels: int,
+        sound_gate: SoundGating = "released",
+        hidden: int = 3,
+        published: bool = False,
+    ) -> None:
+        super().__init__(channels, categories, width, hidden)
+        self.published = published
+        widths = {"width": width, "gate_width": SOUND_GATE_WIDTH, "kinds": categories}
+        self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
+        self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
+
+    def see(
+        self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
+    ) -> Nodes:
+        """Return the nodes of N frames; see :meth:`lookhear.stanet.sources.SAHead.forward`."""
+        plain, spatial = self.look(features)
+        heard = plain
+        if sound is not None:
+            heard = gated(plain, self.sound_gate(features, sound), switch)
+        maps = self.fuse(torch.cat([spatial, torch.relu(heard)], 1))
+        return Nodes(maps if self.published else plain, maps)
+
+
+class STPlusHead(PlusHead):
+    """All of ST+ after the backbone.
+
+    Args:
+        channels, categories, width, hidden: see :class:`PlusHead`.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        published: see :class:`STPlus`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        time_mixing: TimeMixing = "clean",
+        hidden: int = 3,
+        published: bool = False,
+    ) -> None:
+        super().__init__(channels, categories, width, hidden, has_state=not published)
+        self.time_gate = TimeGate(categories, time_mixing)
+        self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
+
+    def join(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> Nodes:
+        """Join three frames to a node."""
+        plain = target.plain
+        gate = self.time_gate(before.plain, plain, after.plain)
+        maps = self.fuse(torch.cat([target.spatial, torch.relu(plain + plain * gate)], 1))
+        return Nodes(torch.stack([before.plain, plain, after.plain], 1), maps)
+
+
+class PlusNet(SourceNet, tags=["saliency", "class-activation-maps"]):
+    """What S+, SA+ and ST+ share.
+
+    Their class maps are of all nodes of B graphs: ``fused`` is (B, 3, categories, h, w), and so is
+    ``plain``; but of ST+ it is of each node's three frames, (B, 9, categories, h, w).
+    """
+
+    head: PlusHead
+    looks_around = True
+
+    def attend(self, target: Nodes, one: Nodes, other: Nodes) -> ClassMaps:
+        """Return the class maps of all three nodes of B graphs; each has B nodes."""
+        return self.head.propagate(target, one, other)
+
+    def target_maps(self, maps: ClassMaps) -> ClassMaps:
+        """Return, of all nodes', the class maps (B, categories, h, w) that SCAM+ is made of."""
+        return ClassMaps(maps.plain[:, 0], maps.fused[:, 0])
+
+
+class SPlus(PlusNet):
+    """S+: class maps of a frame that know two other frames.
+
+    Args:
+        categories, backbone, backbone_args, input_size: see `SourceNet`; the paper's ``input_size``
+            is 256 a side.
+        width, hidden: see :class:`PlusHead`.
+        stride: of the features.
+        published: whether SCAM+ is given no map 1, but nought, as in the released code; scores of
+            map 1 are as ever. The clean one gives map 1.
+    """
+
+    head: SPlusHead
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = DILATED_VGG,
+        backbone_args: dict[str, Any] | None = None,
+        width: int = 512,
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 8,
+        hidden: int = 3,
+        published: bool = False,
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.published = published
+        self.head = SPlusHead(self.channels[0], len(self.categories), width, hidden)
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look at the neighbours; see `SourceNet`."""
+        del sound
+        assert neighbours is not None
+        one, other = (self.see(frames.clone()) for frames in neighbours.unbind(1))
+        return *one, *other
+
+    def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
+        """See `SourceNet`; the neighbours are the other nodes."""
+        one, other = Nodes(*context[:2]), Nodes(*context[2:])
+        return self.target_maps(self.attend(self.head.see(features), one, other))
+
+    def target_maps(self, maps: ClassMaps) -> ClassMaps:
+        """See :class:`PlusNet`."""
+        plain, fused, _ = super().target_maps(maps)
+        return ClassMaps(torch.zeros_like(plain) if self.published else plain, fused)
+
+    def see(self, frames: Tensor) -> Nodes:
+        """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
+        (features,) = self.features(frames)
+        return self.head.see(features)
+
+    def forward(self, frames: Tensor) -> ClassMaps:
+        """Return the class maps of all three nodes of B graphs that share no frame.
+
+        Args:
+            frames: the target and two others, (B, 3, 3, H, W), RGB in [0, 1].
+        """
+        seen = self.see(frames.flatten(0, 1))
+        return self.attend(*(seen.at(slice(i, None, NODES)) for i in range(NODES)))
+
+
+class SAPlus(PlusNet):
+    """SA+: class maps of a frame and its sound that know two other frames and theirs.
+
+    Args:
+        categories, backbone, backbone_args, input_size, width, stride, hidden: see :class:`SPlus`.
+        sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
+        published: whether map 1 is what both gates make of it, before the messages, as in the
+            released code; the clean one is straight from the features, as everywhere else.
+    """
+
+    head: SAPlusHead
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = DILATED_VGG,
+        backbone_args: dict[str, Any] | None = None,
+        sound_encoder: str = "vggsound",
+        sound_gate: SoundGating = "released",
+        width: int = 512,
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 8,
+        hidden: int = 3,
+        published: bool = False,
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.sound_encoder = sound_encoder_named(sound_encoder)
+        size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
+        self.head = SAPlusHead(*size, sound_gate, hidden, published)
+
+    @property
+    def windows(self) -> Stft:
+        """Of the spectrogram that it hears."""
+        return self.sound_encoder.windows
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look at the neighbours, with the sound of the frame; see `SourceNet`."""
+        assert neighbours is not None
+        heard = None if sound is None else sound.clone()
+        one, other = (self.see(frames.clone(), heard) for frames in neighbours.unbind(1))
+        own = () if heard is None else (self.sound_encoder(heard),)
+        return *one, *other, *own
+
+    def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
+        """See `SourceNet`; the neighbours are the other nodes."""
+        one, other, own = Nodes(*context[:2]), Nodes(*context[2:4]), context[4:]
+        return self.target_maps(self.attend(self.head.see(features, *own), one, other))
+
+    def see(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> Nodes:
+        """Do once per frame all that needs no other; see :meth:`lookhear.stanet.sta.STA.see`."""
+        sound = None if spectrograms is None else self.sound_encoder(spectrograms)
+        (features,) = self.features(frames)
+        return self.head.see(features, sound, switch)
+
+    def forward(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> ClassMaps:
+        """Return the class maps of all three nodes of B graphs that share no frame.
+
+        Args:
+            frames: the target and two others, (B, 3, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around each, (B, 3, frequencies, times). None closes the
+                sound gate, as for silent clips.
+            switch: (B, 3), how far the sound gate of each frame is open; see
+                :func:`~lookhear.stanet.blocks.gated`.
+        """
+        heard, opened = (None if x is None else x.flatten(0, 1) for x in (spectrograms, switch))
+        seen = self.see(frames.flatten(0, 1), heard, opened)
+        return self.attend(*(seen.at(slice(i, None, NODES)) for i in range(NODES)))
+
+
+class STPlus(PlusNet):
+    """ST+: class maps of a moment of three frames that know two other moments.
+
+    Args:
+        categories, backbone, backbone_args, input_size, width, stride, hidden: see :class:`SPlus`.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
+        published: whether messages replace a node's own maps, as in the released code; see
+            :class:`~lookhear.stanet.propagation.GraphPropagation`.
+    """
+
+    head: STPlusHead
+
+    def __init__(
+        self,
+        categories: Sequence[str],
+        backbone: str = DILATED_VGG,
+        backbone_args: dict[str, Any] | None = None,
+        width: int = 512,
+        time_mixing: TimeMixing = "clean",
+        input_size: tuple[int, int] = (256, 256),
+        stride: int = 8,
+        hidden: int = 3,
+        published: bool = False,
+    ) -> None:
+        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        size = self.channels[0], len(self.categories), width
+        self.head = STPlusHead(*size, time_mixing, hidden, published)
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look at the neighbours; see `SourceNet`."""
+        del sound
+        assert neighbours is not None
+        before, after = (self.see(frames.clone()) for frames in neighbours.unbind(1))
+        return *before, *after
+
+    def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
+        """See `SourceNet`; for want of other moments, the moment stands in for them."""
+        before, after = SeenMaps(*context[:2]), SeenMaps(*context[2:])
+        node = self.head.join(before, self.head.look(features), after)
+        return self.target_maps(self.attend(node, node, node))
+
+    def target_maps(self, maps: ClassMaps) -> ClassMaps:
+        """See :class:`PlusNet`."""
+        return ClassMaps(maps.plain[:, MIDDLE], maps.fused[:, 0])
+
+    def see(self, frames: Tensor) -> SeenMaps:
+        """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
+        (features,) = self.features(frames)
+        return self.head.look(features)
+
+    def join(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> Nodes:
+        """Join three frames to a node, once for all graphs that it is part of."""
+        return self.head.join(before, target, after)
+
+    def forward(self, frames: Tensor) -> ClassMaps:
+        """Return the class maps of all three nodes of B graphs that share no frame.
+
+        Args:
+            frames: before, in and after the target, and likewise two other moments,
+                (B, 3, 3, 3, H, W), RGB in [0, 1].
+        """
+        seen = self.see(frames.flatten(0, 2))
+        nodes = self.join(*(seen.at(slice(i, None, 3)) for i in range(3)))
+        return self.attend(*(nodes.at(slice(i, None, NODES)) for i in range(NODES)))

@@ -1,0 +1,302 @@
+"""STA+: the network that predicts fixations from three moments (STANet+, arXiv 2112.13697).
+
+A moment is three frames and the sound around the middle one; the target's has two others beside
+it, which tell it more. Everything that belongs to one frame is computed by :meth:`STAPlus.see`,
+once; :meth:`STAPlus.join` makes a moment's node of three frames, and :meth:`STAPlus.attend` a
+target's attention of three nodes.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lookhear.maps import Maps
+from lookhear.media import shaped_like
+from lookhear.nets.backbones import DILATED_VGG, PictureNet
+from lookhear.nets.kinds import WatchingNetwork
+from lookhear.nets.sound import sound_encoder_named
+from lookhear.stanet.blocks import (
+    SelfAttentionGate,
+    SoundGating,
+    TimeGate,
+    TimeMixing,
+    gated,
+    sound_gate_named,
+)
+from lookhear.stanet.propagation import NODES, GraphPropagation
+from lookhear.stanet.sources import deep_classifier
+from lookhear.stanet.sta import SIDE_STEP, FrameWatcher
+from lookhear.stanet.switch import AudioSwitch
+
+WIDTH = 28  # the paper's number of categories, though STA+ tells none apart
+APART = 3  # frames from a moment to the next of its graph, where they are of one clip
+
+
+class SeenPlus(NamedTuple):
+    """What STA+ keeps of N frames, (N, width, H/8, W/8) each.
+
+    Attributes:
+        plain: straight from the features.
+        spatial: after the self-attention gate.
+        heard: after the sound gate.
+    """
+
+    plain: Tensor
+    spatial: Tensor
+    heard: Tensor
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen frames."""
+        return type(self)(*(part[index] for part in self))
+
+    @classmethod
+    def cat(cls, parts: Sequence[Self]) -> Self:
+        """Join along the frames."""
+        return cls(*(torch.cat(group) for group in zip(*parts, strict=True)))
+
+
+class Branch(NamedTuple):
+    """N moments before they hear of others, (N, width, H/8, W/8) each.
+
+    Attributes:
+        plain: of the middle frame, straight from the features.
+        maps: after the gates.
+    """
+
+    plain: Tensor
+    maps: Tensor
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen moments."""
+        return type(self)(*(part[index] for part in self))
+
+
+class STAPlusHead(nn.Module):
+    """All of STA+ after the backbone and the sound encoder.
+
+    As published, the time gate is one map for all channels.
+
+    Args:
+        channels: of the backbone's features (512 in the paper).
+        width: channels inside the head (28 in the paper).
+        sound_channels: length of a sound vector; None for a network without hearing.
+        hidden_width: channels of the hidden convolutions (512 in the paper).
+        time_mixing, sound_gate, sound_kinds, hidden: see :class:`STAPlus`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int = WIDTH,
+        sound_channels: int | None = None,
+        time_mixing: TimeMixing = "clean",
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
+        hidden_width: int = 512,
+        hidden: int = 3,
+    ) -> None:
+        super().__init__()
+        self.reduce = deep_classifier(channels, hidden_width, hidden, width)
+        self.self_attention = SelfAttentionGate(width)
+        self.time_gate = TimeGate(width, time_mixing, gates=1)
+        self.sound_gate: nn.Module | None = None
+        if sound_channels is not None:
+            widths = {"width": width, "gate_width": width, "kinds": sound_kinds}
+            self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
+        self.fuse = nn.Conv2d(3 * width, width, 3, padding=1)
+        self.propagation = GraphPropagation(width)
+        self.message_gate = nn.Conv2d(width, 1, 1, bias=False)
+        self.read_out = nn.Sequential(
+            nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        self.out = nn.Conv2d(width, 1, 1)
+
+    def see(
+        self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
+    ) -> SeenPlus:
+        """Do once per frame all that needs no other frame.
+
+        Args:
+            features: (N, C, h, w).
+            sound: vectors (N, S). None closes the sound gate of every frame.
+            switch: (N,), how far it is open; see :func:`~lookhear.stanet.blocks.gated`.
+        """
+        plain = heard = self.reduce(features)
+        if sound is not None and self.sound_gate is not None:
+            heard = gated(plain, self.sound_gate(features, sound), switch)
+        spatial = torch.relu(plain + self.self_attention(plain))
+        return SeenPlus(plain, spatial, torch.relu(heard))
+
+    def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
+        """Join three frames to a node; only of the middle one does the sound count."""
+        plain = target.plain
+        gate = self.time_gate(before.plain, plain, after.plain)
+        timed = torch.relu(plain + plain * gate)
+        return Branch(plain, self.fuse(torch.cat([target.spatial, timed, target.heard], 1)))
+
+    def attend(self, *nodes: Branch, wanted: int = NODES) -> Tensor:
+        """Return the logits (B, wanted, H/8, W/8) of the first nodes' middle frames.
+
+        What a node says after the messages is read out beside what its frame was.
+
+        Args:
+            *nodes: three, of B graphs.
+            wanted: of how many, 1 to 3.
+        """
+        plain, maps = (torch.stack(parts, 1) for parts in zip(*nodes, strict=True))
+        told = self.propagation(maps, self.message_gate, wanted)
+        read = self.read_out(torch.cat([told, plain[:, :wanted]], 2).flatten(0, 1))
+        logits: Tensor = self.out(read)
+        return logits.view(*told.shape[:2], *logits.shape[-2:])
+
+
+class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
+    """STA+ with its backbone and, unless it is deaf, its sound encoder.
+
+    Of its nodes, the target is the first: published training lists the nodes of a clip middle,
+    first, last. Over a clip, the others are those `APART` frames before and after.
+
+    Args:
+        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`; the
+            paper's ``input_size`` is 256 a side.
+        sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
+            without hearing, whose sound gate is always closed.
+        width: channels inside the head, 1 to 1024.
+        hidden_width, hidden: channels of the hidden convolutions, and how many there are; 512 and
+            3 in the paper, fewer for few clips.
+        time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`. Published weights need
+            ``"published"``, and nothing else.
+        keep_aspect: see :class:`~lookhear.stanet.sta.STA`.
+        stride: of the features; 8 in the paper.
+        sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
+        sound_kinds: of things that the matching gate knows, 1 to 4096.
+        switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch` that closes the sound
+            gate, other than in training, where a sound does not belong to the picture, which it
+            sees at its own ``input_size`` (356 in the paper); None for a network without.
+
+    Raises:
+        ValueError: an argument is out of its range, or there is no such backbone or encoder.
+    """
+
+    def __init__(
+        self,
+        backbone: str = DILATED_VGG,
+        backbone_args: dict[str, Any] | None = None,
+        sound_encoder: str | None = "vggsound",
+        width: int = WIDTH,
+        hidden_width: int = 512,
+        hidden: int = 3,
+        time_mixing: TimeMixing = "clean",
+        input_size: tuple[int, int] = (256, 256),
+        keep_aspect: bool = False,
+        stride: int = 8,
+        sound_gate: SoundGating = "released",
+        sound_kinds: int = 128,
+        switch: dict[str, Any] | None = None,
+    ) -> None:
+        if not 2 <= width <= 1024:
+            raise ValueError(f"width must be from 2 to 1024, not {width}")
+        if not 1 <= sound_kinds <= 4096:
+            raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
+        super().__init__(backbone, backbone_args, (stride,), input_size)
+        self.keep_aspect = keep_aspect
+        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
+        self.head = STAPlusHead(
+            self.channels[0],
+            width,
+            self.sound_encoder.channels if self.sound_encoder else None,
+            time_mixing,
+            sound_gate,
+            sound_kinds,
+            hidden_width,
+            hidden,
+        )
+        self.switch = AudioSwitch(**switch) if switch is not None else None
+        if self.switch is not None and (
+            self.sound_encoder is None
+            or self.switch.sound_encoder.windows != self.sound_encoder.windows
+        ):
+            raise ValueError("switch must hear the spectrograms that the network hears")
+
+    def see(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> SeenPlus:
+        """Do once per frame all that needs no other; see :meth:`lookhear.stanet.sta.STA.see`."""
+        sound = None
+        if spectrograms is not None and self.sound_encoder is not None:
+            sound = self.sound_encoder(spectrograms)
+            if self.switch is not None and not self.training:
+                shown = F.interpolate(frames, self.switch.input_size, mode="bilinear")
+                opened = (self.switch.belongs(shown, spectrograms) > 0.5).to(frames.dtype)
+                switch = opened if switch is None else switch * opened
+        (features,) = self.features(frames)
+        return self.head.see(features, sound, switch)
+
+    def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
+        """Join three frames to a node, once for all graphs that it is part of."""
+        return self.head.join(before, target, after)
+
+    def attend(self, target: Branch, one: Branch, other: Branch) -> Tensor:
+        """Return the target's attention (B, H/8, W/8) at the paper's stride, in (0, 1)."""
+        return torch.sigmoid(self.head.attend(target, one, other, wanted=1)[:, 0])
+
+    def forward(self, frames: Tensor, spectrograms: Tensor | None = None) -> Tensor:
+        """Return the targets' attention (B, H, W), in (0, 1), of B graphs that share no frame.
+
+        Args:
+            frames: before, in and after the target, and likewise two other moments,
+                (B, 3, 3, 3, H, W), RGB in [0, 1].
+            spectrograms: of the second around the middle frame of each moment,
+                (B, 3, frequencies, times), or None.
+        """
+        seen = self.nodes(frames, spectrograms)
+        nodes = (seen.at(slice(i, None, NODES)) for i in range(NODES))
+        logits = self.head.attend(*nodes, wanted=1)
+        enlarged = F.interpolate(logits, frames.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.sigmoid(enlarged).squeeze(1)
+
+    def nodes(self, frames: Tensor, spectrograms: Tensor | None = None) -> Branch:
+        """Return the nodes (B x 3, ...) of B graphs that share no frame; see `forward`."""
+        before, middle, after = frames.flatten(0, 1).unbind(1)
+        heard = None if spectrograms is None else spectrograms.flatten(0, 1)
+        around = self.see(torch.cat([before, after]))  # their sound is not asked for
+        count = len(middle)
+        return self.join(
+            around.at(slice(count)), self.see(middle, heard), around.at(slice(count, None))
+        )
+
+    def size_for(self, height: float, width: float) -> tuple[int, int]:
+        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
+        if not self.keep_aspect:
+            return self.input_size
+        return shaped_like(height, width, self.input_size, SIDE_STEP)
+
+    def watcher(self) -> "STAPlusWatcher":
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        return STAPlusWatcher(self)
+
+
+class STAPlusWatcher(FrameWatcher):
+    """STA+ as a :class:`~lookhear.nets.watching.Watcher`: moments of nine frames in a row.
+
+    The three in the middle are the target's node, the first three and the last three the others.
+    """
+
+    reach = APART + 1
+
+    def __init__(self, net: STAPlus) -> None:
+        super().__init__(net)
+        self._net = net
+
+    @torch.inference_mode()
+    def attend(self, moments: Sequence[tuple[SeenPlus, ...]]) -> Maps:
+        """See :meth:`~lookhear.nets.watching.Watcher.attend`."""
+        looks = [SeenPlus.cat(of_moments) for of_moments in zip(*moments, strict=True)]
+        first, middle, last = (
+            self._net.join(*looks[start : start + 3]) for start in range(0, 3 * APART, APART)
+        )
+        attention: Maps = self._net.attend(middle, first, last).float().cpu().numpy()
+        return attention
