@@ -227,8 +227,7 @@ class UpsampledSoundGate(nn.Module):
     def forward(self, picture: Tensor, sound: Tensor) -> Tensor:
         """Return the gate (B, 1, H, W), in (0, 1), of features, whose grid counts, and sounds."""
         heard = self.upsample(self.sound(sound)[:, :, None, None])
-        gate = torch.sigmoid(self.gate(heard))
-        return F.interpolate(gate, picture.shape[-2:], mode="bilinear", align_corners=False)
+        return upsampled(torch.sigmoid(self.gate(heard)), picture)
 
 
 def _grow(width: int, side: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
@@ -239,6 +238,11 @@ def _grow(width: int, side: int, kernel: int, stride: int) -> nn.ConvTranspose2d
     summed = width * (side * kernel / grown) ** 2
     nn.init.normal_(layer.weight, std=(2 / summed) ** 0.5)
     return layer
+
+
+def upsampled(x: Tensor, like: Tensor) -> Tensor:
+    """Resize maps (N, C, h, w) bilinearly to the height and width (..., H, W) of others."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def gated(x: Tensor, gate: Tensor, switch: Tensor | None) -> Tensor:

@@ -345,7 +345,24 @@ class SA(SourceNet):
         return maps
 
 
-class ST(SourceNet):
+class AroundNet(SourceNet):
+    """What the sources share that look at more than a frame: ST, and S+, SA+ and ST+."""
+
+    looks_around = True
+
+    def see(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
+        raise NotImplementedError
+
+    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
+        """Look at the neighbours; see :class:`SourceNet`."""
+        del sound
+        assert neighbours is not None
+        before, after = (self.see(frames.clone()) for frames in neighbours.unbind(1))
+        return *before, *after
+
+
+class ST(AroundNet):
     """ST: class maps of a frame that know the frames before and after it.
 
     Args:
@@ -355,7 +372,6 @@ class ST(SourceNet):
     """
 
     head: STHead
-    looks_around = True
 
     def __init__(
         self,
@@ -370,13 +386,6 @@ class ST(SourceNet):
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.head = STHead(self.channels[0], len(self.categories), width, time_mixing, hidden)
-
-    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
-        """Look at the neighbours; see :class:`SourceNet`."""
-        del sound
-        assert neighbours is not None
-        before, after = neighbours.unbind(1)
-        return *self.see(before.clone()), *self.see(after.clone())
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See :class:`SourceNet`."""

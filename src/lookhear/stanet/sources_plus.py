@@ -30,9 +30,9 @@ from lookhear.stanet.blocks import (
 from lookhear.stanet.propagation import NODES, GraphPropagation
 from lookhear.stanet.sources import (
     SOUND_GATE_WIDTH,
+    AroundNet,
     ClassMaps,
     SeenMaps,
-    SourceNet,
     deep_classifier,
 )
 
@@ -165,7 +165,7 @@ class STPlusHead(PlusHead):
         return Nodes(torch.stack([before.plain, plain, after.plain], 1), maps)
 
 
-class PlusNet(SourceNet, tags=["saliency", "class-activation-maps"]):
+class PlusNet(AroundNet, tags=["saliency", "class-activation-maps"]):
     """What S+, SA+ and ST+ share.
 
     Their class maps are of all nodes of B graphs: ``fused`` is (B, 3, categories, h, w), and so is
@@ -173,11 +173,14 @@ class PlusNet(SourceNet, tags=["saliency", "class-activation-maps"]):
     """
 
     head: PlusHead
-    looks_around = True
 
     def attend(self, target: Nodes, one: Nodes, other: Nodes) -> ClassMaps:
         """Return the class maps of all three nodes of B graphs; each has B nodes."""
         return self.head.propagate(target, one, other)
+
+    def attend_graphs(self, nodes: Nodes) -> ClassMaps:
+        """Return the class maps of all nodes of B graphs, whose B x 3 nodes are in a row."""
+        return self.attend(*(nodes.at(slice(i, None, NODES)) for i in range(NODES)))
 
     def target_maps(self, maps: ClassMaps) -> ClassMaps:
         """Return, of all nodes', the class maps (B, categories, h, w) that SCAM+ is made of."""
@@ -213,13 +216,6 @@ class SPlus(PlusNet):
         self.published = published
         self.head = SPlusHead(self.channels[0], len(self.categories), width, hidden)
 
-    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
-        """Look at the neighbours; see `SourceNet`."""
-        del sound
-        assert neighbours is not None
-        one, other = (self.see(frames.clone()) for frames in neighbours.unbind(1))
-        return *one, *other
-
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; the neighbours are the other nodes."""
         one, other = Nodes(*context[:2]), Nodes(*context[2:])
@@ -242,7 +238,7 @@ class SPlus(PlusNet):
             frames: the target and two others, (B, 3, 3, H, W), RGB in [0, 1].
         """
         seen = self.see(frames.flatten(0, 1))
-        return self.attend(*(seen.at(slice(i, None, NODES)) for i in range(NODES)))
+        return self.attend_graphs(seen)
 
 
 class SAPlus(PlusNet):
@@ -284,9 +280,9 @@ class SAPlus(PlusNet):
     def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
         """Look at the neighbours, with the sound of the frame; see `SourceNet`."""
         assert neighbours is not None
-        heard = None if sound is None else sound.clone()
-        one, other = (self.see(frames.clone(), heard) for frames in neighbours.unbind(1))
-        own = () if heard is None else (self.sound_encoder(heard),)
+        own = () if sound is None else (self.sound_encoder(sound.clone()),)
+        seen = (self.features(frames.clone()) for frames in neighbours.unbind(1))
+        one, other = (self.head.see(*features, *own) for features in seen)
         return *one, *other, *own
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
@@ -316,7 +312,7 @@ class SAPlus(PlusNet):
         """
         heard, opened = (None if x is None else x.flatten(0, 1) for x in (spectrograms, switch))
         seen = self.see(frames.flatten(0, 1), heard, opened)
-        return self.attend(*(seen.at(slice(i, None, NODES)) for i in range(NODES)))
+        return self.attend_graphs(seen)
 
 
 class STPlus(PlusNet):
@@ -347,13 +343,6 @@ class STPlus(PlusNet):
         size = self.channels[0], len(self.categories), width
         self.head = STPlusHead(*size, time_mixing, hidden, published)
 
-    def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
-        """Look at the neighbours; see `SourceNet`."""
-        del sound
-        assert neighbours is not None
-        before, after = (self.see(frames.clone()) for frames in neighbours.unbind(1))
-        return *before, *after
-
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; for want of other moments, the moment stands in for them."""
         before, after = SeenMaps(*context[:2]), SeenMaps(*context[2:])
@@ -382,4 +371,4 @@ class STPlus(PlusNet):
         """
         seen = self.see(frames.flatten(0, 2))
         nodes = self.join(*(seen.at(slice(i, None, 3)) for i in range(3)))
-        return self.attend(*(nodes.at(slice(i, None, NODES)) for i in range(NODES)))
+        return self.attend_graphs(nodes)

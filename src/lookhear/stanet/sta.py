@@ -6,13 +6,12 @@ moments the frame is part of; :meth:`STA.attend` then joins three frames to one 
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps
@@ -31,6 +30,7 @@ from lookhear.stanet.blocks import (
     TimeMixing,
     gated,
     sound_gate_named,
+    upsampled,
 )
 from lookhear.stanet.switch import AudioSwitch
 
@@ -140,14 +140,77 @@ class STAHead(nn.Module):
             self.fuse(torch.cat([target.spatial, timed, target.heard], 1)), target.coarse
         )
 
-        x = _upsample(fused, target.middle)
+        x = upsampled(fused, target.middle)
         x = torch.relu(self.refine_middle(torch.cat([x, target.middle], 1)) + target.middle)
-        middle = _upsample(x, target.fine)
+        middle = upsampled(x, target.fine)
         fine = torch.relu(self.refine_fine(torch.cat([middle, target.fine], 1)) + middle)
         return self.out_middle(middle), self.out_fine(fine)
 
 
-class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
+class FixationNet(PictureNet, WatchingNetwork):
+    """What STA and STA+ share: ears, unless they are deaf, and the size at which they see.
+
+    Args: see :class:`STA`.
+    """
+
+    switch: AudioSwitch | None
+
+    def __init__(
+        self,
+        backbone: str,
+        backbone_args: dict[str, Any] | None,
+        strides: tuple[int, ...],
+        input_size: tuple[int, int],
+        keep_aspect: bool,
+        sound_encoder: str | None,
+    ) -> None:
+        super().__init__(backbone, backbone_args, strides, input_size)
+        self.keep_aspect = keep_aspect
+        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
+
+    @property
+    def sound_channels(self) -> int | None:
+        """Length of a sound vector; None for a network without hearing."""
+        return self.sound_encoder.channels if self.sound_encoder else None
+
+    def take_switch(self, switch: dict[str, Any] | None) -> None:
+        """Build the switch; after the head, which has the earlier random numbers.
+
+        Raises:
+            ValueError: it does not hear what the network hears.
+        """
+        self.switch = AudioSwitch(**switch) if switch is not None else None
+        if self.switch is not None and (
+            self.sound_encoder is None
+            or self.switch.sound_encoder.windows != self.sound_encoder.windows
+        ):
+            raise ValueError("switch must hear the spectrograms that the network hears")
+
+    def shown_to_switch(self, frames: Tensor) -> Tensor:
+        """Return frames (N, 3, H, W) as the switch sees them."""
+        return frames
+
+    def hear(
+        self, frames: Tensor, spectrograms: Tensor | None, switch: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Return the sound vectors (N, S) and how far their gates are open (N,); see `STA.see`."""
+        if spectrograms is None or self.sound_encoder is None:
+            return None, switch
+        sound = self.sound_encoder(spectrograms)
+        if self.switch is not None and not self.training:
+            belongs = self.switch.belongs(self.shown_to_switch(frames), spectrograms)
+            opened = (belongs > 0.5).to(frames.dtype)
+            switch = opened if switch is None else switch * opened
+        return sound, switch
+
+    def size_for(self, height: float, width: float) -> tuple[int, int]:
+        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
+        if not self.keep_aspect:
+            return self.input_size
+        return shaped_like(height, width, self.input_size, SIDE_STEP)
+
+
+class STA(FixationNet, tags=["saliency", "visual-attention"]):
     """STA with its backbone and, unless it is deaf, its sound encoder.
 
     Args:
@@ -189,19 +252,13 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
             raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
         if len(strides) != 3:
             raise ValueError(f"strides must be three, not {strides}")
-        super().__init__(backbone, backbone_args, tuple(strides), input_size)
-        self.keep_aspect = keep_aspect
-        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
-        sound_channels = self.sound_encoder.channels if self.sound_encoder else None
-        self.head = STAHead(
-            self.channels, width, sound_channels, time_mixing, sound_gate, sound_kinds
+        super().__init__(
+            backbone, backbone_args, tuple(strides), input_size, keep_aspect, sound_encoder
         )
-        self.switch = AudioSwitch(**switch) if switch is not None else None
-        if self.switch is not None and (
-            self.sound_encoder is None
-            or self.switch.sound_encoder.windows != self.sound_encoder.windows
-        ):
-            raise ValueError("switch must hear the spectrograms that the network hears")
+        self.head = STAHead(
+            self.channels, width, self.sound_channels, time_mixing, sound_gate, sound_kinds
+        )
+        self.take_switch(switch)
 
     def see(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
@@ -215,13 +272,7 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
             switch: (N,), how far the sound gate of each frame is open; see
                 :func:`~lookhear.stanet.blocks.gated`. The network's own may close it further.
         """
-        sound = None
-        if spectrograms is not None and self.sound_encoder is not None:
-            sound = self.sound_encoder(spectrograms)
-            if self.switch is not None and not self.training:
-                opened = (self.switch.belongs(frames, spectrograms) > 0.5).to(frames.dtype)
-                switch = opened if switch is None else switch * opened
-        return self.head.see(self.features(frames), sound, switch)
+        return self.head.see(self.features(frames), *self.hear(frames, spectrograms, switch))
 
     def attend(self, before: Seen, target: Seen, after: Seen) -> Tensor:
         """Return the target's attention (B, H/8, W/8) at the paper's strides, in (0, 1)."""
@@ -240,28 +291,25 @@ class STA(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
         heard = None if spectrograms is None else spectrograms.flatten(0, 1)
         seen = self.see(frames.flatten(0, 1), heard)
         _, fine = self.head.attend(*(seen.at(slice(i, None, 3)) for i in range(3)))
-        return torch.sigmoid(_upsample(fine, frames)).squeeze(1)
-
-    def size_for(self, height: float, width: float) -> tuple[int, int]:
-        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
-        if not self.keep_aspect:
-            return self.input_size
-        return shaped_like(height, width, self.input_size, SIDE_STEP)
+        return torch.sigmoid(upsampled(fine, frames)).squeeze(1)
 
     def watcher(self) -> "STAWatcher":
         """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
         return STAWatcher(self)
 
 
-class FrameWatcher:
+Net = TypeVar("Net", bound="STA | STAPlus")
+
+
+class FrameWatcher(Generic[Net]):
     """What the watchers of STA and STA+ share: each frame is seen by itself."""
 
     half_the_cores = HalfTheThreads
 
-    def __init__(self, net: "STA | STAPlus") -> None:
+    def __init__(self, net: Net) -> None:
         if net.training:
             raise LookhearError("the network is in training mode; call its eval() first")
-        self._sees = net
+        self._net = net
         self.windows: Stft | None = net.sound_encoder.windows if net.sound_encoder else None
         self.size_for = net.size_for
 
@@ -273,25 +321,21 @@ class FrameWatcher:
         audible: NDArray[np.float32] | None = None,
     ) -> list[Look]:
         """See :meth:`~lookhear.nets.watching.Watcher.see`."""
-        device = self._sees.mean.device
+        device = self._net.mean.device
 
         def moved(array: NDArray[Any] | None) -> Tensor | None:
             return None if array is None else torch.from_numpy(array).to(device)
 
         pixels = torch.from_numpy(pictures).to(device)
         frames = pixels.permute(0, 3, 1, 2).float().div_(255)
-        seen = self._sees.see(frames, moved(spectrograms), moved(audible))
+        seen = self._net.see(frames, moved(spectrograms), moved(audible))
         return [seen.at(slice(index, index + 1)) for index in range(len(pictures))]
 
 
-class STAWatcher(FrameWatcher):
+class STAWatcher(FrameWatcher[STA]):
     """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
 
     reach = 1
-
-    def __init__(self, net: STA) -> None:
-        super().__init__(net)
-        self._net = net
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[Seen, ...]]) -> Maps:
@@ -299,7 +343,3 @@ class STAWatcher(FrameWatcher):
         before, target, after = (Seen.cat(looks) for looks in zip(*moments, strict=True))
         attention: Maps = self._net.attend(before, target, after).float().cpu().numpy()
         return attention
-
-
-def _upsample(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

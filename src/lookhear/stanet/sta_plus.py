@@ -14,10 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lookhear.maps import Maps
-from lookhear.media import shaped_like
-from lookhear.nets.backbones import DILATED_VGG, PictureNet
-from lookhear.nets.kinds import WatchingNetwork
-from lookhear.nets.sound import sound_encoder_named
+from lookhear.nets.backbones import DILATED_VGG
 from lookhear.stanet.blocks import (
     SelfAttentionGate,
     SoundGating,
@@ -25,11 +22,11 @@ from lookhear.stanet.blocks import (
     TimeMixing,
     gated,
     sound_gate_named,
+    upsampled,
 )
 from lookhear.stanet.propagation import NODES, GraphPropagation
 from lookhear.stanet.sources import deep_classifier
-from lookhear.stanet.sta import SIDE_STEP, FrameWatcher
-from lookhear.stanet.switch import AudioSwitch
+from lookhear.stanet.sta import FixationNet, FrameWatcher
 
 WIDTH = 28  # the paper's number of categories, though STA+ tells none apart
 APART = 3  # frames from a moment to the next of its graph, where they are of one clip
@@ -153,7 +150,7 @@ class STAPlusHead(nn.Module):
         return logits.view(*told.shape[:2], *logits.shape[-2:])
 
 
-class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]):
+class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
     """STA+ with its backbone and, unless it is deaf, its sound encoder.
 
     Of its nodes, the target is the first: published training lists the nodes of a clip middle,
@@ -201,39 +198,30 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
             raise ValueError(f"width must be from 2 to 1024, not {width}")
         if not 1 <= sound_kinds <= 4096:
             raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
-        super().__init__(backbone, backbone_args, (stride,), input_size)
-        self.keep_aspect = keep_aspect
-        self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
+        super().__init__(backbone, backbone_args, (stride,), input_size, keep_aspect, sound_encoder)
         self.head = STAPlusHead(
             self.channels[0],
             width,
-            self.sound_encoder.channels if self.sound_encoder else None,
+            self.sound_channels,
             time_mixing,
             sound_gate,
             sound_kinds,
             hidden_width,
             hidden,
         )
-        self.switch = AudioSwitch(**switch) if switch is not None else None
-        if self.switch is not None and (
-            self.sound_encoder is None
-            or self.switch.sound_encoder.windows != self.sound_encoder.windows
-        ):
-            raise ValueError("switch must hear the spectrograms that the network hears")
+        self.take_switch(switch)
+
+    def shown_to_switch(self, frames: Tensor) -> Tensor:
+        """Enlarge frames to what the switch was trained on; see `FixationNet`."""
+        assert self.switch is not None
+        return F.interpolate(frames, self.switch.input_size, mode="bilinear")
 
     def see(
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
     ) -> SeenPlus:
         """Do once per frame all that needs no other; see :meth:`lookhear.stanet.sta.STA.see`."""
-        sound = None
-        if spectrograms is not None and self.sound_encoder is not None:
-            sound = self.sound_encoder(spectrograms)
-            if self.switch is not None and not self.training:
-                shown = F.interpolate(frames, self.switch.input_size, mode="bilinear")
-                opened = (self.switch.belongs(shown, spectrograms) > 0.5).to(frames.dtype)
-                switch = opened if switch is None else switch * opened
         (features,) = self.features(frames)
-        return self.head.see(features, sound, switch)
+        return self.head.see(features, *self.hear(frames, spectrograms, switch))
 
     def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
         """Join three frames to a node, once for all graphs that it is part of."""
@@ -255,8 +243,7 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
         seen = self.nodes(frames, spectrograms)
         nodes = (seen.at(slice(i, None, NODES)) for i in range(NODES))
         logits = self.head.attend(*nodes, wanted=1)
-        enlarged = F.interpolate(logits, frames.shape[-2:], mode="bilinear", align_corners=False)
-        return torch.sigmoid(enlarged).squeeze(1)
+        return torch.sigmoid(upsampled(logits, frames)).squeeze(1)
 
     def nodes(self, frames: Tensor, spectrograms: Tensor | None = None) -> Branch:
         """Return the nodes (B x 3, ...) of B graphs that share no frame; see `forward`."""
@@ -268,28 +255,18 @@ class STAPlus(PictureNet, WatchingNetwork, tags=["saliency", "visual-attention"]
             around.at(slice(count)), self.see(middle, heard), around.at(slice(count, None))
         )
 
-    def size_for(self, height: float, width: float) -> tuple[int, int]:
-        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
-        if not self.keep_aspect:
-            return self.input_size
-        return shaped_like(height, width, self.input_size, SIDE_STEP)
-
     def watcher(self) -> "STAPlusWatcher":
         """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
         return STAPlusWatcher(self)
 
 
-class STAPlusWatcher(FrameWatcher):
+class STAPlusWatcher(FrameWatcher[STAPlus]):
     """STA+ as a :class:`~lookhear.nets.watching.Watcher`: moments of nine frames in a row.
 
     The three in the middle are the target's node, the first three and the last three the others.
     """
 
     reach = APART + 1
-
-    def __init__(self, net: STAPlus) -> None:
-        super().__init__(net)
-        self._net = net
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[SeenPlus, ...]]) -> Maps:
