@@ -243,6 +243,32 @@ def test_moving_has_one_mover_whose_like_may_stand_still_beside_it() -> None:
     assert 0.2 < np.mean(has_like) < 0.7
 
 
+def test_pausing_is_looked_at_throughout_and_heard_now_and_then() -> None:
+    shares = []
+    for clip in clips_of("pausing", 16):
+        truth = clip.truth()
+        assert 2 <= len(truth.things) <= 4
+        assert (clip.start, clip.end) == (0, clip.duration)
+        assert target_course(truth).category == clip.tag
+        assert all(clip.target(time) is not None for time in clip.times[::10])
+        assert {of.category for of in truth.segments if of.what == "sound"} == {clip.tag}
+        heard = segments(truth, "sound", clip.tag)
+        shares.append(sum(end - start for start, end in heard) / clip.duration)
+        assert shares[-1] < 0.7
+        moved = [
+            np.mean(np.abs(np.diff(np.array(thing.boxes), axis=0)).sum(1) > 0.5)
+            for thing in truth.things
+        ]
+        assert min(moved) > 0.2  # nothing stands out by its stillness
+    assert 0.2 < np.mean(shares) < 0.5
+
+
+def test_a_pausing_clip_too_short_for_pauses_is_heard_all_the_same() -> None:
+    for number in range(20):
+        truth = WorldClip("pausing", 3, number, 1.0).truth()
+        assert segments(truth, "sound", truth.tag)
+
+
 # Sound, sight and gaze go together
 
 

@@ -8,6 +8,9 @@
 - *actions*: what one of two or three things does makes the tag. It does so in one stretch.
 - *moving*: three or four things, two of them alike, all of which sound; one moves, and what it is
   makes the tag. Where it is the one that has its like, nothing but its motion tells it apart.
+- *pausing*: two to four things, all of which move now and then. Of one, every other time is heard:
+  it makes the tag, and true attention stays on it. In the pauses only what was heard before, or
+  will be, tells it apart.
 """
 
 import math
@@ -120,6 +123,14 @@ class Sound(NamedTuple):
     pitch: float
 
 
+class _Bout(NamedTuple):
+    """A stretch, in seconds, of moving as an envelope has it."""
+
+    start: float
+    end: float
+    envelope: Envelope
+
+
 @dataclass(frozen=True)
 class Script:
     """All that happens in a clip."""
@@ -145,6 +156,8 @@ def write_script(scenario: Scenario, seed: int, number: int, duration: float) ->
             script = _unsynchronised(category, duration, chance)
         elif scenario == "moving":
             script = _moving(category, duration, chance)
+        elif scenario == "pausing":
+            script = _pausing(category, duration, chance)
         else:
             script = _sounding(category, duration, chance, offscreen=scenario == "offscreen")
     # By chance, so that what lies on top of what tells nothing.
@@ -229,6 +242,26 @@ def _moving(tag: Category, duration: float, chance: Generator) -> Script:
     return Script(start, end, tuple(things), sounds, segments, 0, (start, end))
 
 
+def _pausing(tag: Category, duration: float, chance: Generator) -> Script:
+    count = int(chance.integers(2, 5))
+    whole = 0.0, duration
+    bouts = _bouts(tag, whole, chance)
+    if not bouts:
+        bouts = [_Bout(*whole, make_envelope(tag.voice, duration, chance))]
+    heard = bouts[int(chance.integers(2)) :: 2] or bouts
+    others = _different(count - 1, [tag], chance)
+    things = [_moved_in(bouts, tag, count, whole, duration, chance)]
+    things += [_silent(of, count, whole, duration, chance) for of in others]
+    pitch = tag.pitch + chance.uniform(0, PITCH_RANGE)
+    sounds = tuple(Sound(tag, bout.start, bout.envelope, pitch) for bout in heard)
+    of_sounds = (
+        Segment("sound", tag.name, bout.start, _on_frame(bout.start + bout.envelope.duration))
+        for bout in heard
+    )
+    segments = (*map(_sight, things), *of_sounds)
+    return Script(*whole, tuple(things), sounds, segments, 0, whole)
+
+
 def _travel(chance: Generator) -> tuple[str, float]:
     """A way to change place, and for how many seconds."""
     return str(chance.choice(TRAVELS)), float(chance.uniform(*TRAVEL_SECONDS))
@@ -295,15 +328,34 @@ def _silent(
     chance: Generator,
 ) -> Thing:
     """A thing that moves now and then as if it sounded."""
+    return _moved_in(_bouts(category, seen, chance), category, count, seen, duration, chance)
+
+
+def _bouts(category: Category, seen: tuple[float, float], chance: Generator) -> list[_Bout]:
+    """When a thing that is seen moves as if it sounded."""
     start, end = seen
-    moves = []
+    bouts = []
     time = start + chance.uniform(0, RESTING_SECONDS[1])
     while time < end - MOVING_SECONDS[0] / 2:
         stop = min(time + chance.uniform(*MOVING_SECONDS), end)
-        envelope = make_envelope(category.voice, stop - time, chance)
-        moves.append(Move(time, stop, partial(pose_with_sound, category.motion, envelope)))
+        bouts.append(_Bout(time, stop, make_envelope(category.voice, stop - time, chance)))
         time = stop + chance.uniform(*RESTING_SECONDS)
-    return Thing(category, _radius(count, chance), start, end, duration, tuple(moves))
+    return bouts
+
+
+def _moved_in(
+    bouts: Sequence[_Bout],
+    category: Category,
+    count: int,
+    seen: tuple[float, float],
+    duration: float,
+    chance: Generator,
+) -> Thing:
+    moves = tuple(
+        Move(bout.start, bout.end, partial(pose_with_sound, category.motion, bout.envelope))
+        for bout in bouts
+    )
+    return Thing(category, _radius(count, chance), *seen, duration, moves)
 
 
 def _sound(category: Category, start: float, end: float, chance: Generator) -> Sound:

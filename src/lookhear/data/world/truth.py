@@ -10,7 +10,9 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from lookhear.errors import LookhearError
 
-Scenario: TypeAlias = Literal["sounding", "offscreen", "unsynchronised", "actions", "moving"]
+Scenario: TypeAlias = Literal[
+    "sounding", "offscreen", "unsynchronised", "actions", "moving", "pausing"
+]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 Kind: TypeAlias = Literal["sight", "sound", "action"]
 Role: TypeAlias = Literal["target", "other"]
