@@ -14,7 +14,10 @@ from lookhear.nets.kinds import SavedNetwork
 STRIDES = (8, 16, 32)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DILATED_VGG = "vgg16_dilated"
+DILATED = "_dilated"
+"""At the end of a backbone's name: it keeps stride 8 to the layers that else are at stride 16."""
+DILATED_VGG = "vgg16" + DILATED
+"""The backbone of STANet+ (arXiv 2112.13697)."""
 
 
 def backbone_features(
@@ -23,8 +26,8 @@ def backbone_features(
     """Build a network that returns a picture's features at some strides, without weights.
 
     Args:
-        name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; or
-            `DILATED_VGG`, the "+" networks' own: VGG-16 that keeps stride 8 to its end.
+        name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; with
+            `DILATED` at its end, of one whose only features are at stride 8, and deeper.
         strides: of the features, rising; layers past the last one are left out.
         **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``. A model's
             configuration may come from a stranger, so arguments that make timm read files or
@@ -37,15 +40,18 @@ def backbone_features(
     Raises:
         ValueError: no such architecture, no features at one of the strides, refused arguments.
     """
-    if not timm.is_model(name) and name != DILATED_VGG:
+    if not timm.is_model(name.removesuffix(DILATED)):
         raise ValueError(f"timm has no model {name!r}")
     refused = [arg for arg in model_args if arg.startswith(("pretrained", "checkpoint", "cache"))]
     if refused:
         raise ValueError(f"backbone arguments {refused} are not allowed")
-    if name == DILATED_VGG:
+    dilated: dict[str, Any] = {}
+    if name.endswith(DILATED):
         if tuple(strides) != (8,):
             raise ValueError(f"{name} gives features at strides [8], not at {strides}")
-        return _dilated_vgg(**model_args)
+        if name == DILATED_VGG:
+            return _dilated_vgg(**model_args)
+        name, strides, dilated = name.removesuffix(DILATED), (16,), {"output_stride": 8}
     with torch.device("meta"):
         available: Any = timm.create_model(name, features_only=True, **model_args)
     reductions = available.feature_info.reduction()
@@ -53,7 +59,7 @@ def backbone_features(
         raise ValueError(f"{name} gives features at strides {reductions}, not at {strides}")
     levels = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
     network: nn.Module = timm.create_model(
-        name, features_only=True, out_indices=levels, **model_args
+        name, features_only=True, out_indices=levels, **model_args, **dilated
     )
     return network
 
