@@ -110,7 +110,9 @@ def belongs(run: Path, prepared: Path) -> np.ndarray:
     for data in all_moments(prepared, switch):
         for batch in DataLoader(data, 32):
             seen = plain_batch(batch, switch.input_size)
-            of_batches.append(switch.belongs(seen["frames"][:, 1], seen["sound"][:, 1]).numpy())
+            of_batches.append(
+                switch.belongs(seen["frames"][:, 0, 1], seen["sound"][:, 0, 1]).numpy()
+            )
     return np.concatenate(of_batches)
 
 

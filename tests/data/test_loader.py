@@ -325,11 +325,23 @@ def test_fixations_and_derived_rows_are_those_of_their_moment(
         expected = np.full((3, 4), index / 8)
         sample = moments[index]["fixations"]
         assert sample.dtype == torch.float32
-        np.testing.assert_array_equal(sample, expected)
+        np.testing.assert_array_equal(sample, expected[None])
         np.testing.assert_array_equal(moments.fixations(index), expected)
         np.testing.assert_array_equal(moments.derived(given, FIXATIONS, index), expected)
     batch = next(iter(DataLoader(moments, batch_size=3)))
-    assert batch["fixations"].shape == (3, 3, 4)
+    assert batch["fixations"].shape == (3, 1, 3, 4)
+
+
+def test_partners_have_their_own_moments_fixations(corners: Path, tmp_path: Path) -> None:
+    maps = np.arange(6)[:, None, None] / 8 + np.zeros((6, 3, 4))
+    given = derived(tmp_path, FIXATIONS, maps)
+    moments = Moments(corners, "train", fixations=given, partners="long")
+    times = {(moments.clip(index), moments.time(index)): index for index in range(6)}
+    for index in range(6):
+        sample = moments[index]
+        drawn = zip(sample["clip"].tolist(), sample["time"].tolist(), strict=True)
+        expected = [times[key] / 8 for key in drawn]
+        np.testing.assert_array_equal(sample["fixations"][:, 0, 0], expected)
 
 
 @pytest.mark.parametrize("what", ["crops", "fixations"])

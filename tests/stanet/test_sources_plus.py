@@ -76,10 +76,11 @@ def published_st_plus(dtype: torch.dtype) -> tuple[ClassMaps, dict[str, Tensor]]
     head.classifier = nn.Conv2d(16, 28, 1)  # the golden's
     golden = load_golden("scam_plus_st", "scam-plus-st", head)
     head.to(dtype)
-    nodes = (
-        head.join(*(head.look(golden[f"input/features_{node}_{i}"].to(dtype)) for i in range(3)))
-        for node in range(3)
-    )
+    nodes = []
+    for node in range(3):
+        frames = (golden[f"input/features_{node}_{i}"].to(dtype) for i in range(3))
+        before, target, after = (head.look(features) for features in frames)
+        nodes.append(head.join(before.plain, target, after.plain))
     return head.propagate(*nodes), golden
 
 
@@ -279,8 +280,8 @@ def test_looks_at_frames_are_shared_by_the_graphs_that_they_are_part_of(
     given = inputs(kind, 1)
     frames = given.pop("frames")
     if isinstance(net, STPlus):
-        seen = net.see(frames.flatten(0, 2))
-        nodes: Nodes = net.join(*(seen.at(slice(i, None, 3)) for i in range(3)))
+        before, target, after = (net.see(frames[0, :, i]) for i in range(3))
+        nodes: Nodes = net.head.join(before.plain, target, after.plain)
     else:
         assert isinstance(net, SPlus | SAPlus)
         nodes = net.see(frames[0], *(part[0] for part in given.values()))

@@ -50,7 +50,7 @@ def test_sta_plus_equals_the_published_code() -> None:
     for node in range(3):
         sound, switch = golden[f"input/audio_{node}"], golden[f"input/switch_{node}"].flatten()
         frames = [golden[f"input/features_{node}_{frame}"] for frame in range(3)]
-        before, after = head.see(frames[0]), head.see(frames[2])
+        before, after = head.reduce(frames[0]), head.reduce(frames[2])
         nodes.append(head.join(before, head.see(frames[1], sound, switch), after))
     logits = head.attend(*nodes)
     for node in range(3):

@@ -59,7 +59,7 @@ class Moments(Dataset[dict[str, Any]]):
     - `time`: `(M,)` float64, seconds, of each middle frame.
     - `tag`: int, index in `tags`.
     - `clip`: `(M,)` int64, number of the clip in the split.
-    - `fixations`: `(h, w)` float32, where people may look at the target; only if given.
+    - `fixations`: `(M, h, w)` float32, where people may look; only if given.
 
     Partners are drawn by seed, epoch and index alone: whoever asks for a sample (a worker, a rank
     of a `DistributedSampler`, a run that goes on after a stop) gets the same one.
@@ -216,7 +216,8 @@ class Moments(Dataset[dict[str, Any]]):
             heard = [self._heard(view, self._windows) for view in views]
             sample["sound"] = torch.from_numpy(np.stack(heard))
         if self._looks is not None:
-            sample["fixations"] = torch.from_numpy(self.fixations(index))
+            looked = [self.fixations(view.moment) for view in views]
+            sample["fixations"] = torch.from_numpy(np.stack(looked))
         return sample
 
     def _drawn_partners(self, index: int) -> list[_View]:

@@ -5,6 +5,9 @@ from typing import Literal, TypeAlias
 Source: TypeAlias = Literal["S", "SA", "ST"]
 """A source of class maps: one of the classifiers of `lookhear.stanet.sources`."""
 
+PlusSource: TypeAlias = Literal["S+", "SA+", "ST+"]
+"""A source that knows other moments: one of `lookhear.stanet.sources_plus`."""
+
 Stage: TypeAlias = Literal["coarse", "fine"]
 """What sources see: whole frames, or crops of them."""
 

@@ -84,5 +84,6 @@ def refined(maps: Tensor) -> Tensor:
     """
     mean = maps.mean(1, keepdim=True)
     is_low = mean < SALIENT * mean.amax((2, 3), keepdim=True)
-    weight = torch.sigmoid(mean) * torch.where(is_low, DAMPED, 1.0)
+    weight = torch.sigmoid(mean)
+    weight = torch.where(is_low, DAMPED * weight, weight)
     return (maps * weight + maps) / 2

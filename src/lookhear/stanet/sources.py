@@ -120,12 +120,18 @@ class SAHead(nn.Module):
         votes = None
         if sound is not None:
             heard = gated(plain, self.sound_gate(features, sound), switch)
-            if self.votes is not None:
-                votes = self.votes(sound)
-                votes = votes if switch is None else votes * switch[:, None]
+            votes = votes_of(sound, self.votes, switch)
         spatial = plain + self.self_attention(plain)
         fused = self.fuse(torch.relu(torch.cat([spatial, heard], 1)))
         return ClassMaps(plain, self.gru(fused, plain), votes)
+
+
+def votes_of(sound: Tensor, votes: nn.Linear | None, switch: Tensor | None) -> Tensor | None:
+    """Return what sounds (N, S), as far as their switch (N,) is open, say: (N, categories)."""
+    if votes is None:
+        return None
+    said: Tensor = votes(sound)
+    return said if switch is None else said * switch[:, None]
 
 
 class SeenMaps(NamedTuple):
@@ -350,7 +356,7 @@ class AroundNet(SourceNet):
 
     looks_around = True
 
-    def see(self, frames: Tensor) -> tuple[Tensor, ...]:
+    def see(self, frames: Tensor) -> tuple[Tensor | None, ...]:
         """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
         raise NotImplementedError
 
@@ -358,8 +364,8 @@ class AroundNet(SourceNet):
         """Look at the neighbours; see :class:`SourceNet`."""
         del sound
         assert neighbours is not None
-        before, after = (self.see(frames.clone()) for frames in neighbours.unbind(1))
-        return *before, *after
+        seen = (self.see(frames.clone()) for frames in neighbours.unbind(1))
+        return tuple(part for of_one in seen for part in of_one if part is not None)
 
 
 class ST(AroundNet):

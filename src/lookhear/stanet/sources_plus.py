@@ -34,6 +34,7 @@ from lookhear.stanet.sources import (
     ClassMaps,
     SeenMaps,
     deep_classifier,
+    votes_of,
 )
 
 MIDDLE = 1  # of the three frames of a node of ST+
@@ -45,14 +46,17 @@ class Nodes(NamedTuple):
     Attributes:
         plain: map 1, (N, categories, h, w); of ST+, of each frame, (N, 3, categories, h, w).
         maps: after the gates, (N, categories, h, w).
+        votes: what their sounds say of each category, (N, categories); None for nothing.
     """
 
     plain: Tensor
     maps: Tensor
+    votes: Tensor | None = None
 
     def at(self, index: Tensor | slice) -> Self:
         """Return the chosen nodes."""
-        return type(self)(*(part[index] for part in self))
+        votes = None if self.votes is None else self.votes[index]
+        return type(self)(self.plain[index], self.maps[index], votes)
 
 
 class PlusHead(nn.Module):
@@ -83,10 +87,13 @@ class PlusHead(nn.Module):
 
     def propagate(self, target: Nodes, *others: Nodes) -> ClassMaps:
         """Return the class maps of all three nodes, the target's first; see `PlusNet`."""
-        nodes = torch.stack([target.maps, *(other.maps for other in others)], 1)
-        plain = torch.stack([target.plain, *(other.plain for other in others)], 1)
-        fused = self.propagation(nodes, self.self_attention.gate)
-        return ClassMaps(plain.flatten(1, -4), fused)
+        graph = (target, *others)
+        plain = torch.stack([node.plain for node in graph], 1)
+        maps = torch.stack([node.maps for node in graph], 1)
+        fused = self.propagation(maps, self.self_attention.gate)
+        votes = [node.votes for node in graph if node.votes is not None]
+        of_all = torch.stack(votes, 1).sum(1, keepdim=True) if votes else None
+        return ClassMaps(plain.flatten(1, -4), fused, of_all)
 
 
 class SPlusHead(PlusHead):
@@ -104,7 +111,7 @@ class SAPlusHead(PlusHead):
         channels, categories, width, hidden: see :class:`PlusHead`.
         sound_channels: length of a sound vector.
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
-        published: see :class:`SAPlus`.
+        published, sound_votes: see :class:`SAPlus`.
     """
 
     def __init__(
@@ -116,23 +123,26 @@ class SAPlusHead(PlusHead):
         sound_gate: SoundGating = "released",
         hidden: int = 3,
         published: bool = False,
+        sound_votes: bool = False,
     ) -> None:
         super().__init__(channels, categories, width, hidden)
         self.published = published
         widths = {"width": width, "gate_width": SOUND_GATE_WIDTH, "kinds": categories}
         self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
         self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
+        self.votes = nn.Linear(sound_channels, categories) if sound_votes else None
 
     def see(
         self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
     ) -> Nodes:
         """Return the nodes of N frames; see :meth:`lookhear.stanet.sources.SAHead.forward`."""
         plain, spatial = self.look(features)
-        heard = plain
+        heard, votes = plain, None
         if sound is not None:
             heard = gated(plain, self.sound_gate(features, sound), switch)
+            votes = votes_of(sound, self.votes, switch)
         maps = self.fuse(torch.cat([spatial, torch.relu(heard)], 1))
-        return Nodes(maps if self.published else plain, maps)
+        return Nodes(maps if self.published else plain, maps, votes)
 
 
 class STPlusHead(PlusHead):
@@ -157,19 +167,20 @@ class STPlusHead(PlusHead):
         self.time_gate = TimeGate(categories, time_mixing)
         self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
 
-    def join(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> Nodes:
-        """Join three frames to a node."""
+    def join(self, before: Tensor, target: SeenMaps, after: Tensor) -> Nodes:
+        """Join three frames to a node; of those around it is map 1 that counts."""
         plain = target.plain
-        gate = self.time_gate(before.plain, plain, after.plain)
+        gate = self.time_gate(before, plain, after)
         maps = self.fuse(torch.cat([target.spatial, torch.relu(plain + plain * gate)], 1))
-        return Nodes(torch.stack([before.plain, plain, after.plain], 1), maps)
+        return Nodes(torch.stack([before, plain, after], 1), maps)
 
 
 class PlusNet(AroundNet, tags=["saliency", "class-activation-maps"]):
     """What S+, SA+ and ST+ share.
 
     Their class maps are of all nodes of B graphs: ``fused`` is (B, 3, categories, h, w), and so is
-    ``plain``; but of ST+ it is of each node's three frames, (B, 9, categories, h, w).
+    ``plain``; but of ST+ it is of each node's three frames, (B, 9, categories, h, w). Votes are of
+    the graph as a whole, (B, 1, categories), as its nodes are of one category.
     """
 
     head: PlusHead
@@ -184,7 +195,12 @@ class PlusNet(AroundNet, tags=["saliency", "class-activation-maps"]):
 
     def target_maps(self, maps: ClassMaps) -> ClassMaps:
         """Return, of all nodes', the class maps (B, categories, h, w) that SCAM+ is made of."""
-        return ClassMaps(maps.plain[:, 0], maps.fused[:, 0])
+        return self._of_target(maps)
+
+    def _of_target(self, maps: ClassMaps, frame: int = 0) -> ClassMaps:
+        """Return the target's class maps, the plain one of a frame of its node."""
+        votes = None if maps.votes is None else maps.votes[:, 0]
+        return ClassMaps(maps.plain[:, frame], maps.fused[:, 0], votes)
 
 
 class SPlus(PlusNet):
@@ -250,6 +266,8 @@ class SAPlus(PlusNet):
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
         published: whether map 1 is what both gates make of it, before the messages, as in the
             released code; the clean one is straight from the features, as everywhere else.
+        sound_votes: whether the sounds of all three nodes also vote for categories, wherever they
+            are; see :class:`~lookhear.stanet.sources.SAHead`.
     """
 
     head: SAPlusHead
@@ -266,11 +284,12 @@ class SAPlus(PlusNet):
         stride: int = 8,
         hidden: int = 3,
         published: bool = False,
+        sound_votes: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
-        self.head = SAPlusHead(*size, sound_gate, hidden, published)
+        self.head = SAPlusHead(*size, sound_gate, hidden, published, sound_votes)
 
     @property
     def windows(self) -> Stft:
@@ -283,7 +302,7 @@ class SAPlus(PlusNet):
         own = () if sound is None else (self.sound_encoder(sound.clone()),)
         seen = (self.features(frames.clone()) for frames in neighbours.unbind(1))
         one, other = (self.head.see(*features, *own) for features in seen)
-        return *one, *other, *own
+        return one.plain, one.maps, other.plain, other.maps, *own
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; the neighbours are the other nodes."""
@@ -345,22 +364,18 @@ class STPlus(PlusNet):
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; for want of other moments, the moment stands in for them."""
-        before, after = SeenMaps(*context[:2]), SeenMaps(*context[2:])
+        before, _, after, _ = context
         node = self.head.join(before, self.head.look(features), after)
         return self.target_maps(self.attend(node, node, node))
 
     def target_maps(self, maps: ClassMaps) -> ClassMaps:
         """See :class:`PlusNet`."""
-        return ClassMaps(maps.plain[:, MIDDLE], maps.fused[:, 0])
+        return self._of_target(maps, MIDDLE)
 
     def see(self, frames: Tensor) -> SeenMaps:
         """Do once per frame all that needs no other frame; frames (N, 3, H, W) in [0, 1]."""
         (features,) = self.features(frames)
         return self.head.look(features)
-
-    def join(self, before: SeenMaps, target: SeenMaps, after: SeenMaps) -> Nodes:
-        """Join three frames to a node, once for all graphs that it is part of."""
-        return self.head.join(before, target, after)
 
     def forward(self, frames: Tensor) -> ClassMaps:
         """Return the class maps of all three nodes of B graphs that share no frame.
@@ -369,6 +384,8 @@ class STPlus(PlusNet):
             frames: before, in and after the target, and likewise two other moments,
                 (B, 3, 3, 3, H, W), RGB in [0, 1].
         """
-        seen = self.see(frames.flatten(0, 2))
-        nodes = self.join(*(seen.at(slice(i, None, 3)) for i in range(3)))
-        return self.attend_graphs(nodes)
+        before, middle, after = frames.flatten(0, 1).unbind(1)
+        around = self.head.classifier(*self.features(torch.cat([before, after])))
+        target = self.see(middle)
+        count = len(middle)
+        return self.attend_graphs(self.head.join(around[:count], target, around[count:]))

@@ -127,10 +127,10 @@ class STAPlusHead(nn.Module):
         spatial = torch.relu(plain + self.self_attention(plain))
         return SeenPlus(plain, spatial, torch.relu(heard))
 
-    def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
-        """Join three frames to a node; only of the middle one does the sound count."""
+    def join(self, before: Tensor, target: SeenPlus, after: Tensor) -> Branch:
+        """Join three frames to a node; of those around it is ``plain`` that counts."""
         plain = target.plain
-        gate = self.time_gate(before.plain, plain, after.plain)
+        gate = self.time_gate(before, plain, after)
         timed = torch.relu(plain + plain * gate)
         return Branch(plain, self.fuse(torch.cat([target.spatial, timed, target.heard], 1)))
 
@@ -225,7 +225,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
 
     def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
         """Join three frames to a node, once for all graphs that it is part of."""
-        return self.head.join(before, target, after)
+        return self.head.join(before.plain, target, after.plain)
 
     def attend(self, target: Branch, one: Branch, other: Branch) -> Tensor:
         """Return the target's attention (B, H/8, W/8) at the paper's stride, in (0, 1)."""
@@ -245,14 +245,18 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         logits = self.head.attend(*nodes, wanted=1)
         return torch.sigmoid(upsampled(logits, frames)).squeeze(1)
 
-    def nodes(self, frames: Tensor, spectrograms: Tensor | None = None) -> Branch:
-        """Return the nodes (B x 3, ...) of B graphs that share no frame; see `forward`."""
+    def nodes(
+        self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
+    ) -> Branch:
+        """Return the nodes (B x 3, ...) of B graphs that share no frame; see `forward`.
+
+        ``switch`` is of each node, (B, 3); see :meth:`see`.
+        """
         before, middle, after = frames.flatten(0, 1).unbind(1)
-        heard = None if spectrograms is None else spectrograms.flatten(0, 1)
-        around = self.see(torch.cat([before, after]))  # their sound is not asked for
-        count = len(middle)
-        return self.join(
-            around.at(slice(count)), self.see(middle, heard), around.at(slice(count, None))
+        heard, opened = (None if x is None else x.flatten(0, 1) for x in (spectrograms, switch))
+        around = self.head.reduce(*self.features(torch.cat([before, after])))
+        return self.head.join(
+            around[: len(middle)], self.see(middle, heard, opened), around[len(middle) :]
         )
 
     def watcher(self) -> "STAPlusWatcher":

@@ -103,29 +103,29 @@ class Augmentation:
 
 
 def random_batch(batch: Batch, size: tuple[int, int], augmentation: Augmentation) -> Batch:
-    """Vary a batch of `Moments` without partners: cropped, mirrored, recoloured, turned round.
+    """Vary a batch of `Moments`: cropped, mirrored, recoloured, turned round.
 
-    All frames of a moment are treated alike, and where people look in them, too.
+    All frames of a moment and of its partners are treated alike, and where people look in them,
+    too.
 
     Returns:
-        What the batch has of ``frames`` (B, F, 3, *size) in [0, 1], ``sound`` (B, F, frequencies,
-        times), ``has_sound`` (B,), ``tag`` (B,) and ``fixations`` (B, h, w).
+        What the batch has of ``frames`` (B, M, F, 3, *size) in [0, 1], ``sound`` (B, M, F,
+        frequencies, times), ``has_sound`` (B, M), ``tag`` (B,) and ``fixations`` (B, M, h, w).
     """
-    varied = _without_partners(batch)
+    varied = _wanted(batch)
     if "frames" in varied:
         count, smallest = len(varied["tag"]), augmentation.smallest_crop
         if smallest is None:
             theta = _cuts(varied["frames"], size)
         else:
             theta = _crops(smallest, count, varied["tag"].device)
-        of_moment = varied["frames"].shape[1:3]
-        frames = _view(varied["frames"].flatten(1, 2), theta, size)
-        frames = frames.view(count, *of_moment, *size)
+        each = varied["frames"].shape[:-2]
+        frames = _view(varied["frames"].flatten(1, -3), theta, size).view(*each, *size)
         recolour = ColorJitter(*augmentation.jitter)
-        varied["frames"] = torch.stack([recolour(moment) for moment in frames])
+        varied["frames"] = torch.stack([recolour(of_one) for of_one in frames])
         if "fixations" in varied:
-            maps = varied["fixations"][:, None]
-            varied["fixations"] = _view(maps, theta, (maps.shape[2], maps.shape[3]))[:, 0]
+            maps = varied["fixations"]
+            varied["fixations"] = _view(maps, theta, (maps.shape[2], maps.shape[3]))
     if "sound" in varied and augmentation.sound_noise:
         sound = varied["sound"]
         turned = sound.roll(int(torch.randint(sound.shape[-1], ())), -1)
@@ -142,7 +142,7 @@ def _crops(smallest: float, count: int, device: torch.device) -> Tensor:
 
 
 def _cuts(frames: Tensor, size: tuple[int, int]) -> Tensor:
-    """Crops of that size at random pixels of frames (B, F, 3, H, W), as `_view` takes them."""
+    """Crops of that size at random pixels of frames (B, ..., H, W), as `_view` takes them."""
     count, device = len(frames), frames.device
     whole = torch.tensor(frames.shape[:-3:-1], device=device)  # x, y
     wanted = torch.tensor(size[::-1], device=device)
@@ -152,11 +152,11 @@ def _cuts(frames: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def plain_batch(batch: Batch, size: tuple[int, int]) -> Batch:
-    """Give a batch of `Moments` without partners as :func:`random_batch` does, but not varied."""
-    plain = _without_partners(batch)
+    """Give a batch of `Moments` as :func:`random_batch` does, but not varied."""
+    plain = _wanted(batch)
     if "frames" in plain:
         frames = plain["frames"]
-        plain["frames"] = at_size(frames.flatten(0, 1), size).view(*frames.shape[:3], *size)
+        plain["frames"] = at_size(frames.flatten(0, -4), size).view(*frames.shape[:-2], *size)
     return plain
 
 
@@ -167,10 +167,9 @@ def at_size(pictures: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
-def _without_partners(batch: Batch) -> Batch:
-    of_target = {"frames", "sound", "has_sound"}
-    wanted = batch.keys() & {"tag", "fixations", *of_target}
-    kept = {name: batch[name][:, 0] if name in of_target else batch[name] for name in wanted}
+def _wanted(batch: Batch) -> Batch:
+    wanted = batch.keys() & {"frames", "sound", "has_sound", "tag", "fixations"}
+    kept = {name: batch[name] for name in wanted}
     if "frames" in kept:
         kept["frames"] = kept["frames"].float() / 255
     return kept

@@ -42,6 +42,7 @@ class Schedule:
         average: decay per step of the moving average of the weights, which is what is kept then;
             None keeps the last.
         falls: for ``"sgd"``, the epochs from which on the rate is a tenth of what it was before.
+        frozen: parts of the network that stay as they begin, such as ``"backbone"``.
     """
 
     epochs: int
@@ -51,6 +52,7 @@ class Schedule:
     weight_decay: float = 0.05
     average: float | None = 0.995
     falls: tuple[int, ...] = field(default=(), metadata=LATER)
+    frozen: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 def check_machine(machine: Machine, schedule: Schedule) -> None:

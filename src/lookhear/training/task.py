@@ -54,6 +54,11 @@ class Task(L.LightningModule):
         schedule: Schedule = self.recipe.schedule
         return schedule
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Parts of the network that stay as they begin."""
+        return self.schedule.frozen
+
     def build(self, tags: tuple[str, ...]) -> nn.Module:
         """Build the network; of some, ``tags`` are the classes."""
         raise NotImplementedError
@@ -68,7 +73,14 @@ class Task(L.LightningModule):
         self.seed = seed
         self.net = self.build(tags)
         initialise(self.net, self.start)
+        for part in self.frozen:
+            self.net.get_submodule(part).requires_grad_(False)
         return self
+
+    def on_train_epoch_start(self) -> None:
+        """Leave to parts that stay as they are the statistics that they have, too."""
+        for part in self.frozen:
+            self.net.get_submodule(part).eval()
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Make a step's chances its own, so that a resumed training goes on to the same end."""

@@ -71,7 +71,7 @@ def test_it_learns_to_look_where_the_maps_say(prepared: Path, maps: Path, tmp_pa
         sample = held_out[index]
         with torch.inference_mode():
             attention = net(sample["frames"].float() / 255)[0].numpy()
-        looked_at = np.kron(sample["fixations"].numpy(), np.ones((2, 2))) > 0.5
+        looked_at = np.kron(sample["fixations"][0].numpy(), np.ones((2, 2))) > 0.5
         deviations = (attention - attention.mean()) / attention.std()
         assert deviations[looked_at].mean() > 1
 
@@ -150,7 +150,7 @@ def chance_batch() -> dict[str, Any]:
         "sound": torch.randn(4, 1, 3, 257, 98, generator=chance),
         "has_sound": torch.ones(4, 1, dtype=torch.bool),
         "tag": torch.tensor([0, 1, 0, 1]),
-        "fixations": torch.rand(4, *GRID, generator=chance),
+        "fixations": torch.rand(4, 1, *GRID, generator=chance),
     }
 
 
@@ -242,7 +242,7 @@ def test_each_frame_is_the_target_once_and_their_losses_are_summed() -> None:
             for time in turn
         )
         for logits in training.net.head.attend(before, target, after):
-            terms = fixation_losses(logits[:, 0], batch["fixations"])
+            terms = fixation_losses(logits[:, 0], batch["fixations"][:, 0])
             expected = expected + terms["bce"] + terms["kl"]
-    torch.testing.assert_close(training._loss(plain_batch(batch, SIZE), stills=0), expected)
+    torch.testing.assert_close(training.loss_of(plain_batch(batch, SIZE)), expected)
     assert sorted(target for _, target, _ in RING) == [0, 1, 2]

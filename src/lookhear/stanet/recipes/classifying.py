@@ -1,24 +1,35 @@
-"""Train S, SA or ST to tell the tags of moments (STANet, section 3.2)."""
+"""Train S, SA or ST, or S+, SA+ or ST+, to tell the tags of moments (STANet, section 3.2)."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lookhear.data.loader import Moments
+from lookhear.data.loader import Moments, Partners
 from lookhear.data.readers.tagged import Split
 from lookhear.resume import LATER
-from lookhear.stanet import Loss, Source
+from lookhear.stanet import Loss, PlusSource, Source
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
+from lookhear.stanet.sources_plus import SAPlus, SPlus, STPlus
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import InitialWeights
 from lookhear.training.schedule import Schedule
 from lookhear.training.task import MomentsTask, windows_of
 
-SOURCES: dict[Source, type[S] | type[SA] | type[ST]] = {"S": S, "SA": SA, "ST": ST}
+SourceNetwork: TypeAlias = S | SA | ST | SPlus | SAPlus | STPlus
+SOURCES: dict[Source | PlusSource, type[SourceNetwork]] = {
+    "S": S,
+    "SA": SA,
+    "ST": ST,
+    "S+": SPlus,
+    "SA+": SAPlus,
+    "ST+": STPlus,
+}
+HEARING, MOVING = ("SA", "SA+"), ("ST", "ST+")
+"""Which sources hear, and which look at three frames a moment."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +43,23 @@ class ClassRecipe:
         augmentation: how much moments are varied.
         loss: ``"soft margin"`` over the categories, as published, or ``"cross-entropy"``.
         weights: of the losses of the plain and the fused scores.
-        sums_frames: whether the losses of ST's three frames are summed, as published, or averaged.
+        sums_frames: whether the losses of ST's three frames, or of a graph's three nodes and their
+            frames, are summed, as published, or averaged.
+        partners: of S+, SA+ and ST+, which moments their targets know; None for the others.
     """
 
-    source: Source
+    source: Source | PlusSource
     net: dict[str, Any]
     schedule: Schedule
     augmentation: Augmentation
     loss: Loss = "soft margin"
     weights: tuple[float, float] = (1.0, 1.0)
     sums_frames: bool = field(default=False, metadata=LATER)
+    partners: Partners | None = field(default=None, metadata=LATER)
 
 
 class SourceTask(MomentsTask):
-    """Trains S, SA or ST.
+    """Trains a source of class maps.
 
     Args:
         recipe: how.
@@ -55,7 +69,7 @@ class SourceTask(MomentsTask):
     """
 
     recipe: ClassRecipe
-    net: S | SA | ST
+    net: SourceNetwork
     watched = ("accuracy", "max")
     needs_categories = "classifiers need two at least"
 
@@ -71,12 +85,13 @@ class SourceTask(MomentsTask):
             prepared,
             split,
             size=recipe.augmentation.prepared_size,
-            frames=3 if recipe.source == "ST" else 1,
-            windows=windows_of(recipe.net) if recipe.source == "SA" else None,
+            frames=3 if recipe.source in MOVING else 1,
+            windows=windows_of(recipe.net) if recipe.source in HEARING else None,
+            partners=recipe.partners,
             crops=self.reads["crops"],
         )
 
-    def build(self, tags: tuple[str, ...]) -> S | SA | ST:
+    def build(self, tags: tuple[str, ...]) -> SourceNetwork:
         """Build a classifier of the tags."""
         return SOURCES[self.recipe.source](tags, **self.recipe.net)
 
@@ -97,15 +112,16 @@ class SourceTask(MomentsTask):
         self.log_watched(right.float().mean(), len(right))
 
     def _maps(self, batch: Batch) -> ClassMaps:
-        """The maps of B moments, (B, ...), or, of ST, (B, 3, ...)."""
-        frames = batch["frames"]
-        if isinstance(self.net, ST):
-            maps = self.net(frames)
-        elif isinstance(self.net, SA):
-            maps = self.net(frames[:, 0], batch["sound"][:, 0], batch["has_sound"].float())
-        else:
-            maps = self.net(frames[:, 0])
-        return ClassMaps(*maps)
+        """The maps of B moments, (B, ...), and of each frame of ST's, or of each node's, too."""
+        recipe = self.recipe
+        given = [batch["frames"]]  # B, M, F, 3, H, W
+        if recipe.source in HEARING:
+            given += [batch["sound"], batch["has_sound"][:, :, None].float()]
+        if recipe.source not in MOVING:
+            given = [part[:, :, 0] for part in given]
+        if recipe.partners is None:
+            given = [part[:, 0] for part in given]
+        return ClassMaps(*self.net(*given))
 
     def _loss(self, scores: Tensor, tags: Tensor) -> Tensor:
         """The loss of scores (B, categories) or (B, F, categories)."""

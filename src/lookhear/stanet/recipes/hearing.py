@@ -56,8 +56,9 @@ class HearingTask(MomentsTask):
         """Return the loss of a batch, of what there is to hear."""
         augmentation = self.recipe.augmentation
         varied = random_batch(batch, augmentation.prepared_size, augmentation)
-        losses = F.cross_entropy(self.net(varied["sound"][:, 0]), varied["tag"], reduction="none")
-        return self.log_loss(_mean_of(losses, varied["has_sound"]))
+        scores = self.net(varied["sound"][:, 0, 0])
+        losses = F.cross_entropy(scores, varied["tag"], reduction="none")
+        return self.log_loss(_mean_of(losses, varied["has_sound"][:, 0]))
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Log how often the tag is the top class, of what there is to hear."""

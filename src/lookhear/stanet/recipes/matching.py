@@ -5,7 +5,7 @@ A moment's own sound belongs to its picture; the sound of a moment of another ta
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,19 +74,12 @@ class SwitchTask(MomentsTask):
         """Build a switch, if it looks for things with a kind for each tag."""
         return AudioSwitch(**self.recipe.net, kinds=len(tags) if self.recipe.matches else None)
 
-    def begin(self, seed: int, tags: tuple[str, ...] = ()) -> Self:
-        """Leave what knows the tags already as it is."""
-        super().begin(seed, tags)
-        if self.recipe.matches:
-            self.net.sound_encoder.requires_grad_(False)
-            if EAR in self.start:
-                self.net.get_submodule(EAR).requires_grad_(False)
-        return self
-
-    def on_train_epoch_start(self) -> None:
-        """Leave a sound encoder that does not learn the statistics that it has, too."""
-        encoder = self.net.sound_encoder
-        encoder.train(any(parameter.requires_grad for parameter in encoder.parameters()))
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """See :class:`~lookhear.training.task.Task`: what knows the tags already."""
+        if not self.recipe.matches:
+            return super().frozen
+        return ("sound_encoder", EAR) if EAR in self.start else ("sound_encoder",)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch, to which own and others' sounds contribute by kind."""
@@ -109,11 +102,11 @@ class SwitchTask(MomentsTask):
         Returns:
             Logits (P, 2), and for each whether the sound is the picture's own.
         """
-        (features,) = self.net.features(batch["frames"][:, 0])
-        sounds = self.net.sound_encoder(batch["sound"][:, 0])
+        (features,) = self.net.features(batch["frames"][:, 0, 0])
+        sounds = self.net.sound_encoder(batch["sound"][:, 0, 0])
         tags = batch["tag"]
         own = torch.eye(len(tags), dtype=torch.bool, device=tags.device)
-        usable = (own | (tags[:, None] != tags)) & batch["has_sound"]
+        usable = (own | (tags[:, None] != tags)) & batch["has_sound"][:, 0]
         return self.net.head.pairs(features, sounds)[usable], own[usable]
 
 
