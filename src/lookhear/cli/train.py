@@ -7,7 +7,7 @@ from functools import wraps
 from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -18,10 +18,14 @@ from lookhear.stanet import Source, Stage
 from lookhear.words import count
 
 if TYPE_CHECKING:
+    from lookhear.progress import Bars
     from lookhear.stanet.recipes.presets import Preset
+    from lookhear.stanet.report import Made
+    from lookhear.stanet.run import RunSettings
     from lookhear.training.task import MomentsTask
 
 P = ParamSpec("P")
+Options = TypeVar("Options")
 
 app = typer.Typer(help="Train a network.", no_args_is_help=True)
 
@@ -44,7 +48,7 @@ Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where ther
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
 
-def _verb(work: Callable[P, None]) -> Callable[P, None]:
+def _verb(work: Callable[P, None], name: str | None = None) -> Callable[P, None]:
     """Add a verb, which says in one line if what training needs is not there."""
 
     @wraps(work)
@@ -54,7 +58,7 @@ def _verb(work: Callable[P, None]) -> Callable[P, None]:
                 raise LookhearError(f"training needs {package}: pip install 'lookhear[train]'")
         work(*args, **kwargs)
 
-    return app.command()(checked)
+    return app.command(name)(checked)
 
 
 @dataclass(frozen=True)
@@ -86,70 +90,105 @@ class Training:
         return train_on_moments(task, self.data, self.folder, self.seed, machine)
 
 
-def _training_verb(work: Callable[Concatenate[Training, P], None]) -> Callable[..., None]:
-    """Add a verb of `work`'s own options and those of `Training`."""
+@dataclass(frozen=True)
+class WholeRun:
+    """What all that do a whole run are told."""
+
+    data: Annotated[
+        Path, typer.Option(help="A folder in AVE's layout, a clips.csv, or prepared moments.")
+    ]
+    folder: Run
+    preset: PresetName = "small"
+    test: Annotated[
+        Path | None,
+        typer.Option(help="Clips with tags, and with gaze in STAViS's layout, to score on."),
+    ] = None
+    sound: Annotated[
+        Path | None,
+        typer.Option(help="A saved network whose sound encoder to take, not to train one."),
+    ] = None
+    pretrained: Annotated[
+        bool, typer.Option(help="Begin with the preset's pretrained backbone, if it has one.")
+    ] = True
+    seed: Seed = 0
+    devices: Devices = 1
+    precision: Precision = "32-true"
+
+    def do(self, train: "Callable[[RunSettings, Callable[[str], object], Bars], Made]") -> "Made":
+        """Train, and say how far it is and what came of it."""
+        from lookhear.evaluation.from_runs import GazeTest
+        from lookhear.evaluation.tables import means_table
+        from lookhear.stanet.run import RunSettings
+        from lookhear.training.schedule import Machine
+
+        settings = RunSettings(
+            data=self.data,
+            out=self.folder,
+            preset=self.preset,
+            seed=self.seed,
+            test=GazeTest(self.test) if self.test else None,
+            sound=self.sound,
+            pretrained=self.pretrained,
+            machine=Machine(self.devices, self.precision),
+        )
+        begun = time.monotonic()
+
+        def say(stage: str) -> None:
+            out.print(f"{time.monotonic() - begun:6.0f} s  {stage}")
+
+        made = train(settings, say, bars("steps"))
+        if made.tested:
+            title = f"Mean over the clips of {made.tested.name}"
+            out.print(means_table(title, made.tested.means))
+            if made.plus and made.plus.tested:
+                out.print(means_table(f"{title}, STANet+", made.plus.tested.means))
+        out.print(f"{made.report}: the run, to look at")
+        return made
+
+
+def _verb_of(
+    shared: type[Options], work: Callable[Concatenate[Options, P], None], name: str | None = None
+) -> Callable[..., None]:
+    """Add a verb of `work`'s own options and those of a dataclass, of which it takes a value."""
     _, *own = signature(work).parameters.values()
-    data, folder, *others = signature(Training).parameters.values()
+    data, folder, *others = signature(shared).parameters.values()
 
     def verb(**options: Any) -> None:
-        shared = {option.name: options.pop(option.name) for option in (data, folder, *others)}
-        work(Training(**shared), **options)  # type: ignore[call-arg]
+        told = {option.name: options.pop(option.name) for option in (data, folder, *others)}
+        work(shared(**told), **options)  # type: ignore[call-arg]
 
     verb.__name__, verb.__doc__ = work.__name__, work.__doc__
     named = [o.replace(kind=Parameter.KEYWORD_ONLY) for o in (data, folder, *own, *others)]
     verb.__signature__ = Signature(named)  # type: ignore[attr-defined]
-    _verb(verb)
+    _verb(verb, name)
     return work
 
 
-@_verb
-def stanet(
-    data: Annotated[
-        Path, typer.Option(help="A folder in AVE's layout, a clips.csv, or prepared moments.")
-    ],
-    folder: Run,
-    preset: PresetName = "small",
-    test: Annotated[
-        Path | None,
-        typer.Option(help="Clips with tags, and with gaze in STAViS's layout, to score on."),
-    ] = None,
-    sound: Annotated[
-        Path | None,
-        typer.Option(help="A saved network whose sound encoder to take, not to train one."),
-    ] = None,
-    pretrained: Annotated[
-        bool, typer.Option(help="Begin with the preset's pretrained backbone, if it has one.")
-    ] = True,
-    seed: Seed = 0,
-    devices: Devices = 1,
-    precision: Precision = "32-true",
-) -> None:
+def _training_verb(work: Callable[Concatenate[Training, P], None]) -> Callable[..., None]:
+    """Add a verb of `work`'s own options and those of `Training`."""
+    return _verb_of(Training, work)
+
+
+def stanet(run: WholeRun) -> None:
     """From tags to fixations: all stages of STANet, and a report of them."""
-    from lookhear.evaluation.from_runs import GazeTest
-    from lookhear.evaluation.tables import means_table
-    from lookhear.stanet.run import RunSettings, train_stanet
-    from lookhear.training.schedule import Machine
+    from lookhear.stanet.run import train_stanet
 
-    settings = RunSettings(
-        data=data,
-        out=folder,
-        preset=preset,
-        seed=seed,
-        test=GazeTest(test) if test else None,
-        sound=sound,
-        pretrained=pretrained,
-        machine=Machine(devices, precision),
-    )
-    begun = time.monotonic()
+    made = run.do(train_stanet)
+    out.print(f"{made.model}: use it with lookhear predict CLIP --model {run.folder}")
 
-    def say(stage: str) -> None:
-        out.print(f"{time.monotonic() - begun:6.0f} s  {stage}")
 
-    made = train_stanet(settings, say, bars("steps"))
-    if made.tested:
-        out.print(means_table(f"Mean over the clips of {made.tested.name}", made.tested.means))
-    out.print(f"{made.report}: the run, to look at")
-    out.print(f"{made.model}: use it with lookhear predict CLIP --model {folder}")
+def stanet_plus(run: WholeRun) -> None:
+    """Go on from STANet to STANet+, whose networks know other moments of a clip, too."""
+    from lookhear.stanet.run_folder import PLUS
+    from lookhear.stanet.run_plus import train_stanet_plus
+
+    made = run.do(train_stanet_plus)
+    assert made.plus is not None
+    out.print(f"{made.plus.model}: use it with lookhear predict CLIP --model {run.folder / PLUS}")
+
+
+_verb_of(WholeRun, stanet)
+_verb_of(WholeRun, stanet_plus, "stanet+")
 
 
 @_training_verb

@@ -42,9 +42,16 @@ class _Entry(NamedTuple):
     has_sound: bool
 
 
-class _View(NamedTuple):
-    moment: int  # its index
-    offset: int = 0  # of its middle frame from the moment's own
+class View(NamedTuple):
+    """A frame of a prepared moment, or the middle one of a triplet.
+
+    Attributes:
+        moment: the index of the moment.
+        offset: of the frame from the moment's own.
+    """
+
+    moment: int
+    offset: int = 0
 
 
 class Moments(Dataset[dict[str, Any]]):
@@ -74,6 +81,9 @@ class Moments(Dataset[dict[str, Any]]):
             `long`, two other moments of the same clip; `cross`, moments of two other clips of
             the same category. Where there are not two others, what there is comes again: another
             moment, another clip's, and at last, for `cross`, what `long` gives.
+        as_released: Whether `short` is as the released code has it: of single frames, the one
+            before and the target once more; of triplets, all in the order of time, so that the
+            target is the second.
         crops: Folder of `BOXES` (see `lookhear.data.derived`): of every moment only that part of
             its frames is seen.
         fixations: Folder of `FIXATIONS`.
@@ -98,6 +108,7 @@ class Moments(Dataset[dict[str, Any]]):
         frames: Literal[1, 3] = 1,
         windows: Stft | None = None,
         partners: Partners | None = None,
+        as_released: bool = False,
         crops: Path | None = None,
         fixations: Path | None = None,
         seed: int = 0,
@@ -123,6 +134,7 @@ class Moments(Dataset[dict[str, Any]]):
         self._short_step = 3 if frames == 3 else 1
         self._windows = windows
         self._partners = partners
+        self._as_released = as_released
         self._seed = seed
         # Shared, so that an epoch's number reaches workers that outlive the one before.
         self._epoch = torch.zeros((), dtype=torch.int64)
@@ -197,7 +209,7 @@ class Moments(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         index = range(len(self))[index]
-        views = [_View(index), *self._drawn_partners(index)]
+        views = self.views(index)
         entries = [self._entries[view.moment] for view in views]
         times = [
             entry.place.time + view.offset / FRAMES_A_SECOND
@@ -210,42 +222,55 @@ class Moments(Dataset[dict[str, Any]]):
             "tag": entries[0].tag,
         }
         if self._size is not None:
-            frames = [self._frames(view, self._size) for view in views]
+            frames = [self.seen(view) for view in views]
             sample["frames"] = torch.from_numpy(np.stack(frames))
         if self._windows is not None:
-            heard = [self._heard(view, self._windows) for view in views]
+            heard = [self.heard(view) for view in views]
             sample["sound"] = torch.from_numpy(np.stack(heard))
         if self._looks is not None:
             looked = [self.fixations(view.moment) for view in views]
             sample["fixations"] = torch.from_numpy(np.stack(looked))
         return sample
 
-    def _drawn_partners(self, index: int) -> list[_View]:
+    def views(self, index: int) -> list[View]:
+        """What a sample is of: the moment, and its partners of this epoch."""
+        if self._as_released and self._partners == "short":
+            step = self._short_step
+            offsets = (-step, 0, step) if len(self._neighbours) > 1 else (0, -step, 0)
+            return [View(index, offset) for offset in offsets]
+        return [View(index), *self._drawn_partners(index)]
+
+    def _drawn_partners(self, index: int) -> list[View]:
         if self._partners is None:
             return []
         if self._partners == "short":
-            return [_View(index, -self._short_step), _View(index, self._short_step)]
+            return [View(index, -self._short_step), View(index, self._short_step)]
         target = self._entries[index]
         chance = np.random.default_rng((self._seed, int(self._epoch), index))
         if self._partners == "cross":
             others = [c for c in self._clips_of_tag[target.tag] if c != target.clip]
             if others:
                 clips = [self._of_clip[clip] for clip in _drawn(others, chance)]
-                return [_View(of_clip[chance.integers(len(of_clip))]) for of_clip in clips]
+                return [View(of_clip[chance.integers(len(of_clip))]) for of_clip in clips]
         siblings = [other for other in self._of_clip[target.clip] if other != index]
-        return [_View(other) for other in _drawn(siblings or [index], chance)]
+        return [View(other) for other in _drawn(siblings or [index], chance)]
 
-    def _frames(self, view: _View, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """The view's frames, `(F, 3, H, W)`."""
-        entry = self._entries[view.moment]
+    def seen(self, view: View) -> NDArray[np.uint8]:
+        """A view's frames, `(F, 3, H, W)`; only if a size is given."""
+        shifted = (View(view.moment, view.offset + shift) for shift in self._neighbours)
+        return np.stack([self.frame(frame) for frame in shifted])
+
+    def frame(self, view: View) -> NDArray[np.uint8]:
+        """A view's own frame, `(3, H, W)`; only if a size is given."""
+        assert self._size is not None
         box = None if self._crops is None else self.derived(self._crops, BOXES, view.moment)
-        members = [FRAME_MEMBERS[REACH + view.offset + neighbour] for neighbour in self._neighbours]
-        pictures = [_picture(entry, member, size, box) for member in members]
-        return np.stack(pictures).transpose(0, 3, 1, 2)
+        member = FRAME_MEMBERS[REACH + view.offset]
+        return _picture(self._entries[view.moment], member, self._size, box).transpose(2, 0, 1)
 
-    def _heard(self, view: _View, windows: Stft) -> NDArray[np.float32]:
-        """The view's log-spectrograms, `(F, frequencies, times)`."""
-        entry, heard = self._entries[view.moment], []
+    def heard(self, view: View) -> NDArray[np.float32]:
+        """A view's log-spectrograms, `(F, frequencies, times)`; only if windows are given."""
+        assert self._windows is not None
+        windows, entry, heard = self._windows, self._entries[view.moment], []
         sound: NDArray[np.int16] | None = None
         for neighbour in self._neighbours:
             offset = view.offset + neighbour

@@ -1,23 +1,18 @@
 """The maps that a run of STANet made of its test: as models, and scored as the run's own table.
 
 The clips of a run's test have gaze in STAViS's layout and moments of their own. Each moment is
-scored on the frame that is shown at its time, by `lookhear.evaluation.protocol`, for which all maps
-are brought to one grid. Nothing but the pseudo-fixations knows the tags.
+scored on the frame that is shown at its time, by `lookhear.evaluation.protocol`.
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Subset
 
-from lookhear.baselines import centre_prior
 from lookhear.data.derived import FIXATIONS
-from lookhear.data.loader import Moments
 from lookhear.data.readers.fixated import frame_at
 from lookhear.data.readers.stavis import EyeTrackedClip, read_stavis
 from lookhear.errors import LookhearError
@@ -27,22 +22,22 @@ from lookhear.evaluation.protocol import SMOOTHING_SIGMA
 from lookhear.evaluation.scores import Scores, Subject, without_nan
 from lookhear.evaluation.scoring import gathered, score_frames
 from lookhear.evaluation.stimuli import ClipStimulus, Stimulus
-from lookhear.maps import Maps, enlarge, resize
+from lookhear.maps import Maps
 from lookhear.parallel import cores
 from lookhear.progress import Progress, unseen
-from lookhear.stanet import Source
-from lookhear.stanet.predicting import all_moments, attention_of
+from lookhear.stanet import PLUS_SOURCES
+from lookhear.stanet.predicting import all_moments
 from lookhear.stanet.run_folder import (
     FUSED,
-    PSEUDO_FIXATIONS,
     SINGLE,
     TEST_COARSE,
     TEST_FINE,
     TEST_FINE_TAGGED,
     TEST_MOMENTS,
-    MapFolders,
+    TEST_PLUS,
+    TEST_PLUS_TAGGED,
 )
-from lookhear.stanet.sta import STA
+from lookhear.stanet.steps import Steps, kept_map
 
 # Row -> folder in the run, array, and which of a moment's several maps.
 ROWS: dict[str, tuple[str, str, int | None]] = {
@@ -52,9 +47,13 @@ ROWS: dict[str, tuple[str, str, int | None]] = {
     "SCAM-coarse": (TEST_COARSE, FUSED, None),
     "SCAM": (TEST_FINE, FUSED, None),
     "pseudo-fixations": (TEST_FINE_TAGGED, FIXATIONS, None),
+    **{
+        f"{source}-{partners}": (TEST_PLUS, SINGLE, at)
+        for at, (source, partners) in enumerate(PLUS_SOURCES)
+    },
+    "SCAM+": (TEST_PLUS, FUSED, None),
+    "pseudo-fixations+": (TEST_PLUS_TAGGED, FIXATIONS, None),
 }
-STA_DEAF, STA_STILL, STA_WHOLE = "STA without sound", "STA without time", "STA"
-BATCH_SIZE = 16
 
 
 class OfRun:
@@ -102,7 +101,7 @@ class OfRun:
             if apart.min() > FAR_SECONDS:
                 note(FAR, index)
             nearest = moments[int(apart.argmin())]
-            yield _kept(data, self._folder, self._array, nearest, self._which)
+            yield kept_map(data, nearest, self._folder, self._array, self._which)
 
 
 class GazeTest:
@@ -132,21 +131,12 @@ class GazeTest:
                 gaze[clip.name] = clip
         return gaze
 
-    def score(
-        self,
-        moments: Path,
-        maps: MapFolders,
-        sta: STA,
-        grid: tuple[int, int],
-        progress: Progress = unseen,
-    ) -> Scores:
+    def score(self, moments: Path, steps: Steps, progress: Progress = unseen) -> Scores:
         """Score every step on all moments of which there is gaze.
 
         Args:
             moments: the test's, prepared; of clips with gaze by the names of their files.
-            maps: of these moments.
-            sta: the trained network, in inference mode.
-            grid: height and width to which all maps are brought.
+            steps: give the maps of these moments.
             progress: is told the number of moments that are done.
 
         Raises:
@@ -154,14 +144,14 @@ class GazeTest:
         """
         scored = []
         with ThreadPoolExecutor(cores()) as pool:
-            for data in all_moments(moments, sta):
+            for data in all_moments(moments):
                 for path, indices in data.clip_moments().items():
                     clip = self.gaze.get(Path(path).stem)
                     if clip is not None:
                         subject = ClipStimulus(clip, clip.name, is_alone=True)
                         times = tuple(data.time(index) for index in indices)
                         shown = [frame_at(clip, time) for time in times]
-                        rows = _rows(data, indices, maps, sta, grid)
+                        rows = {name: _Row(maps) for name, maps in steps(data, indices).items()}
                         done = score_frames(subject, shown, rows, SMOOTHING_SIGMA, pool)
                         scored.append((Subject(clip.name, clip.database, times), done))
                     progress(len(indices))
@@ -169,16 +159,9 @@ class GazeTest:
             raise LookhearError(f"{moments}: none of its clips has gaze; see their names")
         return gathered("clips", scored)
 
-    def table(
-        self,
-        moments: Path,
-        maps: MapFolders,
-        sta: STA,
-        grid: tuple[int, int],
-        progress: Progress = unseen,
-    ) -> dict[str, Any]:
+    def table(self, moments: Path, steps: Steps, progress: Progress = unseen) -> dict[str, Any]:
         """What `score` finds, for `json.dump`: `means`, row -> metric, and `clips`, row -> clip."""
-        scores = self.score(moments, maps, sta, grid, progress)
+        scores = self.score(moments, steps, progress)
         clips = {
             row: {
                 clip.name: {metric: of_clips[at] for metric, of_clips in metrics.items()}
@@ -190,12 +173,10 @@ class GazeTest:
 
 
 class _Row:
-    """A step of a run as a model of one clip: maps of its moments, brought to a grid."""
+    """A step of a run as a model of one clip."""
 
-    def __init__(self, maps: Iterator[Maps], grid: tuple[int, int], is_predicted: bool) -> None:
+    def __init__(self, maps: Iterator[Maps]) -> None:
         self._maps = maps
-        self._grid = grid
-        self._bring = enlarge if is_predicted else resize
 
     def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `lookhear.evaluation.models.Model`; a network that is broken is an error here."""
@@ -206,39 +187,4 @@ class _Row:
                     f"{subject.name}: a map to be scored has NaN or infinity in it; train its "
                     "network again"
                 )
-            yield self._bring(given, self._grid)
-
-
-def _rows(
-    data: Moments, indices: Sequence[int], maps: MapFolders, sta: STA, grid: tuple[int, int]
-) -> dict[str, _Row]:
-    """Each row of the table, of a clip's moments."""
-    batches = [*DataLoader(Subset(data, indices), BATCH_SIZE)]
-
-    def kept(folder: Path, name: str, which: int | None = None) -> Iterator[Maps]:
-        for index in indices:
-            yield _kept(data, folder, name, index, which)
-
-    def predicted(hears: bool = True, moves: bool = True) -> Iterator[Maps]:
-        for batch in batches:
-            yield from attention_of(sta, batch, hears, moves)
-
-    of_rows: dict[str, Iterator[Maps]] = {
-        "centre": repeat(centre_prior(*grid)),
-        **{of: kept(maps.coarse, SINGLE, which) for which, of in enumerate(get_args(Source))},
-        "SCAM, coarse": kept(maps.coarse, FUSED),
-        "SCAM, fine": kept(maps.fine, FUSED),
-        PSEUDO_FIXATIONS: kept(maps.tagged, FIXATIONS),
-        STA_DEAF: predicted(hears=False),
-        STA_STILL: predicted(moves=False),
-        STA_WHOLE: predicted(),
-    }
-    return {
-        name: _Row(of_moments, grid, is_predicted=name in (STA_DEAF, STA_STILL, STA_WHOLE))
-        for name, of_moments in of_rows.items()
-    }
-
-
-def _kept(data: Moments, folder: Path, name: str, index: int, which: int | None) -> Maps:
-    found = data.derived(folder, name, index)
-    return np.asarray(found if which is None else found[which], np.float32)
+            yield given

@@ -7,6 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from torch.nn import functional as F
 
 from lookhear.errors import LookhearError
 from lookhear.nets.kinds import SavedNetwork
@@ -159,6 +160,12 @@ class PictureNet(SavedNetwork):
         x = (frames - self.mean).div_(self.std).contiguous(memory_format=torch.channels_last)
         return tuple(self.backbone(x))
 
+    def sees_as(self, other: "PictureNet") -> bool:
+        """Say whether the features of every picture are the same as another network's."""
+        scaled = torch.equal(self.mean, other.mean) and torch.equal(self.std, other.std)
+        same_size = self.input_size == other.input_size
+        return same_size and scaled and alike(self.backbone, other.backbone)
+
     def folded(self) -> Self:
         """Return a network for inference that says the same, faster on a CPU.
 
@@ -176,6 +183,23 @@ class PictureNet(SavedNetwork):
         net = copy.copy(self)
         net._modules = {**self._modules, **folded}
         return net
+
+
+def at_size(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize pictures (N, 3, H, W), unless they are of that size."""
+    if pictures.shape[-2:] == size:
+        return pictures
+    return F.interpolate(pictures, size, mode="bilinear", antialias=True)
+
+
+def alike(one: nn.Module, other: nn.Module) -> bool:
+    """Say whether two networks are built alike and have the same weights."""
+    ours, theirs = one.state_dict(), other.state_dict()
+    return (
+        repr(one) == repr(other)
+        and ours.keys() == theirs.keys()
+        and all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    )
 
 
 def channels_last(network: nn.Module) -> None:

@@ -33,6 +33,7 @@ NETWORKS: dict[str, str] = {
     "SA+": "lookhear.stanet.sources_plus:SAPlus",
     "ST+": "lookhear.stanet.sources_plus:STPlus",
     "STA+": "lookhear.stanet.sta_plus:STAPlus",
+    "STANet+": "lookhear.stanet.stanet_plus:STANetPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
 }

@@ -8,6 +8,18 @@ Source: TypeAlias = Literal["S", "SA", "ST"]
 PlusSource: TypeAlias = Literal["S+", "SA+", "ST+"]
 """A source that knows other moments: one of `lookhear.stanet.sources_plus`."""
 
+PLUS_SOURCES: tuple[tuple[PlusSource, Literal["short", "long", "cross"]], ...] = (
+    ("S+", "short"),
+    ("S+", "long"),
+    ("S+", "cross"),
+    ("SA+", "long"),
+    ("SA+", "cross"),
+    ("ST+", "short"),
+    ("ST+", "long"),
+    ("ST+", "cross"),
+)
+"""Those that are trained, each with its partners."""
+
 Stage: TypeAlias = Literal["coarse", "fine"]
 """What sources see: whole frames, or crops of them."""
 

@@ -1,17 +1,24 @@
-"""What STA predicts of prepared moments."""
+"""What STA and STANet+ predict of prepared moments."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch.utils.data import DataLoader, Subset
+
 from lookhear.data.loader import Moments
-from lookhear.data.readers.tagged import SPLITS
+from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps
 from lookhear.nets.watching import Watch
 from lookhear.stanet.sta import STA
+from lookhear.stanet.sta_plus import APART
+from lookhear.stanet.stanet_plus import SeenByAll, STANetPlus, STANetPlusWatcher
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Batch
+
+BATCH_SIZE = 16
 
 
 def attention_of(sta: STA, batch: Batch, hears: bool = True, moves: bool = True) -> Maps:
@@ -35,13 +42,76 @@ def attention_of(sta: STA, batch: Batch, hears: bool = True, moves: bool = True)
     return watch.attend(zip(before, target, after, strict=True))
 
 
+class PartneredMoments:
+    """The moments of a split, with what is just before and after each, and others of its clip.
+
+    Attributes:
+        short, long: with these partners; see `Moments`.
+    """
+
+    def __init__(self, prepared: Path, split: Split, net: STANetPlus) -> None:
+        taken = taken_by(net.sta)
+        self.short = Moments(prepared, split, partners="short", **taken)
+        self.long = Moments(prepared, split, partners="long", **taken)
+
+
+def attention_of_all(
+    net: STANetPlus, data: PartneredMoments, indices: Sequence[int]
+) -> tuple[Maps, Maps, Maps]:
+    """What STA, STA+ short and STA+ cross say of some moments, each (N, h, w).
+
+    To STA+ cross, other moments are those that `Moments` draws from the whole clip, where a watcher
+    has those at a distance.
+    """
+    watcher = net.watcher()
+    batches = zip(
+        *(DataLoader(Subset(of, indices), BATCH_SIZE) for of in (data.short, data.long)),
+        strict=True,
+    )
+    moments = [moment for pair in batches for moment in _moments(watcher, *pair)]
+    starts = range(0, len(moments), BATCH_SIZE)
+    each = [watcher.attend_each(moments[start : start + BATCH_SIZE]) for start in starts]
+    sta, short, cross = (np.concatenate(of_net) for of_net in zip(*each, strict=True))
+    return sta, short, cross
+
+
+def _moments(watcher: STANetPlusWatcher, short: Batch, long: Batch) -> Iterator[tuple[Any, ...]]:
+    """Moments as the watcher takes them, of which all that it does not ask for is the target."""
+    graphs = [[*_looks(watcher, batch)] for batch in (short, long)]
+    middle, apart = watcher.reach, watcher.reach - 1
+    for near, far in zip(*graphs, strict=True):
+        target = near[1]
+        looks = [target] * (2 * watcher.reach + 1)
+        placed = ((0, near[:3]), (-APART, near[3:6]), (APART, near[6:]))
+        for shift, triplet in (*placed, (-apart, far[3:6]), (apart, far[6:])):
+            looks[middle + shift - 1 : middle + shift + 2] = triplet
+        yield tuple(looks)
+
+
+def _looks(watcher: STANetPlusWatcher, batch: Batch) -> Iterator[list[SeenByAll]]:
+    """What is seen of each graph's nine frames, of three nodes in their order."""
+    frames, sound = batch["frames"], batch["sound"]  # B, 3, 3, ...
+    pictures = frames.flatten(0, 2).movedim(1, -1).numpy()
+    audible = batch["has_sound"].float().repeat_interleave(3, 1).flatten().numpy()
+    heard = sound.flatten(0, 2).numpy()
+    seen: list[SeenByAll] = []
+    for start in range(0, len(pictures), BATCH_SIZE):
+        part = slice(start, start + BATCH_SIZE)
+        seen += watcher.see(pictures[part], heard[part], audible[part])
+    for start in range(0, len(seen), 9):
+        yield seen[start : start + 9]
+
+
+def taken_by(net: STA | AudioSwitch) -> dict[str, Any]:
+    """How a network takes moments: arguments of `Moments`."""
+    assert net.sound_encoder is not None
+    return {"size": net.input_size, "frames": 3, "windows": net.sound_encoder.windows}
+
+
 def all_moments(prepared: Path, net: STA | AudioSwitch | None = None) -> Iterator[Moments]:
     """Open all moments, whatever their split, as a network takes them; None: their times alone."""
     counts = read_complete(prepared).moments
-    taken: dict[str, Any] = {}
-    if net is not None:
-        assert net.sound_encoder is not None
-        taken = {"size": net.input_size, "frames": 3, "windows": net.sound_encoder.windows}
+    taken = taken_by(net) if net is not None else {}
     for split in SPLITS:
         if counts[split]:
             yield Moments(prepared, split, **taken)

@@ -29,13 +29,13 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise, resize
+from lookhear.nets.backbones import at_size
 from lookhear.nets.saved import RUN_MODEL, load_network
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
 from lookhear.stanet import Loss, ScamRules, Source, scam
 from lookhear.stanet.run_folder import CONFIDENCES, FUSED, NAMED, SINGLE
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
-from lookhear.training.augment import at_size
 
 BATCH_SIZE = 16
 Grid: TypeAlias = tuple[int, int]
@@ -198,7 +198,8 @@ def make_maps(
         shards = {out / shard: indices for shard, indices in data.shards.items()}
         for folder, indices in left(shards, progress, len).items():
             looks = sources.look(data, indices)
-            selected = _select(looks, sources.tags(data, indices) if knows_tags else None)
+            tags = sources.tags(data, indices) if knows_tags else None
+            selected = select(looks.probabilities, tags)
             clips = np.array([data.clip(index) for index in indices])
             if crops is None:
                 made = _coarse(looks, selected, clips, grid, knows_tags, sources.rules)
@@ -208,9 +209,16 @@ def make_maps(
             write_derived(out, folder.name, made)
             progress(len(indices))
         if crops is not None:
-            for folder, indices in shards.items():  # also those that were there
-                fixations = read_derived(out, folder.name, FIXATIONS, len(indices))
-                empty += int(np.count_nonzero(~fixations.any((1, 2))))
+            empty += without_fixations(out, data)
+    return empty
+
+
+def without_fixations(out: Path, data: Moments) -> int:
+    """Count the moments whose pseudo-fixations are all 0."""
+    empty = 0
+    for shard, indices in data.shards.items():
+        fixations = read_derived(out, shard, FIXATIONS, len(indices))
+        empty += int(np.count_nonzero(~fixations.any((1, 2))))
     return empty
 
 
@@ -252,25 +260,30 @@ def map_moments(
         return count, make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
 
 
-class _Selected(NamedTuple):
+class Selected(NamedTuple):
     """Which class is mapped, (N,), and how much each source counts, (N, sources)."""
 
     named: Tags
     confidences: NDArray[np.float32]
 
 
-def _select(looks: Looks, tags: Tags | None) -> _Selected:
-    probabilities = looks.probabilities
+def select(probabilities: NDArray[np.float32], tags: Tags | None) -> Selected:
+    """Choose the classes to be mapped, by the probabilities (N, sources, classes) of all.
+
+    Args:
+        probabilities: of each class by each source.
+        tags: what is mapped; None where nobody tells them.
+    """
     if tags is not None:
-        return _Selected(tags, scam.confidences(probabilities, tags))
+        return Selected(tags, scam.confidences(probabilities, tags))
     named = probabilities.mean(1).argmax(-1)
     of_named = np.take_along_axis(probabilities, named[:, None, None], axis=-1)[..., 0]
-    return _Selected(named, of_named)
+    return Selected(named, of_named)
 
 
 def _coarse(
     looks: Looks,
-    selected: _Selected,
+    selected: Selected,
     clips: NDArray[np.int64],
     grid: Grid,
     knows_tags: bool,
@@ -281,10 +294,10 @@ def _coarse(
     fused = scam.fuse(maps, selected.confidences)
     boxes, _ = scam.crop_boxes(fused, rules)
     if rules != "released":
-        boxes = _each_clip(scam.smooth_boxes, boxes, clips)
+        boxes = each_clip(scam.smooth_boxes, boxes, clips)
     single = maps if knows_tags else looks.maps(looks.probabilities.argmax(-1), grid)
     return {
-        BOXES: (boxes / _corners(grid)).astype(np.float32),
+        BOXES: (boxes / corners(grid)).astype(np.float32),
         FUSED: fused.astype(np.float16),
         SINGLE: normalise(single).astype(np.float16),
         NAMED: selected.named,
@@ -294,7 +307,7 @@ def _coarse(
 
 def _fine(
     looks: Looks,
-    selected: _Selected,
+    selected: Selected,
     clips: NDArray[np.int64],
     relative_boxes: NDArray[np.float32],
     grid: Grid,
@@ -302,9 +315,9 @@ def _fine(
 ) -> dict[str, NDArray[Any]]:
     """SCAM, steps 4 and 5."""
     in_boxes = scam.fuse(looks.maps(selected.named, grid), selected.confidences)
-    boxes = np.rint(relative_boxes * _corners(grid)).astype(np.int64)
+    boxes = np.rint(relative_boxes * corners(grid)).astype(np.int64)
     fused = scam.paste(in_boxes, boxes, grid)
-    fixations = _each_clip(partial(scam.pseudo_fixations, rules=rules), fused, clips)
+    fixations = each_clip(partial(scam.pseudo_fixations, rules=rules), fused, clips)
     return {
         FIXATIONS: fixations.astype(np.float16),
         FUSED: fused.astype(np.float16),
@@ -313,12 +326,13 @@ def _fine(
     }
 
 
-def _corners(grid: Grid) -> NDArray[np.int64]:
+def corners(grid: Grid) -> NDArray[np.int64]:
+    """What boxes from 0 to 1 are multiplied by to be in cells."""
     height, width = grid
     return np.array([width, height, width, height])
 
 
-def _each_clip(
+def each_clip(
     of_clip: Callable[[NDArray[Any]], NDArray[Any]], rows: NDArray[Any], clips: NDArray[np.int64]
 ) -> NDArray[Any]:
     """Do something to the rows (T, ...) of each clip, and put the results in a row again."""

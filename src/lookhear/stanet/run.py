@@ -20,7 +20,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,8 +43,8 @@ from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
-from lookhear.stanet.recipes.presets import PRESETS, Preset
-from lookhear.stanet.report import Made, Tested, model_card, run_page
+from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.report import Made, MadePlus, Means, Tested, model_cards, run_page
 from lookhear.stanet.run_folder import (
     TEST_COARSE,
     TEST_FINE,
@@ -54,6 +54,7 @@ from lookhear.stanet.run_folder import (
 )
 from lookhear.stanet.scam import RELEASED_WITHOUT
 from lookhear.stanet.sta import STA
+from lookhear.stanet.steps import STANetSteps, Steps
 from lookhear.training.initial_weights import InitialWeights, SavedPart, initialise, parts_of
 from lookhear.training.loop import train_on_moments
 from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
@@ -76,14 +77,7 @@ class RunTest(Protocol):
     def gaze(self) -> Mapping[str, FixatedClip]:
         """Where people looked, by the name of the clip's file without suffix."""
 
-    def table(
-        self,
-        moments: Path,
-        maps: MapFolders,
-        sta: STA,
-        grid: tuple[int, int],
-        progress: Progress,
-    ) -> dict[str, Any]:
+    def table(self, moments: Path, steps: Steps, progress: Progress) -> dict[str, Any]:
         """Score the test's prepared moments, as `json.dump` takes it: `means`, row -> metric."""
 
 
@@ -124,19 +118,42 @@ def train_stanet(settings: RunSettings, say: Callable[[str], object], bars: Bars
         LookhearError: the data cannot be used, or the folder not be written or it holds something
             else; one line says what.
     """
-    preset = named_by("preset", settings.preset, PRESETS)
     with sole_use(settings.out):
-        return _Run(settings, preset, say, bars).make()
+        return Run(settings, say, bars).make()
 
 
-class _Run:
+@dataclass(frozen=True)
+class Trained:
+    """What a run has trained, and from what: the folders of its stages.
+
+    Attributes:
+        moments: prepared.
+        sound: of the saved network whose sound encoder is taken.
+        coarse, fine: of the saved S, SA and ST of each stage.
+        boxes, fixations: of the coarse maps and the fine ones.
+        switch, sta: of the saved networks.
+        model: of both together.
+    """
+
+    moments: Path
+    sound: Path
+    coarse: dict[str, Path]
+    boxes: Path
+    fine: dict[str, Path]
+    fixations: Path
+    switch: Path
+    sta: Path
+    model: Path
+
+
+class Run:
     """The stages of a run; each method does some and returns the folders that later ones read."""
 
     def __init__(
-        self, settings: RunSettings, preset: Preset, say: Callable[[str], object], bars: Bars
+        self, settings: RunSettings, say: Callable[[str], object], bars: Bars = no_bars
     ) -> None:
         self._settings = settings
-        self._preset = preset
+        self._preset = named_by("preset", settings.preset, PRESETS)
         known = {"preset": settings.preset, "seed": settings.seed}
         self._ledger = Ledger.open(settings.out, known)
         self._say = say
@@ -146,6 +163,26 @@ class _Run:
     def make(self) -> Made:
         """Do everything."""
         self._check()
+        trained = self._trained()
+        made = self._made(trained, self._tested(trained))
+        self._tell(made)
+        return made
+
+    def _made(self, trained: Trained, tested: Tested | None, plus: MadePlus | None = None) -> Made:
+        of = trained
+        report = self._settings.out / REPORT
+        return Made(of.moments, of.boxes, of.fixations, of.model, report, tested, plus)
+
+    def _tell(self, made: Made) -> None:
+        """Write the page and the model's card, where something has been done."""
+        if self._ledger.worked or not made.report.exists():
+            self._say(REPORT)
+            for folder, card in model_cards(self._ledger, made).items():
+                write_whole(folder / "README.md", card)
+            write_whole(made.report, render(run_page(self._ledger, made)))
+
+    def _trained(self) -> Trained:
+        """Train all networks."""
         moments = self._moments("moments", self._settings.data)
         self._check_lengths(moments)
         sound = self._sound or self._train("hearing", HearingTask(self._preset.hearing), moments)
@@ -160,14 +197,7 @@ class _Run:
             identities({"sta": sta, "switch": switch}),
             lambda folder: save_joined(sta, switch, folder, replaces=True),
         )
-        test = self._settings.test
-        tested = self._test(test, coarse, fine, model) if test else None
-        made = Made(moments, boxes, fixations, model, self._settings.out / REPORT, tested)
-        if self._ledger.worked or not made.report.exists():
-            self._say(REPORT)
-            write_whole(model / "README.md", model_card(self._ledger, made))
-            write_whole(made.report, render(run_page(self._ledger, made)))
-        return made
+        return Trained(moments, sound, coarse, boxes, fine, fixations, switch, sta, model)
 
     def _check(self) -> None:
         """Refuse now what would fail after an hour."""
@@ -327,29 +357,46 @@ class _Run:
         read = identities({"moments": moments, "boxes": boxes, **nets})
         return self._do(stage, how(preset.grid, knows_tags, preset.rules) | read, work)
 
-    def _test(
-        self, test: RunTest, coarse: Mapping[str, Path], fine: Mapping[str, Path], model: Path
-    ) -> Tested:
-        """Map the test's moments without tags and with them, and score all."""
+    def _tested(self, trained: Trained) -> Tested | None:
+        """Map the test's moments, if there is one, without tags and with them, and score all."""
+        test, model = self._settings.test, trained.model
+        if test is None:
+            return None
+        coarse, fine = trained.coarse, trained.fine
         moments = self._moments(TEST_MOMENTS, test.data)
         blind_boxes = self._maps(TEST_COARSE, moments, coarse, knows_tags=False)
         blind = self._maps(TEST_FINE, moments, fine, blind_boxes, knows_tags=False)
         tagged_boxes = self._maps("test/coarse-tags", moments, coarse)
         tagged = self._maps(TEST_FINE_TAGGED, moments, fine, tagged_boxes)
-        maps = MapFolders(blind_boxes, blind, tagged)
+        maps = MapFolders(blind_boxes, blind, tagged_boxes, tagged)
+
+        def steps() -> Steps:
+            return STANetSteps(moments, maps, load_network(STA, model), self._preset.grid)
+
+        read = {"moments": moments, "model": model, "coarse": blind_boxes, "fine": blind}
+        means = self._scores("test/scores", test, moments, steps, read | {"tagged": tagged})
+        return Tested(test.data.resolve().name, moments, test.gaze, maps, means)
+
+    def _scores(
+        self,
+        stage: str,
+        test: RunTest,
+        moments: Path,
+        steps: Callable[[], Steps],
+        read: Mapping[str, Path],
+    ) -> Means:
+        """Score steps, and return the means over the test's clips."""
 
         def work(folder: Path) -> None:
-            sta = load_network(STA, model)
             count = sum(read_manifest(moments).moments.values())
-            with self._bars("test/scores", count) as progress:
-                table = test.table(moments, maps, sta, self._preset.grid, progress)
+            with self._bars(stage, count) as progress:
+                table = test.table(moments, steps(), progress)
             with whole_folder(folder) as partial:
                 (partial / SCORES).write_text(json.dumps(table, indent=1) + "\n")
 
-        read = identities({"moments": moments, "model": model, **asdict(maps)})
-        scores = self._do("test/scores", read, work) / SCORES
-        means = json.loads(scores.read_text("utf-8"))["means"]
-        return Tested(test.data.resolve().name, moments, test.gaze, maps, means)
+        scores = self._do(stage, identities(read), work) / SCORES
+        means: Means = json.loads(scores.read_text("utf-8"))["means"]
+        return means
 
     def _do(
         self,

@@ -184,6 +184,7 @@ class PlusNet(AroundNet, tags=["saliency", "class-activation-maps"]):
     """
 
     head: PlusHead
+    published: bool
 
     def attend(self, target: Nodes, one: Nodes, other: Nodes) -> ClassMaps:
         """Return the class maps of all three nodes of B graphs; each has B nodes."""
@@ -287,6 +288,7 @@ class SAPlus(PlusNet):
         sound_votes: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.published = published
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
         self.head = SAPlusHead(*size, sound_gate, hidden, published, sound_votes)
@@ -359,6 +361,7 @@ class STPlus(PlusNet):
         published: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
+        self.published = published
         size = self.channels[0], len(self.categories), width
         self.head = STPlusHead(*size, time_mixing, hidden, published)
 

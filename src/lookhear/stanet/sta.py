@@ -17,7 +17,7 @@ from lookhear.errors import LookhearError
 from lookhear.maps import Maps
 from lookhear.media import shaped_like
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.backbones import STRIDES, PictureNet
+from lookhear.nets.backbones import STRIDES, PictureNet, alike
 from lookhear.nets.devices import HalfTheThreads
 from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
@@ -35,7 +35,8 @@ from lookhear.stanet.blocks import (
 from lookhear.stanet.switch import AudioSwitch
 
 if TYPE_CHECKING:
-    from lookhear.stanet.sta_plus import STAPlus
+    from lookhear.stanet.sta_plus import SeenPlus, STAPlus
+    from lookhear.stanet.stanet_plus import SeenByAll, STANetPlus
 
 SIDE_STEP = 32  # pixels; the sides of pictures that keep their shape are multiples of it
 
@@ -169,6 +170,11 @@ class FixationNet(PictureNet, WatchingNetwork):
         self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
 
     @property
+    def windows(self) -> Stft | None:
+        """Of the spectrogram that the network hears; None if it is deaf."""
+        return self.sound_encoder.windows if self.sound_encoder else None
+
+    @property
     def sound_channels(self) -> int | None:
         """Length of a sound vector; None for a network without hearing."""
         return self.sound_encoder.channels if self.sound_encoder else None
@@ -180,15 +186,22 @@ class FixationNet(PictureNet, WatchingNetwork):
             ValueError: it does not hear what the network hears.
         """
         self.switch = AudioSwitch(**switch) if switch is not None else None
-        if self.switch is not None and (
-            self.sound_encoder is None
-            or self.switch.sound_encoder.windows != self.sound_encoder.windows
-        ):
+        if self.switch is not None and self.switch.sound_encoder.windows != self.windows:
             raise ValueError("switch must hear the spectrograms that the network hears")
 
     def shown_to_switch(self, frames: Tensor) -> Tensor:
         """Return frames (N, 3, H, W) as the switch sees them."""
         return frames
+
+    def sees_as(self, other: PictureNet) -> bool:
+        """See :class:`~lookhear.nets.backbones.PictureNet`."""
+        is_shaped = isinstance(other, FixationNet) and self.keep_aspect == other.keep_aspect
+        return is_shaped and super().sees_as(other)
+
+    def hears_as(self, other: "FixationNet") -> bool:
+        """Say whether every sound is the same to it as to another network."""
+        ours, theirs = self.sound_encoder, other.sound_encoder
+        return ours is not None and theirs is not None and alike(ours, theirs)
 
     def hear(
         self, frames: Tensor, spectrograms: Tensor | None, switch: Tensor | None
@@ -198,9 +211,7 @@ class FixationNet(PictureNet, WatchingNetwork):
             return None, switch
         sound = self.sound_encoder(spectrograms)
         if self.switch is not None and not self.training:
-            belongs = self.switch.belongs(self.shown_to_switch(frames), spectrograms)
-            opened = (belongs > 0.5).to(frames.dtype)
-            switch = opened if switch is None else switch * opened
+            switch = self.switch.kept_open(self.shown_to_switch(frames), spectrograms, switch)
         return sound, switch
 
     def size_for(self, height: float, width: float) -> tuple[int, int]:
@@ -298,11 +309,11 @@ class STA(FixationNet, tags=["saliency", "visual-attention"]):
         return STAWatcher(self)
 
 
-Net = TypeVar("Net", bound="STA | STAPlus")
+Net = TypeVar("Net", bound="STA | STAPlus | STANetPlus")
 
 
 class FrameWatcher(Generic[Net]):
-    """What the watchers of STA and STA+ share: each frame is seen by itself."""
+    """What the watchers of STA, STA+ and STANet+ share: each frame is seen by itself."""
 
     half_the_cores = HalfTheThreads
 
@@ -310,7 +321,7 @@ class FrameWatcher(Generic[Net]):
         if net.training:
             raise LookhearError("the network is in training mode; call its eval() first")
         self._net = net
-        self.windows: Stft | None = net.sound_encoder.windows if net.sound_encoder else None
+        self.windows: Stft | None = net.windows
         self.size_for = net.size_for
 
     @torch.inference_mode()
@@ -321,21 +332,29 @@ class FrameWatcher(Generic[Net]):
         audible: NDArray[np.float32] | None = None,
     ) -> list[Look]:
         """See :meth:`~lookhear.nets.watching.Watcher.see`."""
-        device = self._net.mean.device
+        device = next(self._net.parameters()).device
 
         def moved(array: NDArray[Any] | None) -> Tensor | None:
             return None if array is None else torch.from_numpy(array).to(device)
 
         pixels = torch.from_numpy(pictures).to(device)
         frames = pixels.permute(0, 3, 1, 2).float().div_(255)
-        seen = self._net.see(frames, moved(spectrograms), moved(audible))
+        seen = self._seen(frames, moved(spectrograms), moved(audible))
         return [seen.at(slice(index, index + 1)) for index in range(len(pictures))]
+
+    def _seen(
+        self, frames: Tensor, spectrograms: Tensor | None, audible: Tensor | None
+    ) -> "Seen | SeenPlus | SeenByAll":
+        raise NotImplementedError
 
 
 class STAWatcher(FrameWatcher[STA]):
     """STA as a :class:`~lookhear.nets.watching.Watcher`: moments of three frames."""
 
     reach = 1
+
+    def _seen(self, frames: Tensor, spectrograms: Tensor | None, audible: Tensor | None) -> Seen:
+        return self._net.see(frames, spectrograms, audible)
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[Seen, ...]]) -> Maps:

@@ -29,7 +29,8 @@ from lookhear.stanet.sources import deep_classifier
 from lookhear.stanet.sta import FixationNet, FrameWatcher
 
 WIDTH = 28  # the paper's number of categories, though STA+ tells none apart
-APART = 3  # frames from a moment to the next of its graph, where they are of one clip
+APART = 3
+"""Frames from a moment to the next of its graph over a clip: just before and after it."""
 
 
 class SeenPlus(NamedTuple):
@@ -154,7 +155,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
     """STA+ with its backbone and, unless it is deaf, its sound encoder.
 
     Of its nodes, the target is the first: published training lists the nodes of a clip middle,
-    first, last. Over a clip, the others are those `APART` frames before and after.
+    first, last. Over a clip, the others are those some frames before and after.
 
     Args:
         backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`; the
@@ -173,6 +174,9 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch` that closes the sound
             gate, other than in training, where a sound does not belong to the picture, which it
             sees at its own ``input_size`` (356 in the paper); None for a network without.
+        apart: frames from a moment to the next of its graph, where it watches a clip, 3 to 100:
+            `APART` for one that learnt from ``short`` partners, more for one that knows other
+            moments of the clip.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone or encoder.
@@ -193,12 +197,16 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         sound_gate: SoundGating = "released",
         sound_kinds: int = 128,
         switch: dict[str, Any] | None = None,
+        apart: int = APART,
     ) -> None:
+        if not 3 <= apart <= 100:
+            raise ValueError(f"apart must be from 3 to 100, not {apart}")
         if not 2 <= width <= 1024:
             raise ValueError(f"width must be from 2 to 1024, not {width}")
         if not 1 <= sound_kinds <= 4096:
             raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
         super().__init__(backbone, backbone_args, (stride,), input_size, keep_aspect, sound_encoder)
+        self.apart = apart
         self.head = STAPlusHead(
             self.channels[0],
             width,
@@ -265,19 +273,28 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
 
 
 class STAPlusWatcher(FrameWatcher[STAPlus]):
-    """STA+ as a :class:`~lookhear.nets.watching.Watcher`: moments of nine frames in a row.
+    """STA+ as a :class:`~lookhear.nets.watching.Watcher`.
 
-    The three in the middle are the target's node, the first three and the last three the others.
+    The three frames in the middle are the target's node, the first three and the last three the
+    others.
     """
 
-    reach = APART + 1
+    def __init__(self, net: STAPlus) -> None:
+        super().__init__(net)
+        self.reach = net.apart + 1
+
+    def _seen(
+        self, frames: Tensor, spectrograms: Tensor | None, audible: Tensor | None
+    ) -> SeenPlus:
+        return self._net.see(frames, spectrograms, audible)
 
     @torch.inference_mode()
     def attend(self, moments: Sequence[tuple[SeenPlus, ...]]) -> Maps:
         """See :meth:`~lookhear.nets.watching.Watcher.attend`."""
-        looks = [SeenPlus.cat(of_moments) for of_moments in zip(*moments, strict=True)]
+        looks = [*zip(*moments, strict=True)]
         first, middle, last = (
-            self._net.join(*looks[start : start + 3]) for start in range(0, 3 * APART, APART)
+            self._net.join(*map(SeenPlus.cat, looks[start : start + 3]))
+            for start in range(0, len(looks), self._net.apart)
         )
         attention: Maps = self._net.attend(middle, first, last).float().cpu().numpy()
         return attention

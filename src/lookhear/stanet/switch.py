@@ -125,6 +125,16 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
         """Return the probability (N,) that each sound belongs to its picture; see `forward`."""
         return self.probability(self(frames, spectrograms))
 
+    def kept_open(
+        self, frames: Tensor, spectrograms: Tensor, switch: Tensor | None = None
+    ) -> Tensor:
+        """Return how far sound gates are open (N,), as far as sounds belong; see `forward`.
+
+        ``switch`` (N,) says how far they are open before; None is all the way.
+        """
+        opened = (self.belongs(frames, spectrograms) > 0.5).to(frames.dtype)
+        return opened if switch is None else switch * opened
+
     def probability(self, logits: Tensor) -> Tensor:
         """Return by logits (..., 2) the probability (...) that sounds belong.
 

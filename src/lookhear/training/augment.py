@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import ColorJitter
 
+from lookhear.nets.backbones import at_size
+
 Batch: TypeAlias = dict[str, Tensor]
 
 
@@ -158,13 +160,6 @@ def plain_batch(batch: Batch, size: tuple[int, int]) -> Batch:
         frames = plain["frames"]
         plain["frames"] = at_size(frames.flatten(0, -4), size).view(*frames.shape[:-2], *size)
     return plain
-
-
-def at_size(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize pictures (N, 3, H, W), unless they are of that size."""
-    if pictures.shape[-2:] == size:
-        return pictures
-    return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
 def _wanted(batch: Batch) -> Batch:

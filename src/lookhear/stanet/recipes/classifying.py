@@ -88,6 +88,7 @@ class SourceTask(MomentsTask):
             frames=3 if recipe.source in MOVING else 1,
             windows=windows_of(recipe.net) if recipe.source in HEARING else None,
             partners=recipe.partners,
+            as_released=recipe.net.get("published", False),
             crops=self.reads["crops"],
         )
 

@@ -3,20 +3,24 @@
 A moment's own sound belongs to its picture; the sound of a moment of another tag does not.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.files import is_empty
+from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import load_network, save_model, saved_as
 from lookhear.stanet.sta import STA
+from lookhear.stanet.sta_plus import STAPlus
+from lookhear.stanet.stanet_plus import STANetPlus
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.schedule import Machine, Schedule
@@ -138,15 +142,56 @@ def save_joined(sta: Path, switch: Path, folder: Path, *, replaces: bool = False
         LookhearError: one cannot be loaded, they do not fit, or ``folder`` cannot be written, or
             is there already.
     """
-    if not replaces and folder.exists() and not is_empty(folder):
-        raise LookhearError(f"{folder}: is there already; choose another --out")
+    _check_place(folder, replaces)
     net, matching = load_network(STA, sta, "cpu"), load_network(AudioSwitch, switch, "cpu")
     (_, arguments), (_, of_switch) = saved_as(sta), saved_as(switch)
     try:
         joined = STA(**arguments | {"switch": of_switch})
     except ValueError as error:
         raise LookhearError(f"{sta}: does not take {switch}: {error}") from error
-    weights = {k: x for k, x in net.state_dict().items() if not k.startswith("switch.")}
-    weights |= {f"switch.{k}": x for k, x in matching.state_dict().items()}
+    joined.load_state_dict(_without_switch(net) | _part("switch", matching.state_dict()))
+    save_model(joined, folder)
+
+
+def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = False) -> None:
+    """Save a :class:`~lookhear.stanet.stanet_plus.STANetPlus` of saved networks.
+
+    Args:
+        parts: ``sta``, ``short``, ``cross`` and, if there is one, ``switch`` -> folder of the saved
+            network; a switch of another's own is left out.
+        folder: gets the model.
+        replaces: whether what is there is replaced.
+
+    Raises:
+        LookhearError: one cannot be loaded, they do not fit, or ``folder`` cannot be written, or
+            is there already.
+    """
+    _check_place(folder, replaces)
+    kinds: dict[str, type[SavedNetwork]] = {"sta": STA, "switch": AudioSwitch}
+    arguments: dict[str, dict[str, Any]] = {}
+    weights: dict[str, Tensor] = {}
+    for name, saved in parts.items():
+        net = load_network(kinds.get(name, STAPlus), saved, "cpu")
+        _, arguments[name] = saved_as(saved)
+        if name != "switch":
+            arguments[name].pop("switch", None)
+        weights |= _part(name, _without_switch(net))
+    try:
+        joined = STANetPlus(**arguments)
+    except ValueError as error:
+        raise LookhearError(f"{', '.join(map(str, parts.values()))}: {error}") from error
     joined.load_state_dict(weights)
     save_model(joined, folder)
+
+
+def _check_place(folder: Path, replaces: bool) -> None:
+    if not replaces and folder.exists() and not is_empty(folder):
+        raise LookhearError(f"{folder}: is there already; choose another --out")
+
+
+def _without_switch(net: nn.Module) -> dict[str, Tensor]:
+    return {k: x for k, x in net.state_dict().items() if not k.startswith("switch.")}
+
+
+def _part(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": tensor for key, tensor in weights.items()}

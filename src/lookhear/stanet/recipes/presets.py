@@ -45,17 +45,41 @@ What `small` and `tiny` do otherwise, and why:
 | SCAM | released rules | clean rules | clips have few moments, things are small |
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lookhear.stanet import Loss, ScamRules, Source, Stage
+from lookhear.data.loader import Partners
+from lookhear.nets.backbones import DILATED
+from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
-from lookhear.stanet.recipes.attending import STARecipe
+from lookhear.stanet.recipes.attending import STAPlusRecipe, STARecipe
 from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
 from lookhear.stanet.recipes.matching import SwitchRecipe
+from lookhear.stanet.sta_plus import APART
 from lookhear.training.augment import Augmentation
 from lookhear.training.schedule import Schedule
+
+AWAY = 16
+"""Frames from a moment to others of its clip, where STA+ cross watches one: two seconds, at the
+eight frames a second of prepared moments."""
+
+
+@dataclass(frozen=True)
+class PlusPreset:
+    """The recipes of what STANet+ adds.
+
+    Attributes:
+        sources: of each of S+, SA+ and ST+, with its partners.
+        sta: of STA+ short and STA+ cross.
+        pretrained: weights that timm knows, with which every backbone begins; None for a run in
+            which all keep the backbone and the sound encoder of SA, or of STA, as they are.
+    """
+
+    sources: dict[tuple[PlusSource, Partners], ClassRecipe]
+    sta: dict[Partners, STAPlusRecipe]
+    pretrained: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +98,7 @@ class Preset:
         rules: by which their maps become boxes and pseudo-fixations.
         pretrained: weights that timm knows, with which every backbone begins; None for a run in
             which each begins with what an earlier one has learnt.
+        plus: for STANet+; None where it is not described.
     """
 
     hearing: HearingRecipe | None
@@ -85,6 +110,7 @@ class Preset:
     grid: tuple[int, int]
     rules: ScamRules = "clean"
     pretrained: str | None = None
+    plus: PlusPreset | None = None
 
     def sources(self, stage: Stage) -> dict[Source, ClassRecipe]:
         """The recipes of a stage's sources."""
@@ -107,7 +133,12 @@ _SGD = Schedule(
 
 
 def _published(
-    rules: ScamRules, sound: str, *, s_epochs: int, st_weights: tuple[float, float]
+    rules: ScamRules,
+    sound: str,
+    *,
+    s_epochs: int,
+    st_weights: tuple[float, float],
+    plus: PlusPreset | None = None,
 ) -> Preset:
     """A preset by published facts; see the head of this file.
 
@@ -142,16 +173,44 @@ def _published(
         grid=(356, 356),
         rules=rules,
         pretrained="resnext101_32x8d.fb_wsl_ig1b_ft_in1k",
+        plus=plus,
     )
+
+
+def _published_plus() -> PlusPreset:
+    """The released STANet+, for `paper`."""
+    cut = Augmentation((300, 300), None)
+    rates: dict[PlusSource, float] = {"S+": 1e-3, "SA+": 1e-5, "ST+": 1e-5}
+    sources = {
+        (source, partners): ClassRecipe(
+            source,
+            {},
+            replace(_SGD, learning_rate=rates[source], falls=_FALLS if source == "SA+" else ()),
+            cut,
+            weights=(0.4, 1.0),
+            sums_frames=True,
+            partners=partners,
+        )
+        for source, partners in PLUS_SOURCES
+    }
+    attending = replace(_SGD, learning_rate=1e-3, weight_decay=1e-4)
+    loss = {"bce": 1.0, "batch kl": 1.0}
+    sta: dict[Partners, STAPlusRecipe] = {
+        "short": STAPlusRecipe({}, attending, cut, loss, partners="short"),
+        "cross": STAPlusRecipe({"apart": AWAY}, attending, cut, loss, partners="cross"),
+    }
+    return PlusPreset(sources, sta, pretrained="vgg16.tv_in1k")
 
 
 # Stride 16, at which small things are not lost. Hidden convolutions would learn the surroundings
 # of a few hundred clips by heart.
 _SHALLOW = {"stride": 16, "hidden": 0}
 _IN_TIME = {"time_mixing": "normalised"}
+_SENSES = ("backbone", "sound_encoder")
+_HEARS = {"sound_encoder": "light", "sound_gate": "matching"}
 _GATES: dict[Source, dict[str, Any]] = {
     "S": {},
-    "SA": _SHALLOW | {"sound_encoder": "light", "sound_gate": "matching", "sound_votes": True},
+    "SA": _SHALLOW | _HEARS | {"sound_votes": True},
     "ST": _SHALLOW | _IN_TIME,
 }
 
@@ -168,12 +227,14 @@ def _light(
     fine: tuple[int, int, int],
     switch: int,
     sta: int,
+    plus: int,
+    sta_plus: int,
 ) -> Preset:
     """A preset for small pictures and few clips, of networks that begin at each other's weights.
 
     The backbone is a ResNet of ten layers. ``frame`` is the height and width of what all see but
-    the fine sources, which see a ``crop``; then come the epochs of each training, of sources those
-    of S, SA and ST.
+    the fine sources, which see a ``crop``, and S+, SA+ and ST+, which see three quarters of it each
+    way, as the paper's do; then come the epochs of each training, of sources those of S, SA and ST.
     """
 
     def schedule(epochs: int, rate: float = 2e-3) -> Schedule:
@@ -203,7 +264,6 @@ def _light(
         }
 
     at_first = 4e-3  # what begins at trained weights needs but half the rate
-    hears = {"sound_encoder": "light", "sound_gate": "matching"}
     return Preset(
         hearing=HearingRecipe("light", schedule(hearing, at_first), augmentation(frame)),
         matching=matched(schedule(matching, at_first)),
@@ -211,18 +271,62 @@ def _light(
         fine=sources(crop, fine),
         switch=matched(schedule(switch)),
         sta=STARecipe(
-            net(frame) | {"strides": [4, 8, 16], **hears, **_IN_TIME, "keep_aspect": True},
+            net(frame) | {"strides": [4, 8, 16], **_HEARS, **_IN_TIME, "keep_aspect": True},
             schedule(sta),
             augmentation(frame),
             deaf=0.05,
             still=0.5,
         ),
         grid=(frame[0] // 2, frame[1] // 2),
+        plus=_light_plus(net, augmentation, schedule(plus), schedule(sta_plus), frame),
     )
 
 
+def _light_plus(
+    net: Callable[[tuple[int, int]], dict[str, Any]],
+    augmentation: Callable[[tuple[int, int]], Augmentation],
+    naming: Schedule,
+    attending: Schedule,
+    frame: tuple[int, int],
+) -> PlusPreset:
+    """What STANet+ adds to a preset for small pictures; only the heads of its networks learn."""
+    size = frame[0] * 3 // 4, frame[1] * 3 // 4
+    dilated = {"backbone": "resnet10t" + DILATED, "hidden": 0}
+    own: dict[PlusSource, dict[str, Any]] = {
+        "S+": {},
+        "SA+": _HEARS | {"sound_votes": True},
+        "ST+": _IN_TIME,
+    }
+    sources = {
+        (source, partners): ClassRecipe(
+            source,
+            net(size) | dilated | own[source],
+            replace(naming, frozen=_SENSES if source == "SA+" else _SENSES[:1]),
+            augmentation(size),
+            loss="cross-entropy",
+            partners=partners,
+        )
+        for source, partners in PLUS_SOURCES
+    }
+    watching = net(frame) | dilated | _HEARS | _IN_TIME | {"keep_aspect": True}
+    apart: dict[Partners, int] = {"short": APART, "cross": AWAY}
+    sta = {
+        partners: STAPlusRecipe(
+            watching | {"apart": frames},
+            replace(attending, frozen=_SENSES),
+            augmentation(frame),
+            deaf=0.05,
+            partners=partners,
+        )
+        for partners, frames in apart.items()
+    }
+    return PlusPreset(sources, sta)
+
+
 PRESETS: dict[str, Preset] = {
-    "paper": _published("released", "vggsound", s_epochs=15, st_weights=(0.4, 1.0)),
+    "paper": _published(
+        "released", "vggsound", s_epochs=15, st_weights=(0.4, 1.0), plus=_published_plus()
+    ),
     "report": _published("report", "vggsound-report", s_epochs=20, st_weights=(0.4, 0.6)),
     "small": _light(
         {"channels": [24, 48, 96, 160], "stem_width": 16},
@@ -235,6 +339,8 @@ PRESETS: dict[str, Preset] = {
         fine=(3, 3, 1),
         switch=5,
         sta=6,
+        plus=1,
+        sta_plus=2,
     ),
     "tiny": _light(
         {"channels": [8, 8, 16, 16], "stem_width": 4},
@@ -247,5 +353,7 @@ PRESETS: dict[str, Preset] = {
         fine=(1, 1, 1),
         switch=1,
         sta=2,
+        plus=1,
+        sta_plus=1,
     ),
 }

@@ -1,0 +1,164 @@
+"""STANet+: what STA, STA+ short and STA+ cross say together (arXiv 2112.13697).
+
+STA knows a moment, STA+ short also what is just before and after, STA+ cross also other moments of
+the clip. Where one of them sees something to look at, so does STANet+: each map is stretched to run
+from 0 to 1, and the highest of the three counts at each place.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from torch import Tensor, nn
+
+from lookhear.maps import Maps, enlarge, normalise
+from lookhear.media.spectrogram import Stft
+from lookhear.nets.backbones import at_size
+from lookhear.nets.kinds import WatchingNetwork
+from lookhear.stanet.sta import STA, FixationNet, FrameWatcher, Seen, STAWatcher
+from lookhear.stanet.sta_plus import SeenPlus, STAPlus, STAPlusWatcher
+from lookhear.stanet.switch import AudioSwitch
+
+
+class SeenByAll(NamedTuple):
+    """What each of the networks keeps of N frames, and the height and width of these in pixels."""
+
+    size: tuple[int, int]
+    sta: Seen
+    short: SeenPlus
+    cross: SeenPlus
+
+    def at(self, index: Tensor | slice) -> Self:
+        """Return the chosen frames."""
+        size, sta, *others = self
+        return type(self)(size, sta.at(index), *(seen.at(index) for seen in others))
+
+
+class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
+    """STA, STA+ short and STA+ cross, and the switch that closes the sound gates of all.
+
+    Args:
+        sta: arguments of :class:`~lookhear.stanet.sta.STA`, without a switch.
+        short, cross: arguments of :class:`~lookhear.stanet.sta_plus.STAPlus`, likewise; of
+            ``cross``, ``apart`` is the larger.
+        switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch`, which sees what STA
+            sees; None for none. (In the release, it closes the gates of the STA+ alone.)
+
+    Raises:
+        ValueError: an argument is out of its range, or they do not hear the same.
+    """
+
+    def __init__(
+        self,
+        sta: dict[str, Any],
+        short: dict[str, Any],
+        cross: dict[str, Any],
+        switch: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.sta, self.short, self.cross = STA(**sta), STAPlus(**short), STAPlus(**cross)
+        self.switch = AudioSwitch(**switch) if switch is not None else None
+        heard = {net.windows for net in self.members}
+        if self.switch is not None:
+            heard.add(self.switch.sound_encoder.windows)
+        if len(heard) > 1:
+            raise ValueError("sta, short, cross and switch must hear the same spectrograms")
+        if self.cross.apart < self.short.apart:
+            raise ValueError("cross must look farther than short")
+
+    @property
+    def members(self) -> tuple[FixationNet, FixationNet, FixationNet]:
+        """STA, STA+ short and STA+ cross."""
+        return self.sta, self.short, self.cross
+
+    @property
+    def windows(self) -> Stft | None:
+        """Of the spectrogram that the networks hear; None if they are deaf."""
+        return self.sta.windows
+
+    def size_for(self, height: float, width: float) -> tuple[int, int]:
+        """Choose the height and width, in pixels, at which pictures of this shape are seen."""
+        return self.sta.size_for(height, width)
+
+    def folded(self) -> Self:
+        """See :class:`~lookhear.nets.kinds.SavedNetwork`."""
+        net = type(self).__new__(type(self))
+        nn.Module.__init__(net)
+        net.switch = None
+        for name, part in self.named_children():
+            assert isinstance(part, FixationNet | AudioSwitch)
+            setattr(net, name, part.folded())
+        return net.train(self.training)
+
+    def watcher(self) -> "STANetPlusWatcher":
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        return STANetPlusWatcher(self)
+
+
+class STANetPlusWatcher(FrameWatcher[STANetPlus]):
+    """STANet+ as a :class:`~lookhear.nets.watching.Watcher`.
+
+    Networks that have the same backbone share a frame's features, and likewise what they hear.
+    """
+
+    def __init__(self, net: STANetPlus) -> None:
+        super().__init__(net)
+        self._sta = STAWatcher(net.sta)
+        self._short, self._cross = STAPlusWatcher(net.short), STAPlusWatcher(net.cross)
+        self.reach = self._cross.reach
+        nets = net.members
+        self._eyes = [next(of for of in nets if of is one or of.sees_as(one)) for one in nets]
+        self._ears = [next(of for of in nets if of is one or of.hears_as(one)) for one in nets]
+
+    def _seen(
+        self, frames: Tensor, spectrograms: Tensor | None, audible: Tensor | None
+    ) -> SeenByAll:
+        net = self._net
+        if spectrograms is not None and net.switch is not None:
+            audible = net.switch.kept_open(frames, spectrograms, audible)
+        size = (frames.shape[-2], frames.shape[-1])
+        features = {
+            eye: eye.features(at_size(frames, eye.size_for(*size))) for eye in {*self._eyes}
+        }
+        sounds: dict[FixationNet, Tensor | None] = dict.fromkeys(self._ears)
+        for ear in sounds:
+            sounds[ear], _ = ear.hear(frames, spectrograms, None)
+        sta, short, cross = (
+            (features[eye], sounds[ear], audible)
+            for eye, ear in zip(self._eyes, self._ears, strict=True)
+        )
+        return SeenByAll(
+            size,
+            net.sta.head.see(*sta),
+            net.short.head.see(short[0][0], *short[1:]),
+            net.cross.head.see(cross[0][0], *cross[1:]),
+        )
+
+    def attend(self, moments: Sequence[tuple[SeenByAll, ...]]) -> Maps:
+        """See :meth:`~lookhear.nets.watching.Watcher.attend`; the maps are of the pictures' size.
+
+        As published, each is enlarged to that before it is stretched.
+        """
+        return highest(self.attend_each(moments), moments[0][0].size)
+
+    def attend_each(self, moments: Sequence[tuple[SeenByAll, ...]]) -> tuple[Maps, Maps, Maps]:
+        """Return what STA, STA+ short and STA+ cross say, on their own grids."""
+
+        def around(reach: int, name: str) -> list[tuple[Any, ...]]:
+            middle = slice(self.reach - reach, self.reach + reach + 1)
+            return [tuple(getattr(look, name) for look in looks[middle]) for looks in moments]
+
+        return (
+            self._sta.attend(around(self._sta.reach, "sta")),
+            self._short.attend(around(self._short.reach, "short")),
+            self._cross.attend(around(self._cross.reach, "cross")),
+        )
+
+
+def highest(attention: Iterable[Maps], size: tuple[int, int]) -> Maps:
+    """Return the pixelwise maximum of maps (..., h, w), each stretched to run from 0 to 1.
+
+    As published: each is enlarged first, and the maximum is stretched, too: (..., *size).
+    """
+    stretched = [normalise(enlarge(of_one, size)) for of_one in attention]
+    return normalise(np.maximum.reduce(stretched))
