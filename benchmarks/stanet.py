@@ -1,10 +1,11 @@
 """STANet from tags alone, on worlds whose answers are known: the table, the switch, the time.
 
-    python benchmarks/stanet.py OUT [--scenario moving]
+    python benchmarks/stanet.py OUT [--scenario moving|pausing] [--plus]
 
 makes worlds in OUT (one to learn from; a second, of another seed, to score on; and, where sound
 tells, a third with sounds that belong to nothing in the picture), runs `lookhear train stanet` as a
-user would, and prints what the project promises of it. A run that was stopped goes on.
+user would, or, with --plus, `lookhear train stanet+`, which goes on from it, and prints what the
+project promises of it. A run that was stopped goes on.
 """
 
 import argparse
@@ -20,12 +21,19 @@ from torch.utils.data import DataLoader
 
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.world.files import World, write_world
-from lookhear.evaluation.from_runs import STA_DEAF, STA_STILL, STA_WHOLE
-from lookhear.evaluation.statistics import Estimate, estimate
+from lookhear.evaluation.statistics import estimate, sign_flip
 from lookhear.nets.saved import load_network
 from lookhear.parallel import cores
 from lookhear.stanet.predicting import all_moments
-from lookhear.stanet.run_folder import PSEUDO_FIXATIONS
+from lookhear.stanet.run_folder import PLUS, PSEUDO_FIXATIONS
+from lookhear.stanet.steps import (
+    SCAM_FINE,
+    SCAM_PLUS,
+    STA_DEAF,
+    STA_STILL,
+    STA_WHOLE,
+    STANET_PLUS,
+)
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 
@@ -39,6 +47,10 @@ WORLDS = {
         "learn": World("moving", clips=1000, seed=21, duration=3.0),
         "test": World("moving", clips=50, seed=22),
     },
+    "pausing": {
+        "learn": World("pausing", clips=1000, seed=31, duration=4.0),
+        "test": World("pausing", clips=50, seed=32),
+    },
 }
 
 
@@ -47,6 +59,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--scenario", choices=[*WORLDS], default="sounding")
     parser.add_argument("--preset", default="small")
+    parser.add_argument("--plus", action="store_true", help="go on to STANet+")
     parser.add_argument("--precision", default="bf16-mixed", help="32-true where bfloat16 is slow")
     arguments = parser.parse_args()
     out: Path = arguments.out
@@ -54,7 +67,8 @@ def main() -> None:
     for folder, world in zip(worlds.values(), WORLDS[arguments.scenario].values(), strict=True):
         write_world(folder, world, cores())
     run = out / f"run-{arguments.preset}"
-    command: list[str | Path] = [sys.executable, "-m", "lookhear", "train", "stanet"]
+    verb = "stanet+" if arguments.plus else "stanet"
+    command: list[str | Path] = [sys.executable, "-m", "lookhear", "train", verb]
     command += [
         "--data",
         worlds["learn"],
@@ -76,11 +90,23 @@ def main() -> None:
     print(f"SCAM fine / coarse: {nss['SCAM, fine'] / nss['SCAM, coarse']:.2f}")
     print(f"STA / pseudo-fixations: {nss[STA_WHOLE] / nss[PSEUDO_FIXATIONS]:.2f}")
     for without in (STA_DEAF, STA_STILL):
-        gain = gain_over(table["clips"], without)
+        clips = table["clips"]
+        differences = by_clip(clips, STA_WHOLE, "NSS") - by_clip(clips, without, "NSS")
+        (gain,) = estimate(differences[None])
         print(
             f"STA / {without}: {nss[STA_WHOLE] / nss[without]:.2f}; NSS of a clip higher by "
             f"{gain.mean:.3f} [{gain.low:.3f}, {gain.high:.3f}]"
         )
+    if arguments.plus:
+        of_plus = json.loads((run / PLUS / "test/scores/scores.json").read_text())["clips"]
+        for better, than in ((SCAM_PLUS, SCAM_FINE), (STANET_PLUS, STA_WHOLE)):
+            for metric in ("NSS", "CC"):
+                differences = by_clip(of_plus, better, metric) - by_clip(of_plus, than, metric)
+                (gain,), (p,) = estimate(differences[None]), sign_flip(differences[None])
+                print(
+                    f"{better} over {than}: {metric} of a clip higher by {gain.mean:.3f} "
+                    f"[{gain.low:.3f}, {gain.high:.3f}], p = {p:.4f}"
+                )
     if "offscreen" in worlds:
         moments = out / "offscreen-moments"
         prepare(read_tagged(worlds["offscreen"]), moments, workers=cores())
@@ -92,14 +118,9 @@ def main() -> None:
         )
 
 
-def gain_over(clips: dict[str, dict[str, dict[str, float]]], row: str) -> Estimate:
-    """How much higher STA's NSS of a clip is than that of a row."""
-    whole, other = (
-        np.array([of_clip["NSS"] for of_clip in clips[name].values()], float)
-        for name in (STA_WHOLE, row)
-    )
-    (gain,) = estimate((whole - other)[np.newaxis])
-    return gain
+def by_clip(clips: dict[str, dict[str, dict[str, float]]], row: str, metric: str) -> np.ndarray:
+    """A row's score of each clip."""
+    return np.array([of_clip[metric] for of_clip in clips[row].values()], float)
 
 
 @torch.inference_mode()
