@@ -28,7 +28,7 @@ def backbone_features(
 
     Args:
         name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; with
-            `DILATED` at its end, of one whose only features are at stride 8, and deeper.
+            `DILATED` at its end, of one whose last features are at stride 8, and deeper.
         strides: of the features, rising; layers past the last one are left out.
         **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``. A model's
             configuration may come from a stranger, so arguments that make timm read files or
@@ -48,11 +48,12 @@ def backbone_features(
         raise ValueError(f"backbone arguments {refused} are not allowed")
     dilated: dict[str, Any] = {}
     if name.endswith(DILATED):
-        if tuple(strides) != (8,):
+        *finer, last = strides
+        if last != 8 or (finer and name == DILATED_VGG):
             raise ValueError(f"{name} gives features at strides [8], not at {strides}")
         if name == DILATED_VGG:
             return _dilated_vgg(**model_args)
-        name, strides, dilated = name.removesuffix(DILATED), (16,), {"output_stride": 8}
+        name, strides, dilated = name.removesuffix(DILATED), (*finer, 16), {"output_stride": 8}
     with torch.device("meta"):
         available: Any = timm.create_model(name, features_only=True, **model_args)
     reductions = available.feature_info.reduction()

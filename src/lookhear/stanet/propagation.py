@@ -41,6 +41,8 @@ class GraphPropagation(nn.Module):
         super().__init__()
         self.query = nn.Conv2d(channels, channels // 2, 1)
         self.key = nn.Conv2d(channels, channels // 2, 1)
+        # A position attends to what is like it from the first, which is long to be learnt else.
+        self.key.load_state_dict(self.query.state_dict())
         self.fuse = nn.Conv2d(2 * channels, channels, 3, padding=1)
         self.gru = ConvGRU(channels) if has_state else None
 

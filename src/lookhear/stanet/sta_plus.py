@@ -40,11 +40,13 @@ class SeenPlus(NamedTuple):
         plain: straight from the features.
         spatial: after the self-attention gate.
         heard: after the sound gate.
+        fine: straight from finer features, for a finer map; (N, width, h, w), or of width 0.
     """
 
     plain: Tensor
     spatial: Tensor
     heard: Tensor
+    fine: Tensor
 
     def at(self, index: Tensor | slice) -> Self:
         """Return the chosen frames."""
@@ -62,10 +64,12 @@ class Branch(NamedTuple):
     Attributes:
         plain: of the middle frame, straight from the features.
         maps: after the gates.
+        fine: see :class:`SeenPlus`.
     """
 
     plain: Tensor
     maps: Tensor
+    fine: Tensor
 
     def at(self, index: Tensor | slice) -> Self:
         """Return the chosen moments."""
@@ -82,6 +86,7 @@ class STAPlusHead(nn.Module):
         width: channels inside the head (28 in the paper).
         sound_channels: length of a sound vector; None for a network without hearing.
         hidden_width: channels of the hidden convolutions (512 in the paper).
+        fine_channels: of finer features, by which maps are refined; None for none, as published.
         time_mixing, sound_gate, sound_kinds, hidden: see :class:`STAPlus`.
     """
 
@@ -95,6 +100,7 @@ class STAPlusHead(nn.Module):
         sound_kinds: int = 128,
         hidden_width: int = 512,
         hidden: int = 3,
+        fine_channels: int | None = None,
     ) -> None:
         super().__init__()
         self.reduce = deep_classifier(channels, hidden_width, hidden, width)
@@ -110,43 +116,55 @@ class STAPlusHead(nn.Module):
         self.read_out = nn.Sequential(
             nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
+        self.reduce_fine = self.refine = None
+        if fine_channels is not None:
+            self.reduce_fine = nn.Conv2d(fine_channels, width, 1)
+            self.refine = nn.Conv2d(2 * width, width, 3, padding=1)
         self.out = nn.Conv2d(width, 1, 1)
 
     def see(
-        self, features: Tensor, sound: Tensor | None = None, switch: Tensor | None = None
+        self, features: tuple[Tensor, ...], sound: Tensor | None = None, switch: Tensor | None = None
     ) -> SeenPlus:
         """Do once per frame all that needs no other frame.
 
         Args:
-            features: (N, C, h, w).
+            features: (N, C, h, w), after finer ones if there are any.
             sound: vectors (N, S). None closes the sound gate of every frame.
             switch: (N,), how far it is open; see :func:`~lookhear.stanet.blocks.gated`.
         """
-        plain = heard = self.reduce(features)
+        *finer, deep = features
+        plain = heard = self.reduce(deep)
         if sound is not None and self.sound_gate is not None:
-            heard = gated(plain, self.sound_gate(features, sound), switch)
+            heard = gated(plain, self.sound_gate(deep, sound), switch)
         spatial = torch.relu(plain + self.self_attention(plain))
-        return SeenPlus(plain, spatial, torch.relu(heard))
+        fine = plain[:, :0] if self.reduce_fine is None else self.reduce_fine(*finer)
+        return SeenPlus(plain, spatial, torch.relu(heard), fine)
 
     def join(self, before: Tensor, target: SeenPlus, after: Tensor) -> Branch:
         """Join three frames to a node; of those around it is ``plain`` that counts."""
         plain = target.plain
         gate = self.time_gate(before, plain, after)
         timed = torch.relu(plain + plain * gate)
-        return Branch(plain, self.fuse(torch.cat([target.spatial, timed, target.heard], 1)))
+        maps = self.fuse(torch.cat([target.spatial, timed, target.heard], 1))
+        return Branch(plain, maps, target.fine)
 
     def attend(self, *nodes: Branch, wanted: int = NODES) -> Tensor:
         """Return the logits (B, wanted, H/8, W/8) of the first nodes' middle frames.
 
-        What a node says after the messages is read out beside what its frame was.
+        What a node says after the messages is read out beside what its frame was. They are of the
+        size of the finer features, if there are any.
 
         Args:
             *nodes: three, of B graphs.
             wanted: of how many, 1 to 3.
         """
-        plain, maps = (torch.stack(parts, 1) for parts in zip(*nodes, strict=True))
+        plain, maps, fine = (torch.stack(parts, 1) for parts in zip(*nodes, strict=True))
         told = self.propagation(maps, self.message_gate, wanted)
         read = self.read_out(torch.cat([told, plain[:, :wanted]], 2).flatten(0, 1))
+        if self.refine is not None:
+            fine = fine[:, :wanted].flatten(0, 1)
+            read = upsampled(read, fine)
+            read = torch.relu(self.refine(torch.cat([read, fine], 1)) + read)
         logits: Tensor = self.out(read)
         return logits.view(*told.shape[:2], *logits.shape[-2:])
 
@@ -169,6 +187,8 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
             ``"published"``, and nothing else.
         keep_aspect: see :class:`~lookhear.stanet.sta.STA`.
         stride: of the features; 8 in the paper.
+        fine_stride: of finer features, by which maps are refined, for small things; None for none,
+            as published.
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
         sound_kinds: of things that the matching gate knows, 1 to 4096.
         switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch` that closes the sound
@@ -198,6 +218,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         sound_kinds: int = 128,
         switch: dict[str, Any] | None = None,
         apart: int = APART,
+        fine_stride: int | None = None,
     ) -> None:
         if not 3 <= apart <= 100:
             raise ValueError(f"apart must be from 3 to 100, not {apart}")
@@ -205,10 +226,12 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
             raise ValueError(f"width must be from 2 to 1024, not {width}")
         if not 1 <= sound_kinds <= 4096:
             raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
-        super().__init__(backbone, backbone_args, (stride,), input_size, keep_aspect, sound_encoder)
+        strides = (stride,) if fine_stride is None else (fine_stride, stride)
+        super().__init__(backbone, backbone_args, strides, input_size, keep_aspect, sound_encoder)
         self.apart = apart
+        *finer, channels = self.channels
         self.head = STAPlusHead(
-            self.channels[0],
+            channels,
             width,
             self.sound_channels,
             time_mixing,
@@ -216,6 +239,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
             sound_kinds,
             hidden_width,
             hidden,
+            *finer,
         )
         self.take_switch(switch)
 
@@ -228,8 +252,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         self, frames: Tensor, spectrograms: Tensor | None = None, switch: Tensor | None = None
     ) -> SeenPlus:
         """Do once per frame all that needs no other; see :meth:`lookhear.stanet.sta.STA.see`."""
-        (features,) = self.features(frames)
-        return self.head.see(features, *self.hear(frames, spectrograms, switch))
+        return self.head.see(self.features(frames), *self.hear(frames, spectrograms, switch))
 
     def join(self, before: SeenPlus, target: SeenPlus, after: SeenPlus) -> Branch:
         """Join three frames to a node, once for all graphs that it is part of."""
@@ -262,7 +285,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         """
         before, middle, after = frames.flatten(0, 1).unbind(1)
         heard, opened = (None if x is None else x.flatten(0, 1) for x in (spectrograms, switch))
-        around = self.head.reduce(*self.features(torch.cat([before, after])))
+        around = self.head.reduce(self.features(torch.cat([before, after]))[-1])
         return self.head.join(
             around[: len(middle)], self.see(middle, heard, opened), around[len(middle) :]
         )

@@ -130,8 +130,8 @@ class STANetPlusWatcher(FrameWatcher[STANetPlus]):
         return SeenByAll(
             size,
             net.sta.head.see(*sta),
-            net.short.head.see(short[0][0], *short[1:]),
-            net.cross.head.see(cross[0][0], *cross[1:]),
+            net.short.head.see(*short),
+            net.cross.head.see(*cross),
         )
 
     def attend(self, moments: Sequence[tuple[SeenByAll, ...]]) -> Maps:

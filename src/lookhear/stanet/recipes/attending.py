@@ -38,7 +38,7 @@ class AttendingRecipe:
         loss: weight of each term of :func:`~lookhear.training.losses.fixation_losses`; published
             are ``bce`` and ``batch kl``.
         deaf: share of the moments whose sound gate is closed, so that the network knows what to do
-            when it hears nothing.
+            when it hears nothing; of STA+, of the nodes, so that it learns to listen to others.
     """
 
     net: dict[str, Any]
@@ -131,7 +131,7 @@ class AttendingTask(MomentsTask):
         """Return the loss of a batch."""
         varied = random_batch(batch, self.net.input_size, self.recipe.augmentation)
         sounds = varied["has_sound"]
-        hears = torch.rand(len(sounds), 1, device=sounds.device) >= self.recipe.deaf
+        hears = torch.rand(sounds.shape, device=sounds.device) >= self.recipe.deaf
         varied["has_sound"] = sounds & hears
         return self.log_loss(self.loss_of(varied))
 

@@ -308,14 +308,14 @@ def _light_plus(
         )
         for source, partners in PLUS_SOURCES
     }
-    watching = net(frame) | dilated | _HEARS | _IN_TIME | {"keep_aspect": True}
+    watching = net(frame) | dilated | _HEARS | _IN_TIME | {"keep_aspect": True, "fine_stride": 4}
     apart: dict[Partners, int] = {"short": APART, "cross": AWAY}
     sta = {
         partners: STAPlusRecipe(
             watching | {"apart": frames},
             replace(attending, frozen=_SENSES),
             augmentation(frame),
-            deaf=0.05,
+            deaf=0.3,
             partners=partners,
         )
         for partners, frames in apart.items()
