@@ -7,8 +7,11 @@ of the clip, moments of other clips of the category) is the data's affair.
 Letters in shape comments: B graphs, C channels, H x W positions of a node's maps, P = H x W.
 """
 
+from typing import Literal, TypeAlias
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from lookhear.stanet.blocks import ConvGRU
 
@@ -18,6 +21,13 @@ ROUNDS = 3
 # Each node as a receiver of messages, from the other two in their order.
 _RECEIVERS = [0, 0, 1, 1, 2, 2]
 _SENDERS = [1, 2, 0, 2, 0, 1]
+
+Attending: TypeAlias = Literal["published", "alike"]
+"""How much a position attends to one of another node: by the product of their queries and keys, as
+published; or by how alike these are, whatever their size. Of networks that are trained from nothing,
+products are so small that all positions are attended to evenly, and no message tells anything."""
+SHARPNESS = 10.0
+"""What the cosine of two positions that are alike is multiplied by."""
 
 SALIENT = 0.8  # of the highest mean over channels
 DAMPED = 0.6  # by how much refinement weakens what lies below
@@ -35,14 +45,18 @@ class GraphPropagation(nn.Module):
         channels: of the nodes.
         has_state: whether there is the ConvGRU. The released ST+ leaves it out, so that its nodes
             become the fused messages: they forget themselves, and grow tenfold in three rounds.
+        attending: how positions attend to others; see :data:`Attending`.
     """
 
-    def __init__(self, channels: int, has_state: bool = True) -> None:
+    def __init__(
+        self, channels: int, has_state: bool = True, attending: Attending = "published"
+    ) -> None:
         super().__init__()
+        self.attending = attending
         self.query = nn.Conv2d(channels, channels // 2, 1)
         self.key = nn.Conv2d(channels, channels // 2, 1)
-        # A position attends to what is like it from the first, which is long to be learnt else.
-        self.key.load_state_dict(self.query.state_dict())
+        if attending == "alike":
+            self.key.load_state_dict(self.query.state_dict())
         self.fuse = nn.Conv2d(2 * channels, channels, 3, padding=1)
         self.gru = ConvGRU(channels) if has_state else None
 
@@ -67,7 +81,10 @@ class GraphPropagation(nn.Module):
         """What each of the first nodes hears from both others, (B x told, 2 C, H, W)."""
         count = 2 * told
         flat, shape = nodes.flatten(0, 1), (-1, NODES, nodes.shape[2] // 2, *nodes.shape[3:])
-        queries, keys = self.query(flat).view(shape), self.key(flat).view(shape)
+        queries, keys = self.query(flat), self.key(flat)
+        if self.attending == "alike":
+            queries, keys = SHARPNESS * _directions(queries), _directions(keys)
+        queries, keys = queries.view(shape), keys.view(shape)
         # B x count, C / 2, P each
         asked = queries[:, _RECEIVERS[:count]].flatten(0, 1).flatten(2)
         given = keys[:, _SENDERS[:count]].flatten(0, 1).flatten(2)
@@ -76,6 +93,11 @@ class GraphPropagation(nn.Module):
         gathered = (values.flatten(2) @ attention).view_as(values)
         messages = gathered * torch.sigmoid(gate(gathered))
         return messages.reshape(-1, 2 * nodes.shape[2], *nodes.shape[3:])
+
+
+def _directions(x: Tensor) -> Tensor:
+    """Centre the vectors (N, C, H, W) of a node's positions, and make each as long as 1."""
+    return F.normalize(x - x.mean((2, 3), keepdim=True), dim=1)
 
 
 def refined(maps: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from lookhear.stanet.blocks import (
     gated,
     sound_gate_named,
 )
-from lookhear.stanet.propagation import NODES, GraphPropagation
+from lookhear.stanet.propagation import NODES, Attending, GraphPropagation
 from lookhear.stanet.sources import (
     SOUND_GATE_WIDTH,
     AroundNet,
@@ -69,16 +69,22 @@ class PlusHead(nn.Module):
         categories: how many.
         width: channels of the hidden convolutions (512 in the paper).
         hidden: how many hidden convolutions.
-        has_state: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
+        has_state, attending: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
     """
 
     def __init__(
-        self, channels: int, categories: int, width: int, hidden: int = 3, has_state: bool = True
+        self,
+        channels: int,
+        categories: int,
+        width: int,
+        hidden: int = 3,
+        attending: Attending = "published",
+        has_state: bool = True,
     ) -> None:
         super().__init__()
         self.classifier = deep_classifier(channels, width, hidden, categories)
         self.self_attention = SelfAttentionGate(categories)
-        self.propagation = GraphPropagation(categories, has_state)
+        self.propagation = GraphPropagation(categories, has_state, attending)
 
     def look(self, features: Tensor) -> SeenMaps:
         """Do all that a frame needs of itself alone, from its features (N, C, h, w)."""
@@ -108,7 +114,7 @@ class SAPlusHead(PlusHead):
     """All of SA+ after the backbone and the sound encoder.
 
     Args:
-        channels, categories, width, hidden: see :class:`PlusHead`.
+        channels, categories, width, hidden, attending: see :class:`PlusHead`.
         sound_channels: length of a sound vector.
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
         published, sound_votes: see :class:`SAPlus`.
@@ -122,10 +128,11 @@ class SAPlusHead(PlusHead):
         sound_channels: int,
         sound_gate: SoundGating = "released",
         hidden: int = 3,
+        attending: Attending = "published",
         published: bool = False,
         sound_votes: bool = False,
     ) -> None:
-        super().__init__(channels, categories, width, hidden)
+        super().__init__(channels, categories, width, hidden, attending)
         self.published = published
         widths = {"width": width, "gate_width": SOUND_GATE_WIDTH, "kinds": categories}
         self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
@@ -149,7 +156,7 @@ class STPlusHead(PlusHead):
     """All of ST+ after the backbone.
 
     Args:
-        channels, categories, width, hidden: see :class:`PlusHead`.
+        channels, categories, width, hidden, attending: see :class:`PlusHead`.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
         published: see :class:`STPlus`.
     """
@@ -161,9 +168,10 @@ class STPlusHead(PlusHead):
         width: int,
         time_mixing: TimeMixing = "clean",
         hidden: int = 3,
+        attending: Attending = "published",
         published: bool = False,
     ) -> None:
-        super().__init__(channels, categories, width, hidden, has_state=not published)
+        super().__init__(channels, categories, width, hidden, attending, has_state=not published)
         self.time_gate = TimeGate(categories, time_mixing)
         self.fuse = nn.Conv2d(2 * categories, categories, 3, padding=1)
 
@@ -212,6 +220,7 @@ class SPlus(PlusNet):
             is 256 a side.
         width, hidden: see :class:`PlusHead`.
         stride: of the features.
+        attending: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
         published: whether SCAM+ is given no map 1, but nought, as in the released code; scores of
             map 1 are as ever. The clean one gives map 1.
     """
@@ -227,11 +236,12 @@ class SPlus(PlusNet):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 8,
         hidden: int = 3,
+        attending: Attending = "published",
         published: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.published = published
-        self.head = SPlusHead(self.channels[0], len(self.categories), width, hidden)
+        self.head = SPlusHead(self.channels[0], len(self.categories), width, hidden, attending)
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; the neighbours are the other nodes."""
@@ -262,7 +272,8 @@ class SAPlus(PlusNet):
     """SA+: class maps of a frame and its sound that know two other frames and theirs.
 
     Args:
-        categories, backbone, backbone_args, input_size, width, stride, hidden: see :class:`SPlus`.
+        categories, backbone, backbone_args, input_size, width, stride, hidden, attending: see
+            :class:`SPlus`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
         published: whether map 1 is what both gates make of it, before the messages, as in the
@@ -284,6 +295,7 @@ class SAPlus(PlusNet):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 8,
         hidden: int = 3,
+        attending: Attending = "published",
         published: bool = False,
         sound_votes: bool = False,
     ) -> None:
@@ -291,7 +303,7 @@ class SAPlus(PlusNet):
         self.published = published
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
-        self.head = SAPlusHead(*size, sound_gate, hidden, published, sound_votes)
+        self.head = SAPlusHead(*size, sound_gate, hidden, attending, published, sound_votes)
 
     @property
     def windows(self) -> Stft:
@@ -340,7 +352,8 @@ class STPlus(PlusNet):
     """ST+: class maps of a moment of three frames that know two other moments.
 
     Args:
-        categories, backbone, backbone_args, input_size, width, stride, hidden: see :class:`SPlus`.
+        categories, backbone, backbone_args, input_size, width, stride, hidden, attending: see
+            :class:`SPlus`.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
         published: whether messages replace a node's own maps, as in the released code; see
             :class:`~lookhear.stanet.propagation.GraphPropagation`.
@@ -358,12 +371,13 @@ class STPlus(PlusNet):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 8,
         hidden: int = 3,
+        attending: Attending = "published",
         published: bool = False,
     ) -> None:
         super().__init__(categories, backbone, backbone_args, stride, input_size)
         self.published = published
         size = self.channels[0], len(self.categories), width
-        self.head = STPlusHead(*size, time_mixing, hidden, published)
+        self.head = STPlusHead(*size, time_mixing, hidden, attending, published)
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:
         """See `SourceNet`; for want of other moments, the moment stands in for them."""

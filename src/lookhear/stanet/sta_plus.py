@@ -24,7 +24,7 @@ from lookhear.stanet.blocks import (
     sound_gate_named,
     upsampled,
 )
-from lookhear.stanet.propagation import NODES, GraphPropagation
+from lookhear.stanet.propagation import NODES, Attending, GraphPropagation
 from lookhear.stanet.sources import deep_classifier
 from lookhear.stanet.sta import FixationNet, FrameWatcher
 
@@ -87,7 +87,7 @@ class STAPlusHead(nn.Module):
         sound_channels: length of a sound vector; None for a network without hearing.
         hidden_width: channels of the hidden convolutions (512 in the paper).
         fine_channels: of finer features, by which maps are refined; None for none, as published.
-        time_mixing, sound_gate, sound_kinds, hidden: see :class:`STAPlus`.
+        time_mixing, sound_gate, sound_kinds, hidden, attending: see :class:`STAPlus`.
     """
 
     def __init__(
@@ -100,6 +100,7 @@ class STAPlusHead(nn.Module):
         sound_kinds: int = 128,
         hidden_width: int = 512,
         hidden: int = 3,
+        attending: Attending = "published",
         fine_channels: int | None = None,
     ) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class STAPlusHead(nn.Module):
             widths = {"width": width, "gate_width": width, "kinds": sound_kinds}
             self.sound_gate = sound_gate_named(sound_gate, channels, sound_channels, **widths)
         self.fuse = nn.Conv2d(3 * width, width, 3, padding=1)
-        self.propagation = GraphPropagation(width)
+        self.propagation = GraphPropagation(width, attending=attending)
         self.message_gate = nn.Conv2d(width, 1, 1, bias=False)
         self.read_out = nn.Sequential(
             nn.Conv2d(2 * width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
@@ -123,7 +124,10 @@ class STAPlusHead(nn.Module):
         self.out = nn.Conv2d(width, 1, 1)
 
     def see(
-        self, features: tuple[Tensor, ...], sound: Tensor | None = None, switch: Tensor | None = None
+        self,
+        features: tuple[Tensor, ...],
+        sound: Tensor | None = None,
+        switch: Tensor | None = None,
     ) -> SeenPlus:
         """Do once per frame all that needs no other frame.
 
@@ -185,6 +189,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
             3 in the paper, fewer for few clips.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`. Published weights need
             ``"published"``, and nothing else.
+        attending: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
         keep_aspect: see :class:`~lookhear.stanet.sta.STA`.
         stride: of the features; 8 in the paper.
         fine_stride: of finer features, by which maps are refined, for small things; None for none,
@@ -210,6 +215,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         width: int = WIDTH,
         hidden_width: int = 512,
         hidden: int = 3,
+        attending: Attending = "published",
         time_mixing: TimeMixing = "clean",
         input_size: tuple[int, int] = (256, 256),
         keep_aspect: bool = False,
@@ -239,6 +245,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
             sound_kinds,
             hidden_width,
             hidden,
+            attending,
             *finer,
         )
         self.take_switch(switch)

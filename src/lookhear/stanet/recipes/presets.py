@@ -291,7 +291,7 @@ def _light_plus(
 ) -> PlusPreset:
     """What STANet+ adds to a preset for small pictures; only the heads of its networks learn."""
     size = frame[0] * 3 // 4, frame[1] * 3 // 4
-    dilated = {"backbone": "resnet10t" + DILATED, "hidden": 0}
+    dilated = {"backbone": "resnet10t" + DILATED, "hidden": 0, "attending": "alike"}
     own: dict[PlusSource, dict[str, Any]] = {
         "S+": {},
         "SA+": _HEARS | {"sound_votes": True},
