@@ -20,12 +20,12 @@ from torch.utils.data import DataLoader
 
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.world.files import World, write_world
-from lookhear.evaluation.from_runs import STA_DEAF, STA_STILL, STA_WHOLE
 from lookhear.evaluation.statistics import Estimate, estimate
 from lookhear.nets.saved import load_network
 from lookhear.parallel import cores
 from lookhear.stanet.predicting import all_moments
 from lookhear.stanet.run_folder import PSEUDO_FIXATIONS
+from lookhear.stanet.steps import STA_DEAF, STA_STILL, STA_WHOLE
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 
