@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, DistributedSampler
 import lookhear.data.prepare as room
 from ave_layout import FPS, brightness, make_ave, write_lists
 from clips import make_clip, quadrants
+from lookhear.data import Partners
 from lookhear.data.derived import BOXES, FIXATIONS, write_derived
-from lookhear.data.loader import Moments, Partners
+from lookhear.data.loader import Moments
 from lookhear.data.moment import cut, second_of
 from lookhear.data.prepare import prepare
 from lookhear.data.readers.ave import read_ave
