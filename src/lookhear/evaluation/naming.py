@@ -6,7 +6,7 @@
 - `small`, a folder of a saved network or of a run, a name on the hub: STA, by
   `lookhear.load_model`.
 - `RUN:ROW`: what a run made of its test: `S`, `SA`, `ST`, `SCAM-coarse`, `SCAM`,
-  `pseudo-fixations`.
+  `pseudo-fixations`; of STANet+ `S+-short`, ... `ST+-cross`, `SCAM+`, `pseudo-fixations+`.
 - `METHOD:NETWORK`: where a saved S, SA or ST sees the class that it finds most probable, such as
   `GradCAM:RUN/coarse/S`.
 - `METHOD:MODULE:FACTORY`: the same of your own classifier, which takes (B, 3, H, W), RGB in [0, 1].
