@@ -13,8 +13,9 @@ from torch.utils.data import DataLoader, DistributedSampler
 import lookhear.data.prepare as room
 from ave_layout import FPS, brightness, make_ave, write_lists
 from clips import make_clip, quadrants
+from lookhear.data import Partners
 from lookhear.data.derived import BOXES, FIXATIONS, write_derived
-from lookhear.data.loader import Moments, Partners
+from lookhear.data.loader import Moments, View
 from lookhear.data.moment import cut, second_of
 from lookhear.data.prepare import prepare
 from lookhear.data.readers.ave import read_ave
@@ -90,6 +91,49 @@ def test_cross_partners_are_of_two_other_clips_of_the_category(folder: Path) -> 
         assert (
             moments.tags[sample["tag"]] == ("Bark", "Frying (food)", "Violin, fiddle")[clips[0] % 3]
         )
+
+
+def test_as_released_short_partners_are_the_frame_before_and_the_target_once_more(
+    folder: Path,
+) -> None:
+    """And of triplets all in the order of time, the target second."""
+    for frames, shifts in ((1, (0, -1, 0)), (3, (-3, 0, 3))):
+        options: dict[str, Any] = {"size": SIZE, "frames": frames, "windows": REPORT}
+        options |= {"partners": "short", "as_released": True}
+        sample = Moments(folder, "train", **options)[5]
+        assert sample["time"].tolist() == [1.5 + shift / 8 for shift in shifts]
+        plain = Moments(folder, "train", **options | {"as_released": False})[5]
+        of_shift = {0: 0, -(3 if frames == 3 else 1): 1, 3 if frames == 3 else 1: 2}
+        for node, shift in enumerate(shifts):
+            for name in ("frames", "sound"):
+                assert torch.equal(sample[name][node], plain[name][of_shift[shift]]), name
+
+
+@pytest.mark.parametrize("partners", ["long", "cross"])
+def test_other_partners_are_as_released_in_any_case(folder: Path, partners: Partners) -> None:
+    released = Moments(folder, "train", size=SIZE, partners=partners, as_released=True)
+    assert same(released[5], Moments(folder, "train", size=SIZE, partners=partners)[5])
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("partners", [None, *PARTNERS])
+def test_views_tell_of_what_a_sample_is_and_give_each_part_of_it(
+    folder: Path, frames: Any, partners: Any
+) -> None:
+    options: dict[str, Any] = {"frames": frames, "windows": REPORT, "partners": partners}
+    moments = Moments(folder, "train", size=SIZE, **options)
+    for index in (0, 5, 11):
+        sample, views = moments[index], moments.views(index)
+        assert views[0] == (index, 0)
+        for node, view in enumerate(views):
+            time = moments.time(view.moment) + view.offset / 8
+            assert time == pytest.approx(float(sample["time"][node]))
+            assert moments.clip(view.moment) == sample["clip"][node]
+            assert np.array_equal(moments.seen(view), sample["frames"][node])
+            assert np.array_equal(moments.heard(view), sample["sound"][node])
+            for f in range(frames):
+                own = View(view.moment, view.offset + f - frames // 2)
+                assert np.array_equal(moments.frame(own), sample["frames"][node, f])
 
 
 def test_a_lone_clip_of_a_category_has_partners_of_its_own(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from lookhear.metrics import METRIC_NAMES
 from lookhear.stanet.predicting import all_moments, attention_of
 from lookhear.stanet.run_folder import FUSED, SINGLE, MapFolders
 from lookhear.stanet.sta import STA
+from lookhear.stanet.steps import STANetSteps
 
 GRID = (32, 48)
 SILENT, UNWATCHED = 1, 3
@@ -53,6 +55,9 @@ class Test(NamedTuple):
     moments: Path
     maps: MapFolders
 
+    def steps(self, sta: STA) -> STANetSteps:
+        return STANetSteps(self.moments, self.maps, sta, GRID)
+
 
 @pytest.fixture(scope="module")
 def test(tmp_path_factory: pytest.TempPathFactory) -> Test:
@@ -62,7 +67,7 @@ def test(tmp_path_factory: pytest.TempPathFactory) -> Test:
         root / "ave", (1, 0, 3), seconds=2, silent=[SILENT], unwatched=[UNWATCHED]
     )
     prepare(read_tagged(world), root / "moments")
-    maps = MapFolders(root / "coarse", root / "fine", root / "tagged")
+    maps = MapFolders(*(root / name for name in ("coarse", "fine", "tagged-coarse", "tagged")))
     chance = np.random.default_rng(0)
     for shard, count in (("train-00000", 2), ("test-00000", 6)):
         for folder, shapes in (
@@ -102,7 +107,7 @@ def score(test: Test, sta: STA, **gaze: Any) -> Scores:
     scorer = GazeTest(test.world)
     if gaze:
         vars(scorer)["gaze"] = {name.replace("_", "-"): clip for name, clip in gaze.items()}
-    return scorer.score(test.moments, test.maps, sta, GRID)
+    return scorer.score(test.moments, test.steps(sta))
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +219,7 @@ def test_what_does_not_move_is_seen_the_same_without_time(test: Test, sta: STA) 
 
 def test_clips_without_gaze_are_left_out_and_every_moment_is_counted(test: Test, sta: STA) -> None:
     done: list[int] = []
-    table = GazeTest(test.world).table(test.moments, test.maps, sta, GRID, done.append)
+    table = GazeTest(test.world).table(test.moments, test.steps(sta), done.append)
     assert done == [2, 2, 2, 2]
     for row in table["clips"].values():
         assert [*row] == ["c0-00", "c0-01", "c0-02"]
@@ -223,7 +228,7 @@ def test_clips_without_gaze_are_left_out_and_every_moment_is_counted(test: Test,
 def test_the_table_is_the_means_of_the_scores_and_of_each_clip(
     scores: Scores, test: Test, sta: STA
 ) -> None:
-    table = GazeTest(test.world).table(test.moments, test.maps, sta, GRID)
+    table = GazeTest(test.world).table(test.moments, test.steps(sta))
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert table["means"] == scores.means()
     for row, clips in table["clips"].items():
@@ -247,9 +252,9 @@ def test_a_map_that_is_no_number_is_one_line(test: Test, tmp_path: Path, sta: ST
     shutil.copytree(test.maps.fine, tmp_path / "fine")
     for file in (tmp_path / "fine").rglob("*.npy"):
         np.save(file, np.full_like(np.load(file), np.nan))
-    maps = MapFolders(test.maps.coarse, tmp_path / "fine", test.maps.tagged)
+    broken = test._replace(maps=replace(test.maps, fine=tmp_path / "fine"))
     with pytest.raises(LookhearError, match="has NaN or infinity in it; train its network again"):
-        GazeTest(test.world).score(test.moments, maps, sta, GRID)
+        GazeTest(test.world).score(test.moments, broken.steps(sta))
 
 
 class Filmed:
@@ -309,6 +314,6 @@ def test_moments_nobody_looked_at_count_in_sim_alone_and_are_null_in_a_file(
 
     nobody = GazeTest(test.world)
     vars(nobody)["gaze"] = {"c0-00": Ignored(8.0, 13)}
-    table = nobody.table(test.moments, test.maps, sta, GRID)
+    table = nobody.table(test.moments, test.steps(sta))
     written = json.loads(json.dumps(table, allow_nan=False))
     assert written["means"]["STA"] == dict.fromkeys(METRIC_NAMES) | {"SIM": 0}

@@ -21,7 +21,15 @@ from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn,
 from lookhear.evaluation.naming import find_models, paths_in
 from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.nets.imported import imported_network
-from lookhear.stanet.pseudo_fixations import FUSED, SINGLE
+from lookhear.stanet.run_folder import (
+    FUSED,
+    SINGLE,
+    TEST_COARSE,
+    TEST_FINE,
+    TEST_FINE_TAGGED,
+    TEST_PLUS,
+    TEST_PLUS_TAGGED,
+)
 from lookhear.stanet.sources import SA, ST, S
 
 FILMS = StimulusSet("films", "clips", [Film(3, name="one"), Film(3, name="two")])
@@ -279,15 +287,17 @@ class RunTest:
         chance = np.random.default_rng(0)
         self.maps: dict[tuple[str, str], Any] = {}
         for stage, arrays in (
-            ("coarse", {FUSED: GRID, SINGLE: (3, *GRID)}),
-            ("fine", {FUSED: GRID}),
-            ("fine-tags", {FIXATIONS: GRID}),
+            (TEST_COARSE, {FUSED: GRID, SINGLE: (3, *GRID)}),
+            (TEST_FINE, {FUSED: GRID}),
+            (TEST_FINE_TAGGED, {FIXATIONS: GRID}),
+            (TEST_PLUS, {FUSED: GRID, SINGLE: (8, *GRID)}),
+            (TEST_PLUS_TAGGED, {FIXATIONS: GRID}),
         ):
             of_stage = {
                 name: chance.random((4, *shape)).astype(np.float16)
                 for name, shape in arrays.items()
             }
-            write_derived(self.run / "test" / stage, "test-00000", of_stage)
+            write_derived(self.run / stage, "test-00000", of_stage)
             self.maps |= {(stage, name): values for name, values in of_stage.items()}
 
 
@@ -298,14 +308,24 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> RunTest:
 
 def test_every_row_of_a_run_gives_its_own_maps_of_the_nearest_moments(tested: RunTest) -> None:
     maps = tested.maps
-    single = maps["coarse", SINGLE]
+    single, single_plus = maps[TEST_COARSE, SINGLE], maps[TEST_PLUS, SINGLE]
     expected = {
         "S": single[:, 0],
         "SA": single[:, 1],
         "ST": single[:, 2],
-        "SCAM-coarse": maps["coarse", FUSED],
-        "SCAM": maps["fine", FUSED],
-        "pseudo-fixations": maps["fine-tags", FIXATIONS],
+        "SCAM-coarse": maps[TEST_COARSE, FUSED],
+        "SCAM": maps[TEST_FINE, FUSED],
+        "pseudo-fixations": maps[TEST_FINE_TAGGED, FIXATIONS],
+        "S+-short": single_plus[:, 0],
+        "S+-long": single_plus[:, 1],
+        "S+-cross": single_plus[:, 2],
+        "SA+-long": single_plus[:, 3],
+        "SA+-cross": single_plus[:, 4],
+        "ST+-short": single_plus[:, 5],
+        "ST+-long": single_plus[:, 6],
+        "ST+-cross": single_plus[:, 7],
+        "SCAM+": maps[TEST_PLUS, FUSED],
+        "pseudo-fixations+": maps[TEST_PLUS_TAGGED, FIXATIONS],
     }
     found = find(*(f"{tested.run}:{row}" for row in ROWS), stimuli=tested.stimuli)
     assert kinds(found) == dict.fromkeys(expected, OfRun)

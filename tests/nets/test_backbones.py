@@ -1,4 +1,6 @@
-"""The backbone of the "+" networks: VGG-16 that keeps stride 8 to its end."""
+"""Backbones of the "+" networks, which keep stride 8 to their end; which networks see alike."""
+
+from typing import Any
 
 import pytest
 import timm
@@ -6,7 +8,13 @@ import torch
 from torch import nn
 from torchvision.models import vgg16
 
-from lookhear.nets.backbones import DILATED_VGG, backbone_features, load_pretrained
+from lookhear.nets.backbones import (
+    DILATED_VGG,
+    PictureNet,
+    alike,
+    backbone_features,
+    load_pretrained,
+)
 
 
 def as_published() -> nn.Sequential:
@@ -66,3 +74,70 @@ def test_what_the_dilated_vgg_cannot_do_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         backbone_features(DILATED_VGG, strides, **arguments)
+
+
+LIGHT: dict[str, Any] = {"channels": [8, 8, 16, 16], "stem_width": 4, "zero_init_last": False}
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("name", "arguments", "first"), [("resnet10t", LIGHT, 0), ("tf_efficientnet_lite0", {}, 1)]
+)
+def test_a_dilated_backbone_sees_at_every_second_place_what_it_sees_at_stride_16(
+    name: str, arguments: dict[str, Any], first: int
+) -> None:
+    """With the same weights: what is dilated looks as far as before."""
+    torch.manual_seed(0)
+    plain = backbone_features(name, (16,), **arguments).eval()
+    dilated = backbone_features(f"{name}_dilated", (8,), **arguments).eval()
+    dilated.load_state_dict(plain.state_dict())
+    picture = torch.rand(2, 3, 64, 96)
+    (coarse,), (fine,) = plain(picture), dilated(picture)
+    assert coarse.shape[2:] == (4, 6)
+    assert fine.shape == (*coarse.shape[:2], 8, 12)
+    assert coarse.std() > 0.1
+    torch.testing.assert_close(fine[..., first::2, first::2], coarse, atol=1e-5, rtol=1e-5)
+    assert dilated.feature_info.reduction() == [8]
+    assert dilated.feature_info.channels() == plain.feature_info.channels()
+
+
+def test_what_no_dilated_backbone_can_do_is_refused() -> None:
+    with pytest.raises(ValueError, match="at strides"):
+        backbone_features("resnet10t_dilated", (16,), **LIGHT)
+    with pytest.raises(ValueError, match="timm has no model"):
+        backbone_features("no_such_net_dilated", (8,))
+
+
+class Eyes(PictureNet):
+    """No more than a backbone."""
+
+    def __init__(self, size: tuple[int, int] = (64, 96), channels: int = 16) -> None:
+        torch.manual_seed(0)
+        args = LIGHT | {"channels": [8, 8, 16, channels]}
+        super().__init__("resnet10t", args, (16,), size)
+
+
+def test_networks_see_alike_by_weights_norms_size_and_scale() -> None:
+    one, other = Eyes(), Eyes()
+    assert one.sees_as(other)
+    assert not one.sees_as(Eyes(size=(64, 64)))
+    assert not one.sees_as(Eyes(channels=24))
+    with torch.no_grad():
+        next(other.backbone.parameters())[0, 0, 0, 0] += 1e-4
+    assert not one.sees_as(other)
+    third = Eyes()
+    norm = next(module for module in third.modules() if isinstance(module, nn.BatchNorm2d))
+    assert norm.running_mean is not None
+    norm.running_mean += 1
+    assert not one.sees_as(third)
+    scaled = Eyes()
+    scaled.mean = scaled.mean * 2
+    assert not one.sees_as(scaled)
+
+
+def test_networks_are_alike_in_more_than_their_weights() -> None:
+    """A pooling has none."""
+    one, other = nn.MaxPool2d(2), nn.MaxPool2d(2)
+    assert alike(one, other)
+    assert not alike(one, nn.MaxPool2d(3))
+    assert not alike(nn.Linear(2, 3), nn.Linear(2, 3))

@@ -51,7 +51,7 @@ def test_sta_plus_equals_the_published_code() -> None:
         sound, switch = golden[f"input/audio_{node}"], golden[f"input/switch_{node}"].flatten()
         frames = [golden[f"input/features_{node}_{frame}"] for frame in range(3)]
         before, after = head.reduce(frames[0]), head.reduce(frames[2])
-        nodes.append(head.join(before, head.see(frames[1], sound, switch), after))
+        nodes.append(head.join(before, head.see((frames[1],), sound, switch), after))
     logits = head.attend(*nodes)
     for node in range(3):
         expected = golden[f"output/map_sal{node}"]

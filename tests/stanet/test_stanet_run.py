@@ -1,28 +1,32 @@
 """A whole run of STANet: from clips with tags to a model, in one command or stage by stage."""
 
 import json
-import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
 from conftest import Run
-from little_world import write_little_world
-from lookhear import cli
 from lookhear.nets.saved import load_model
 from lookhear.stanet import run as stanet
+from tiny_run import (
+    SEED,
+    World,
+    assert_same_maps,
+    run_and_kill,
+    same_threads,
+    stages_said,
+    stanet_world,
+    start,
+    table_of,
+    times_of,
+    weights,
+)
 
 STAGES = (
     "moments",
@@ -36,27 +40,6 @@ STAGES = (
     *(f"test/{stage}" for stage in ("moments", "coarse", "fine", "coarse-tags", "fine-tags")),
     "test/scores",
 )
-SILENT = 3
-SEED = "3"
-
-
-class World(NamedTuple):
-    """Clips to train on and to test on, and a run on them.
-
-    Attributes:
-        data, test: folders of clips.
-        out: the run folder.
-        said: what the run printed.
-    """
-
-    data: Path
-    test: Path
-    out: Path
-    said: str
-
-    def command(self, out: Path | None = None) -> list[str]:
-        paths = ["--data", str(self.data), "--test", str(self.test), "--out", str(out or self.out)]
-        return ["train", "stanet", "--preset", "tiny", "--seed", SEED, *paths]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,46 +52,13 @@ def _one_process() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    root = tmp_path_factory.mktemp("stanet")
-    data = write_little_world(root / "train", (12, 2, 0), silent=[SILENT])
-    test = write_little_world(root / "test", (0, 0, 4), silent=[1], unwatched=[2], seed=1)
-    made = World(data, test, root / "run", "")
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as said:
-        patch.setattr(sys, "argv", ["lookhear", *made.command()])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    assert left.value.code == 0
-    return made._replace(said=said.getvalue())
+    return stanet_world(tmp_path_factory)
 
 
 @pytest.fixture
 def copied(world: World, tmp_path: Path) -> World:
     """A copy of the run, to be changed."""
-    shutil.copytree(world.out, tmp_path / "run")
-    return world._replace(out=tmp_path / "run")
-
-
-def stages_said(printed: str) -> list[str]:
-    """The stages that a run said, each with its time before."""
-    lines = (line.split(" s  ") for line in printed.splitlines())
-    said = [line[1] for line in lines if len(line) == 2 and line[0].strip().isdigit()]
-    return [words for words in said if ": " not in words]  # what is said of a stage is none
-
-
-def table_of(printed: str) -> str:
-    return printed[printed.index("Mean over the clips") : printed.rindex("│")]
-
-
-def times_of(folder: Path) -> dict[str, int]:
-    return {
-        str(path.relative_to(folder)): path.stat().st_mtime_ns
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
+    return world.copied(tmp_path / "run")
 
 
 def test_a_run_says_each_stage_and_leaves_a_model_scores_and_a_report(world: World) -> None:
@@ -229,24 +179,18 @@ def test_the_verb_of_every_stage_makes_what_the_run_makes(
         code, _, error = run("train", *words, "--out", tmp_path / out)
         assert (code, error) == (0, "")
         if words[0] == "maps":
-            for path in (ours / out).rglob("*.npy"):
-                made = tmp_path / out / path.relative_to(ours / out)
-                assert made.read_bytes() == path.read_bytes(), made
+            assert_same_maps(tmp_path / out, ours / out)
             return tmp_path / out
         model = tmp_path / out if words[0] == "join" else tmp_path / out / "model"
         assert weights(model) == weights(ours / model.relative_to(tmp_path)), out
         return model
 
-    def start(**parts: object) -> Iterator[object]:
-        for part, source in parts.items():
-            yield from ("--start", f"{part.replace('__', '.')}={source}")
-
     ear = train("hearing", out="hearing")
-    by_ear = [*start(sound_encoder=ear, head__gate__sound=f"{ear}:classifier")]
+    by_ear = start(sound_encoder=ear, head__gate__sound=f"{ear}:classifier")
     first = train("matching", *by_ear, out="matching")
     looks = f"{first}:head.gate.picture"
     train("source", "--net", "S", *start(backbone=first, head__classifier=looks), out="coarse/S")
-    seen = [*start(backbone=first), "--start", f"head.classifier.0={looks}"]
+    seen = start(backbone=first, head__classifier__0=looks)
     sa_parts = start(
         sound_encoder=ear,
         head__votes=f"{ear}:classifier",
@@ -262,7 +206,7 @@ def test_the_verb_of_every_stage_makes_what_the_run_makes(
         parts |= {"sound_encoder": before} if net == "SA" else {}
         train("source", "--net", net, *fine, *start(**parts), out=f"fine/{net}")
     maps = train("maps", "--sources", tmp_path / "fine", *fine, out="fine/maps")
-    like_sa = [*start(backbone=sa, sound_encoder=sa)]
+    like_sa = start(backbone=sa, sound_encoder=sa)
     gate = start(head__gate=f"{sa}:head.sound_gate")
     switch = train("switch", *like_sa, *gate, *by_ear, out="switch")
     sta_parts = start(backbone=switch, sound_encoder=switch, head__sound_gate=f"{switch}:head.gate")
@@ -274,31 +218,13 @@ def test_a_run_that_is_killed_twice_comes_to_the_same_end(world: World, tmp_path
     out = tmp_path / "run"
     # From the moments of the run, as to cut them takes processes that take seconds to begin.
     command = world._replace(data=world.out / "moments").command(out)
-    # Other numbers of threads add numbers up in another order.
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    said: list[str] = []
-    chance = random.Random()
-    for last in (chance.choice(STAGES[1:9]), chance.choice(STAGES[9:-1])):
-        run = subprocess.Popen(
-            [sys.executable, "-m", "lookhear", *command],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | threads,
-        )
-        assert run.stdout is not None
-        for line in run.stdout:
-            said += stages_said(line)
-            if last in said:
-                time.sleep(chance.uniform(0, 0.3))
-                run.kill()
-                break
-        run.communicate()
-        assert run.returncode == -signal.SIGKILL
+    chance = random.choice(STAGES[1:9]), random.choice(STAGES[9:-1])
+    said = run_and_kill(command, chance)
     subprocess.run(
         [sys.executable, "-m", "lookhear", *command],
         check=True,
         stdout=subprocess.DEVNULL,
-        env=os.environ | threads,
+        env=same_threads(),
     )
     for part in ("test/scores/scores.json", "model/model.safetensors"):
         assert (out / part).read_bytes() == (world.out / part).read_bytes(), said

@@ -101,6 +101,41 @@ def test_a_task_begins_with_saved_parts_and_notes_them(prepared: Path, tmp_path:
     assert made["head"] == [identity(model), "head"]
 
 
+class PiecewiseColours(Colours):
+    """Its backbone has weights and norms, too."""
+
+    def __init__(self, size: tuple[int, int], tags: int) -> None:
+        super().__init__(size, tags)
+        self.backbone = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Flatten())
+        self.other = nn.BatchNorm1d(tags)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.other(super().forward(frames))
+
+
+class PiecewiseTask(ColourTask):
+    def build(self, tags: tuple[str, ...]) -> Colours:
+        return PiecewiseColours(self.recipe.size, len(tags))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_frozen_parts_keep_weights_and_statistics_and_the_rest_learns(
+    prepared: Path, tmp_path: Path, optimizer: Any
+) -> None:
+    schedule = replace(RECIPE.schedule, optimizer=optimizer, frozen=("backbone",))
+    recipe = replace(RECIPE, schedule=schedule)
+    begun = PiecewiseTask(recipe).begin(0, ("Bark", "Flute")).net.state_dict()
+    model = train_on_moments(PiecewiseTask(recipe), prepared, tmp_path / "run")
+    for name, tensor in load_file(model / "model.safetensors").items():
+        stays = name.startswith("backbone.")
+        assert tensor.equal(begun[name]) == stays, name
+    free = replace(recipe, schedule=replace(schedule, frozen=()))
+    model = train_on_moments(PiecewiseTask(free), prepared, tmp_path / "free")
+    weights = load_file(model / "model.safetensors")
+    for name in ("backbone.0.weight", "backbone.1.running_mean"):
+        assert not weights[name].equal(begun[name]), name
+
+
 def test_what_a_task_needs_of_its_moments_is_asked_of_them(tmp_path: Path) -> None:
     one = silent_set(tmp_path / "one", ("Bark", "Bark"))
     with pytest.raises(LookhearError, match="has one category only; one colour is no choice"):

@@ -7,18 +7,20 @@ from functools import wraps
 from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import typer
 
 from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Seed
+from lookhear.data import Partners
 from lookhear.errors import LookhearError, named_by
-from lookhear.stanet import Source, Stage
+from lookhear.stanet import PlusSource, Source, Stage
 from lookhear.words import count
 
 if TYPE_CHECKING:
     from lookhear.progress import Bars
+    from lookhear.stanet.recipes.classifying import ClassRecipe
     from lookhear.stanet.recipes.presets import Preset
     from lookhear.stanet.report import Made
     from lookhear.stanet.run import RunSettings
@@ -208,18 +210,44 @@ def hearing(training: Training) -> None:
 @_training_verb
 def source(
     training: Training,
-    net: Annotated[Source, typer.Option(help="S sees, SA also hears, ST also sees motion.")],
+    net: Annotated[
+        Literal[Source, PlusSource],
+        typer.Option(help="S sees, SA also hears, ST also sees motion; + knows other moments."),
+    ],
     stage: StageName = "coarse",
     crops: Crops = None,
+    partners: Annotated[
+        Partners | None, typer.Option(help="Other moments that S+, SA+ and ST+ know.")
+    ] = None,
     start: Start = None,
 ) -> None:
-    """Train a source of class maps, S, SA or ST, from tags alone."""
+    """Train a source of class maps, such as S or S+, from tags alone."""
     from lookhear.stanet.recipes.classifying import SourceTask
 
     _check_crops(stage, crops)
-    task = SourceTask(training.recipes.sources(stage)[net], crops=crops)
+    task = SourceTask(_recipe_of(training, net, stage, partners), crops=crops)
     saved = training.train(task, start)
     out.print(f"{saved}: trained {net} on the tags of {training.data}")
+
+
+def _recipe_of(
+    training: Training, net: Source | PlusSource, stage: Stage, partners: Partners | None
+) -> "ClassRecipe":
+    """How a source is trained, of which some come by stage, the others by partners."""
+    from lookhear.stanet.recipes.presets import plus_of
+
+    by_stage = {str(of): recipe for of, recipe in training.recipes.sources(stage).items()}
+    if net in by_stage:
+        if partners is not None:
+            raise LookhearError(f"--partners: {net} knows none; they go with S+, SA+ and ST+")
+        return by_stage[net]
+    plus = plus_of(training.preset).sources
+    recipes = {str(known): recipe for (of, known), recipe in plus.items() if of == net}
+    if partners is None:
+        raise LookhearError(f"--net {net}: give its --partners, one of {', '.join(recipes)}")
+    if stage == "fine":
+        raise LookhearError(f"--net {net}: sees whole frames; leave out --stage fine and --crops")
+    return named_by("partners", partners, recipes)
 
 
 @_verb
@@ -231,28 +259,32 @@ def maps(
     ],
     stage: StageName = "coarse",
     crops: Crops = None,
+    plus: Annotated[
+        Path | None,
+        typer.Option(
+            help="For SCAM+, beside the fine sources: folder of the run folders S+/short, S+/long, "
+            "S+/cross, SA+/long and so on."
+        ),
+    ] = None,
     tags: Annotated[bool, typer.Option(help="Whether tags may be used.")] = True,
     preset: PresetName = "small",
     device: Device = None,
 ) -> None:
     """Map and fuse what the sources see: boxes (coarse) or pseudo-fixations (fine)."""
-    from lookhear.stanet.pseudo_fixations import map_moments
+    from lookhear.stanet import pseudo_fixations, scam_plus
     from lookhear.stanet.recipes.presets import PRESETS
 
     _check_crops(stage, crops)
+    if plus is not None and crops is None:
+        raise LookhearError("--plus goes with --stage fine and --crops")
     chosen = named_by("preset", preset, PRESETS)
-    made, empty = map_moments(
-        data,
-        sources,
-        folder,
-        chosen.grid,
-        chosen.loss(stage),
-        rules=chosen.rules,
-        crops=crops,
-        knows_tags=tags,
-        device=device,
-        bars=bars("steps"),
-    )
+    given = data, sources, folder, chosen.grid, chosen.loss(stage)
+    options: dict[str, Any] = {"rules": chosen.rules, "crops": crops, "knows_tags": tags}
+    options |= {"device": device, "bars": bars("steps")}
+    if plus is None:
+        made, empty = pseudo_fixations.map_moments(*given, **options)
+    else:
+        made, empty = scam_plus.map_moments(*given, plus=plus, **options)
     without = f", {empty} of them without pseudo-fixations" if empty else ""
     out.print(f"{folder}: maps of {count(made, 'moment')}{without}")
 
@@ -293,16 +325,51 @@ def sta(
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
+def sta_plus(
+    training: Training,
+    fixations: Annotated[Path, typer.Option("--maps", help="What train maps --plus made.")],
+    partners: Annotated[Partners, typer.Option(help="Other moments that it knows.")],
+    start: Start = None,
+) -> None:
+    """Train STA+ on the pseudo-fixations of moments."""
+    from lookhear.stanet.recipes.attending import STAPlusTask
+    from lookhear.stanet.recipes.presets import plus_of
+
+    recipes = {str(of): recipe for of, recipe in plus_of(training.preset).sta.items()}
+    task = STAPlusTask(named_by("partners", partners, recipes), fixations)
+    saved = training.train(task, start)
+    out.print(f"{saved}: put it together with STA and the other STA+ by lookhear train join")
+
+
+_verb_of(Training, sta_plus, "sta+")
+
+
 @_verb
 def join(
     net: Annotated[Path, typer.Option("--sta", help="Folder of a saved STA.")],
-    matching: Annotated[Path, typer.Option("--switch", help="Folder of a saved AudioSwitch.")],
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
+    matching: Annotated[
+        Path | None, typer.Option("--switch", help="Folder of a saved AudioSwitch.")
+    ] = None,
+    short: Annotated[
+        Path | None, typer.Option(help="For STANet+: folder of a saved STA+ with short partners.")
+    ] = None,
+    cross: Annotated[
+        Path | None, typer.Option(help="For STANet+: folder of a saved STA+ with cross partners.")
+    ] = None,
 ) -> None:
-    """Put an AudioSwitch into STA, to close its sound gate."""
-    from lookhear.stanet.recipes.matching import save_joined
+    """Put an AudioSwitch into STA, to close its sound gate; or STA and two STA+ into STANet+."""
+    from lookhear.stanet.recipes.matching import save_joined, save_together
 
-    save_joined(net, matching, folder)
+    if short is not None and cross is not None:
+        switch = {} if matching is None else {"switch": matching}
+        save_together({"sta": net, "short": short, "cross": cross} | switch, folder)
+    elif short is not None or cross is not None:
+        raise LookhearError("--short goes with --cross, and --cross with --short")
+    elif matching is not None:
+        save_joined(net, matching, folder)
+    else:
+        raise LookhearError("--switch: give one to join with STA, or --short and --cross")
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 

@@ -4,7 +4,7 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lookhear.data import Partners
 from lookhear.data.derived import BOXES, DAMAGED_ARRAY, FIXATIONS, read_derived
 from lookhear.data.moment import FRAMES_A_SECOND, REACH, second_of
 from lookhear.data.readers.tagged import Split
@@ -28,8 +29,6 @@ from lookhear.data.shards import (
 )
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import Stft, log_spectrogram
-
-Partners: TypeAlias = Literal["short", "long", "cross"]
 
 PARTNERS = 2  # of a moment
 

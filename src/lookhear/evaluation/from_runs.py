@@ -29,6 +29,7 @@ from lookhear.stanet import PLUS_SOURCES
 from lookhear.stanet.predicting import all_moments
 from lookhear.stanet.run_folder import (
     FUSED,
+    PLUS,
     SINGLE,
     TEST_COARSE,
     TEST_FINE,
@@ -74,8 +75,9 @@ class OfRun:
         self._run = run
         self._folder = run / folder
         if not self._folder.is_dir():
+            by = " by train stanet+" if folder.startswith(PLUS) else ""
             raise LookhearError(
-                f"{run}: has no maps of a test; train it with --test on these clips"
+                f"{run}: has no maps of a test; train it with --test on these clips{by}"
             )
         self._moments = {
             Path(path).stem: (data, indices)

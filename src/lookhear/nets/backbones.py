@@ -16,7 +16,12 @@ STRIDES = (8, 16, 32)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 DILATED = "_dilated"
-"""At the end of a backbone's name: it keeps stride 8 to the layers that else are at stride 16."""
+"""At the end of a backbone's name: it keeps stride 8 to the layers that else are at stride 16.
+
+With the same weights it sees at every second place what it else sees at stride 16: of a ResNet
+beginning with the first, of a ``tf_`` model, which pads after the picture only, with the second.
+Where layers weigh by a mean over the picture (squeeze and excite), it is so about.
+"""
 DILATED_VGG = "vgg16" + DILATED
 """The backbone of STANet+ (arXiv 2112.13697)."""
 

@@ -2,13 +2,15 @@
 
 from typing import Literal, TypeAlias
 
+from lookhear.data import Partners
+
 Source: TypeAlias = Literal["S", "SA", "ST"]
 """A source of class maps: one of the classifiers of `lookhear.stanet.sources`."""
 
 PlusSource: TypeAlias = Literal["S+", "SA+", "ST+"]
 """A source that knows other moments: one of `lookhear.stanet.sources_plus`."""
 
-PLUS_SOURCES: tuple[tuple[PlusSource, Literal["short", "long", "cross"]], ...] = (
+PLUS_SOURCES: tuple[tuple[PlusSource, Partners], ...] = (
     ("S+", "short"),
     ("S+", "long"),
     ("S+", "cross"),

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lookhear.data.loader import Moments, Partners, View
+from lookhear.data import Partners
+from lookhear.data.loader import Moments, View
 from lookhear.data.readers.tagged import Split
 from lookhear.nets.saved import load_network
-from lookhear.stanet import Loss
+from lookhear.stanet import Loss, ScamRules
 from lookhear.stanet.pseudo_fixations import Looks, as_probabilities
 from lookhear.stanet.sources import ClassMaps
 from lookhear.stanet.sources_plus import Nodes, PlusNet, SAPlus, SPlus, STPlus
@@ -35,14 +36,20 @@ class PlusSources:
     Attributes:
         nets: the networks, by what they are called in a run, such as ``"S+/short"``.
         loss: by which they were trained.
+        rules: by which their maps are to be fused.
     """
 
     nets: dict[str, PlusNet]
     loss: Loss
+    rules: ScamRules = "clean"
 
     @classmethod
     def load(
-        cls, folders: Mapping[str, Path], loss: Loss, device: str | None = None
+        cls,
+        folders: Mapping[str, Path],
+        loss: Loss,
+        device: str | None = None,
+        rules: ScamRules = "clean",
     ) -> "PlusSources":
         """Load saved networks; see :func:`~lookhear.nets.saved.load_network`.
 
@@ -50,7 +57,7 @@ class PlusSources:
             LookhearError: one is not there, or is another network.
         """
         nets = {name: load_network(PlusNet, folder, device) for name, folder in folders.items()}
-        return cls(nets, loss)
+        return cls(nets, loss, rules)
 
     def graphs(self, prepared: Path, split: Split, *, of_one_clip: bool) -> "Graphs":
         """Open moments with the partners that each network knows.
@@ -93,10 +100,11 @@ class Graphs:
             for name, net in self._sources.nets.items()
         ]
         scores = torch.stack([of_net.scores()[1] for of_net in maps], 1).cpu()
+        sources = self._sources
         return Looks(
             plain=tuple(of_net.plain.cpu().numpy() for of_net in maps),
             fused=tuple(of_net.fused.cpu().numpy() for of_net in maps),
-            probabilities=as_probabilities(scores, self._sources.loss).numpy(),
+            probabilities=as_probabilities(scores, sources.loss, sources.rules).numpy(),
         )
 
     def _seen(self, views: Mapping[str, list[list[View]]]) -> dict[PlusNet, tuple[Rows, Tensor]]:

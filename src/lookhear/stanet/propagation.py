@@ -24,8 +24,8 @@ _SENDERS = [1, 2, 0, 2, 0, 1]
 
 Attending: TypeAlias = Literal["published", "alike"]
 """How much a position attends to one of another node: by the product of their queries and keys, as
-published; or by how alike these are, whatever their size. Of networks that are trained from nothing,
-products are so small that all positions are attended to evenly, and no message tells anything."""
+published; or by how alike these are, whatever their size. In networks that begin from nothing,
+products are so small that all positions are attended to evenly, and messages tell nothing."""
 SHARPNESS = 10.0
 """What the cosine of two positions that are alike is multiplied by."""
 

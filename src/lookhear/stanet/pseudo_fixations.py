@@ -73,9 +73,14 @@ class Looks(NamedTuple):
         return np.stack(maps, axis=1)
 
 
-def as_probabilities(scores: Tensor, loss: Loss) -> Tensor:
-    """What scores (..., categories) say of each category, by the loss they were trained with."""
-    return torch.softmax(scores, -1) if loss == "cross-entropy" else torch.sigmoid(scores)
+def as_probabilities(scores: Tensor, loss: Loss, rules: ScamRules = "clean") -> Tensor:
+    """What scores (..., categories) say of each category.
+
+    By the clean rules it is told by the loss they were trained with; the published ones take a
+    softmax, whatever the loss.
+    """
+    among_all = loss == "cross-entropy" or rules != "clean"
+    return torch.softmax(scores, -1) if among_all else torch.sigmoid(scores)
 
 
 @dataclass(frozen=True)
@@ -139,12 +144,10 @@ class Sources:
             [torch.cat(of_source).cpu() for of_source in zip(*kind, strict=True)]
             for kind in zip(*of_batches, strict=True)
         )
-        # Softmax is published, whatever the loss.
-        loss: Loss = self.loss if self.rules == "clean" else "cross-entropy"
         return Looks(
             plain=tuple(maps.numpy() for maps in plain),
             fused=tuple(maps.numpy() for maps in fused),
-            probabilities=as_probabilities(torch.stack(scores, 1), loss).numpy(),
+            probabilities=as_probabilities(torch.stack(scores, 1), self.loss, self.rules).numpy(),
         )
 
     @torch.inference_mode()

@@ -15,10 +15,9 @@ own stages is done again; where one is not done yet, it is done first.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lookhear.data import Partners
 from lookhear.data.identity import identities
-from lookhear.data.loader import Partners
 from lookhear.data.shards import read_complete
-from lookhear.errors import LookhearError
 from lookhear.files import sole_use
 from lookhear.nets.saved import load_network
 from lookhear.progress import Bars, no_bars
@@ -28,7 +27,7 @@ from lookhear.stanet.pseudo_fixations import Sources, how
 from lookhear.stanet.recipes.attending import STAPlusTask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import save_together
-from lookhear.stanet.recipes.presets import PlusPreset
+from lookhear.stanet.recipes.presets import PlusPreset, plus_of
 from lookhear.stanet.report import Made, MadePlus, Tested, TestedPlus
 from lookhear.stanet.run import Run, RunSettings, RunTest, Trained
 from lookhear.stanet.run_folder import PLUS, TEST_PLUS, TEST_PLUS_TAGGED, PlusMapFolders
@@ -84,12 +83,7 @@ class PlusRun(Run):
 
     @property
     def _plus(self) -> PlusPreset:
-        plus = self._preset.plus
-        if plus is None:
-            raise LookhearError(
-                f"--preset {self._settings.preset}: its publication has no STANet+; take another"
-            )
-        return plus
+        return plus_of(self._settings.preset)
 
     def _check(self) -> None:
         sources, sta = self._plus.sources.values(), self._plus.sta.values()
@@ -140,7 +134,7 @@ class PlusRun(Run):
 
         def work(folder: Path) -> None:
             fine = Sources.load(trained.fine, preset.loss("fine"), rules=preset.rules)
-            sources = PlusSources.load(plus, preset.loss("fine"))
+            sources = PlusSources.load(plus, preset.loss("fine"), rules=preset.rules)
             count = sum(read_complete(moments).moments.values())
             with self._bars(stage, count) as progress:
                 empty = scam_plus.make_maps(

@@ -11,19 +11,21 @@ moment has pseudo-fixations only where all eleven name its tag.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.derived import BOXES, FIXATIONS, write_derived
+from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS
 from lookhear.data.shards import read_complete
 from lookhear.maps import Maps, normalise
-from lookhear.progress import Progress, unseen
-from lookhear.resume import left
-from lookhear.stanet import ScamRules, scam
+from lookhear.nets.saved import RUN_MODEL
+from lookhear.progress import Bars, Progress, no_bars, unseen
+from lookhear.resume import left, made_from
+from lookhear.stanet import PLUS_SOURCES, Loss, ScamRules, Source, scam
 from lookhear.stanet.graphs import Graphs, PlusSources
 from lookhear.stanet.pseudo_fixations import (
     Grid,
@@ -31,6 +33,7 @@ from lookhear.stanet.pseudo_fixations import (
     Tags,
     corners,
     each_clip,
+    how,
     select,
     without_fixations,
 )
@@ -101,6 +104,45 @@ def make_maps(
             write_derived(out, folder.name, _kept(fused, clips, fine.rules, knows_tags))
         empty += without_fixations(out, data)
     return empty
+
+
+def map_moments(
+    prepared: Path,
+    runs: Path,
+    out: Path,
+    grid: Grid,
+    loss: Loss,
+    *,
+    plus: Path,
+    crops: Path,
+    rules: ScamRules = "clean",
+    knows_tags: bool = True,
+    device: str | None = None,
+    bars: Bars = no_bars,
+) -> tuple[int, int]:
+    """Map moments into a folder of its own, which notes from what; see :func:`make_maps`.
+
+    The sources are those of the run folders S, SA and ST in ``runs``, and of S+/short, S+/long and
+    so on in ``plus``, trained by a loss.
+
+    Returns:
+        How many moments there are, and what :func:`make_maps` returns.
+
+    Raises:
+        LookhearError: something cannot be read or written, or ``out`` holds other maps.
+    """
+    fine = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
+    names = [f"{source}/{partners}" for source, partners in PLUS_SOURCES]
+    others = {name: plus / name / RUN_MODEL for name in names}
+    sources = Sources.load(fine, loss, device, rules)
+    plus_sources = PlusSources.load(others, loss, device, rules)
+    read = identities({"moments": prepared, "crops": crops, **fine, **others})
+    made_from(out, how(grid, knows_tags, rules) | read)
+    count = sum(read_complete(prepared).moments.values())
+    with bars("maps of SCAM+", count) as progress:
+        return count, make_maps(
+            sources, plus_sources, prepared, out, grid, crops, knows_tags, progress
+        )
 
 
 def _chunks(indices: range) -> Iterator[range]:

@@ -42,7 +42,8 @@ class Schedule:
         average: decay per step of the moving average of the weights, which is what is kept then;
             None keeps the last.
         falls: for ``"sgd"``, the epochs from which on the rate is a tenth of what it was before.
-        frozen: parts of the network that stay as they begin, such as ``"backbone"``.
+        frozen: parts of the network that stay as they begin, such as ``"backbone"``; an ``average``
+            of them is the same but for what is rounded.
     """
 
     epochs: int

@@ -16,7 +16,14 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_model
-from lookhear.stanet.recipes.attending import RING, STARecipe, STATask
+from lookhear.stanet.recipes.attending import (
+    RING,
+    AttendingTask,
+    STAPlusRecipe,
+    STAPlusTask,
+    STARecipe,
+    STATask,
+)
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.training.augment import Augmentation, plain_batch
 from lookhear.training.curves import read_curves
@@ -26,6 +33,13 @@ from lookhear.training.losses import fixation_losses
 TINY = PRESETS["tiny"].sta
 GRID = (24, 32)
 MOVING = replace(TINY, still=0.0, deaf=0.0)
+assert PRESETS["tiny"].plus is not None
+TINY_PLUS = PRESETS["tiny"].plus.sta
+# Of the recipe, only the head learns, and the rest begins with what STA has learnt.
+ALL_OF_IT = {
+    partners: replace(of, schedule=replace(of.schedule, frozen=()))
+    for partners, of in TINY_PLUS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -246,3 +260,91 @@ def test_each_frame_is_the_target_once_and_their_losses_are_summed() -> None:
             expected = expected + terms["bce"] + terms["kl"]
     torch.testing.assert_close(training.loss_of(plain_batch(batch, SIZE)), expected)
     assert sorted(target for _, target, _ in RING) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("partners", ["short", "cross"])
+def test_sta_plus_learns_to_look_where_the_maps_say(
+    prepared: Path, maps: Path, tmp_path: Path, partners: Any
+) -> None:
+    task = STAPlusTask(lasting(ALL_OF_IT[partners], 8), maps)
+    folder = train_on_moments(task, prepared, tmp_path / "run")
+    curves = read_curves(tmp_path / "run")
+    assert curves["validation loss"][-1] < 0.8 * curves["validation loss"][0]
+    net = load_model(folder)
+    held_out = task.moments(prepared, "val")
+    for index in range(len(held_out)):
+        sample = held_out[index]
+        with torch.inference_mode():
+            attention = net(sample["frames"][None].float() / 255, sample["sound"][None, :, 1])[0]
+        looked_at = np.kron(sample["fixations"][0].numpy(), np.ones((2, 2))) > 0.5
+        deviations = (attention - attention.mean()) / attention.std()
+        assert deviations.numpy()[looked_at].mean() > 1
+
+
+def plus_training(recipe: STAPlusRecipe) -> AttendingTask:
+    """A training outside of a run, without any chance but that of its shares."""
+    plain = Augmentation(SIZE, 1, (0.0, 0.0, 0.0, 0.0))
+    net = recipe.net | {"input_size": list(SIZE)}
+    changed = replace(recipe, augmentation=plain, net=net)
+    training = STAPlusTask(changed, Path()).begin(0, ("a", "b"))
+    training.log = lambda *_, **__: None  # type: ignore[method-assign]
+    with torch.no_grad():  # so that sounds matter, as after a training
+        training.net.head.sound_gate.picture.weight *= 100  # type: ignore[union-attr, operator]
+    return training
+
+
+def graph_batch() -> dict[str, Any]:
+    """Four graphs, of some of whose nodes nobody knows where to look."""
+    chance = torch.Generator().manual_seed(0)
+    patches = torch.randint(0, 256, (4, 3, 3, 3, 3, 4), generator=chance).byte()
+    fixations = torch.rand(4, 3, *GRID, generator=chance)
+    fixations[0, 1] = fixations[2, 1] = fixations[2, 2] = 0
+    return {
+        "frames": patches.repeat_interleave(16, -1).repeat_interleave(16, -2),
+        "sound": torch.randn(4, 3, 3, 257, 98, generator=chance),
+        "has_sound": torch.tensor([[True] * 3, [True] * 3, [False] * 3, [True, False, True]]),
+        "tag": torch.tensor([0, 1, 0, 1]),
+        "fixations": fixations,
+    }
+
+
+def test_the_loss_of_sta_plus_is_that_of_each_node_which_has_fixations() -> None:
+    """Node by node and graph by graph, as every term is a mean over maps."""
+    training = plus_training(ALL_OF_IT["short"])
+    training.net.eval()
+    batch = graph_batch()
+    losses = []
+    for graph in range(4):
+        frames = batch["frames"][graph].float() / 255
+        nodes = []
+        for node in range(3):
+            looks = [
+                training.net.see(
+                    frames[node, time : time + 1],
+                    batch["sound"][graph, node, 1:2],
+                    batch["has_sound"][graph, node].float()[None],
+                )
+                for time in range(3)
+            ]
+            nodes.append(training.net.join(*looks))
+        logits = training.net.head.attend(*nodes)
+        for node in range(3):
+            fixations = batch["fixations"][graph, node]
+            if fixations.any():
+                terms = fixation_losses(logits[:, node], fixations[None])
+                losses.append(terms["bce"] + terms["kl"])
+    assert len(losses) == 9
+    loss = training.loss_of(plain_batch(batch, SIZE))
+    torch.testing.assert_close(loss, torch.stack(losses).mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_deaf_are_taught_so_in_all_nodes() -> None:
+    other_sound = graph_batch()["sound"].flip(0)
+    for deaf in (0.0, 1.0):
+        training = plus_training(replace(ALL_OF_IT["short"], deaf=deaf))
+        training.net.eval()
+        losses = []
+        for changed in ({}, {"sound": other_sound}):
+            torch.manual_seed(0)
+            losses.append(training.training_step(graph_batch() | changed, 0))
+        assert (losses[0] == losses[1]) == bool(deaf)

@@ -11,20 +11,30 @@ from safetensors.torch import load_file
 from beeping_squares import SIZE, lasting, prepared_squares
 from clips import make_clip
 from conftest import Run
+from lookhear.data import Partners
 from lookhear.data.derived import BOXES, write_derived
 from lookhear.data.loader import Moments
 from lookhear.errors import LookhearError
-from lookhear.stanet import Source
+from lookhear.nets.saved import load_network
+from lookhear.stanet import PLUS_SOURCES, PlusSource, Source
 from lookhear.stanet.pseudo_fixations import as_probabilities
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
+from lookhear.stanet.sources_plus import PlusNet
+from lookhear.training.augment import Augmentation, random_batch
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 from lookhear.training.loop import train_on_moments
 from lookhear.training.task import MomentsTask
 
 TINY = dict(PRESETS["tiny"].coarse)
+assert PRESETS["tiny"].plus is not None
+# Of the recipe, only the head learns, and the rest begins with what SA has learnt.
+PLUS = {
+    of: replace(r, schedule=replace(r.schedule, frozen=()))
+    for of, r in PRESETS["tiny"].plus.sources.items()
+}
 # Of the recipe, S begins at what an AudioSwitch has learnt; here it begins at nothing.
 S_SCHEDULE = replace(TINY["S"].schedule, learning_rate=4e-3)
 TINY["S"] = replace(TINY["S"], schedule=S_SCHEDULE)
@@ -106,6 +116,80 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_end(
     expected = load_file(whole / "model.safetensors")
     for name, tensor in load_file(resumed / "model.safetensors").items():
         assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize("of", PLUS_SOURCES, ids=" ".join)
+def test_those_that_know_other_moments_learn_the_tags(
+    prepared: Path, tmp_path: Path, of: tuple[PlusSource, Partners]
+) -> None:
+    recipe = lasting(PLUS[of], 8)
+    folder = train_on_moments(SourceTask(recipe), prepared, tmp_path / "run")
+    curves = read_curves(tmp_path / "run")
+    assert curves["loss"][-1] < 0.9 * curves["loss"][0]
+    assert curves["accuracy"][-1] >= 0.5
+    assert load_network(PlusNet, folder).input_size == SIZE
+
+
+def test_the_training_of_a_graph_goes_on_to_the_same_end(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the partners of its epoch."""
+    recipe = lasting(PLUS["SA+", "cross"], 3)
+    whole = train_on_moments(SourceTask(recipe), prepared, tmp_path / "whole")
+
+    def stop_in_second(self: SourceTask) -> None:
+        if self.current_epoch == 1:
+            raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SourceTask, "on_train_epoch_start", stop_in_second)
+        with pytest.raises(KilledError):
+            train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
+    resumed = train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
+    expected = load_file(whole / "model.safetensors")
+    for name, tensor in load_file(resumed / "model.safetensors").items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+@pytest.mark.parametrize("of", [("S+", "short"), ("SA+", "cross"), ("ST+", "long")], ids=" ".join)
+@pytest.mark.parametrize("sums", [True, False])
+def test_the_loss_of_a_graph_is_that_of_each_frame_of_each_node(
+    of: tuple[PlusSource, Partners], sums: bool
+) -> None:
+    """As published, 0.4 of the plain scores' and all of the fused ones', summed over all."""
+    recipe = replace(
+        lasting(PLUS[of], 1),
+        augmentation=Augmentation(SIZE, 1, (0.0, 0.0, 0.0, 0.0)),
+        loss="soft margin",
+        weights=(0.4, 1.0),
+        sums_frames=sums,
+    )
+    training = SourceTask(recipe).begin(0, ("a", "b"))
+    training.log = lambda *_, **__: None  # type: ignore[method-assign]
+    training.net.eval()
+    frames = 3 if of[0] == "ST+" else 1
+    chance = torch.Generator().manual_seed(0)
+    batch = {
+        "frames": torch.randint(0, 256, (2, 3, frames, 3, *SIZE), generator=chance).byte(),
+        "sound": torch.randn(2, 3, frames, 257, 98, generator=chance),
+        "has_sound": torch.tensor([[True, True, True], [True, False, True]]),
+        "tag": torch.tensor([0, 1]),
+    }
+    torch.manual_seed(0)
+    loss = training.training_step(batch, 0)
+    torch.manual_seed(0)
+    maps = training._maps(random_batch(batch, SIZE, recipe.augmentation))
+    expected = 0.0
+    for weight, scores in zip((0.4, 1.0), maps.scores(), strict=True):
+        for graph, tag in enumerate(batch["tag"].tolist()):
+            of_graph = scores[graph].reshape(-1, 2)
+            assert len(of_graph) in (3, 9)
+            for said in of_graph.tolist():
+                for category, score in enumerate(said):
+                    sign = 1 if category == tag else -1
+                    share = 2 * 2 * (1 if sums else len(of_graph))  # graphs, categories
+                    expected += weight * np.log1p(np.exp(-sign * score)) / share
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
 
 
 def by_name(training: MomentsTask) -> dict[str, float]:

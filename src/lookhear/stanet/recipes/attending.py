@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
-from lookhear.data.loader import Moments, Partners
+from lookhear.data import Partners
+from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.resume import LATER

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lookhear.data.loader import Moments, Partners
+from lookhear.data import Partners
+from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.resume import LATER
 from lookhear.stanet import Loss, PlusSource, Source

@@ -49,7 +49,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lookhear.data.loader import Partners
+from lookhear.data import Partners
+from lookhear.errors import LookhearError, named_by
 from lookhear.nets.backbones import DILATED
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
@@ -357,3 +358,15 @@ PRESETS: dict[str, Preset] = {
         sta_plus=1,
     ),
 }
+
+
+def plus_of(preset: str) -> PlusPreset:
+    """What STANet+ adds to a preset of this name.
+
+    Raises:
+        LookhearError: there is no such preset, or it has no STANet+.
+    """
+    plus = named_by("preset", preset, PRESETS).plus
+    if plus is None:
+        raise LookhearError(f"--preset {preset}: its publication has no STANet+; take another")
+    return plus
