@@ -115,6 +115,43 @@ def test_sta_learns_as_published(name: str) -> None:
     assert recipe.augmentation.smallest_crop is None
 
 
+def test_stanet_plus_learns_as_published() -> None:
+    plus = PRESETS["paper"].plus
+    assert plus is not None
+    assert PRESETS["report"].plus is None
+    assert [*plus.sources] == [
+        ("S+", "short"),
+        ("S+", "long"),
+        ("S+", "cross"),
+        ("SA+", "long"),
+        ("SA+", "cross"),
+        ("ST+", "short"),
+        ("ST+", "long"),
+        ("ST+", "cross"),
+    ]
+    for (source, partners), recipe in plus.sources.items():
+        assert (recipe.source, recipe.partners) == (source, partners)
+        schedule = recipe.schedule
+        assert schedule.learning_rate == {"S+": 1e-3, "SA+": 1e-5, "ST+": 1e-5}[source]
+        assert (schedule.optimizer, schedule.weight_decay, schedule.frozen) == ("sgd", 5e-4, ())
+        assert schedule.falls == ((5, 10) if source == "SA+" else ())
+        assert (recipe.loss, recipe.weights, recipe.sums_frames) == (
+            "soft margin",
+            (0.4, 1.0),
+            True,
+        )
+        augmentation = recipe.augmentation
+        assert (augmentation.prepared_size, augmentation.smallest_crop) == ((300, 300), None)
+        assert recipe.net == {}  # whose defaults are the paper's
+    assert [*plus.sta] == ["short", "cross"]
+    for partners, of_sta in plus.sta.items():
+        assert of_sta.partners == partners
+        schedule = of_sta.schedule
+        assert (schedule.learning_rate, schedule.weight_decay) == (1e-3, 1e-4)
+        assert of_sta.loss == {"bce": 1.0, "batch kl": 1.0}
+        assert (of_sta.deaf, schedule.frozen) == (0.0, ())
+
+
 @pytest.mark.parametrize("name", ["small", "tiny"])
 def test_what_is_not_published_is_as_it_was(name: str) -> None:
     """So that runs made before go on."""
