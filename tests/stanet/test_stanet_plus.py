@@ -226,6 +226,14 @@ def test_a_switch_of_stas_own_is_left_out(saved: Path, tmp_path: Path) -> None:
     assert (back.switch, back.sta.switch) == (None, None)
 
 
+def test_a_cross_that_looks_no_farther_than_short_looks_away(saved: Path, tmp_path: Path) -> None:
+    parts = {"sta": saved / "sta", "short": saved / "short", "cross": saved / "short"}
+    save_together(parts, tmp_path / "all")
+    back = load_model(tmp_path / "all", "cpu")
+    assert isinstance(back, STANetPlus)
+    assert (back.short.apart, back.cross.apart) == (3, 16)
+
+
 def test_it_watches_clips_short_and_long_in_bounded_memory(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,8 +54,8 @@ class Prediction:
     """Where people look throughout a clip.
 
     Attributes:
-        maps: (T, H, W), float32, 0 to 1. H and W are the network's own grid, one value for each
-            8 x 8 pixels that it saw; :func:`lookhear.maps.enlarge` takes them to picture size.
+        maps: (T, H, W), float32, 0 to 1. H and W are the network's own grid, of STA one value for
+            each 8 x 8 pixels that it saw; :func:`lookhear.maps.enlarge` takes them to picture size.
         times: (T,), float64, seconds on the clip's clock.
         problems: what of the clip could not be decoded, a line each.
     """

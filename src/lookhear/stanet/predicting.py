@@ -13,7 +13,6 @@ from lookhear.data.shards import read_complete
 from lookhear.maps import Maps
 from lookhear.nets.watching import Watch
 from lookhear.stanet.sta import STA
-from lookhear.stanet.sta_plus import APART
 from lookhear.stanet.stanet_plus import SeenByAll, STANetPlus, STANetPlusWatcher
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Batch
@@ -78,13 +77,15 @@ def attention_of_all(
 def _moments(watcher: STANetPlusWatcher, short: Batch, long: Batch) -> Iterator[tuple[Any, ...]]:
     """Moments as the watcher takes them, of which all that it does not ask for is the target."""
     graphs = [[*_looks(watcher, batch)] for batch in (short, long)]
-    middle, apart = watcher.reach, watcher.reach - 1
     for near, far in zip(*graphs, strict=True):
         target = near[1]
         looks = [target] * (2 * watcher.reach + 1)
-        placed = ((0, near[:3]), (-APART, near[3:6]), (APART, near[6:]))
-        for shift, triplet in (*placed, (-apart, far[3:6]), (apart, far[6:])):
-            looks[middle + shift - 1 : middle + shift + 2] = triplet
+        placed = [(0, near[:3])]
+        for apart, graph in ((watcher.short_apart, near), (watcher.cross_apart, far)):
+            placed += [(-apart, graph[3:6]), (apart, graph[6:])]
+        for shift, triplet in placed:
+            middle = watcher.reach + shift
+            looks[middle - 1 : middle + 2] = triplet
         yield tuple(looks)
 
 

@@ -19,6 +19,10 @@ from lookhear.stanet.sta import STA, FixationNet, FrameWatcher, Seen, STAWatcher
 from lookhear.stanet.sta_plus import SeenPlus, STAPlus, STAPlusWatcher
 from lookhear.stanet.switch import AudioSwitch
 
+AWAY = 16
+"""Frames from a moment to others of its clip, where STA+ cross watches one: two seconds, at the
+eight frames a second of prepared moments."""
+
 
 class SeenByAll(NamedTuple):
     """What each of the networks keeps of N frames, and the height and width of these in pixels."""
@@ -40,7 +44,7 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
     Args:
         sta: arguments of :class:`~lookhear.stanet.sta.STA`, without a switch.
         short, cross: arguments of :class:`~lookhear.stanet.sta_plus.STAPlus`, likewise; of
-            ``cross``, ``apart`` is the larger.
+            ``cross``, ``apart`` is larger, so that no frame is in two of its moments and short's.
         switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch`, which sees what STA
             sees; None for none. (In the release, it closes the gates of the STA+ alone.)
 
@@ -63,8 +67,8 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
             heard.add(self.switch.sound_encoder.windows)
         if len(heard) > 1:
             raise ValueError("sta, short, cross and switch must hear the same spectrograms")
-        if self.cross.apart < self.short.apart:
-            raise ValueError("cross must look farther than short")
+        if self.cross.apart < self.short.apart + 3:
+            raise ValueError("cross must look 3 frames farther than short at least")
 
     @property
     def members(self) -> tuple[FixationNet, FixationNet, FixationNet]:
@@ -105,6 +109,7 @@ class STANetPlusWatcher(FrameWatcher[STANetPlus]):
         super().__init__(net)
         self._sta = STAWatcher(net.sta)
         self._short, self._cross = STAPlusWatcher(net.short), STAPlusWatcher(net.cross)
+        self.short_apart, self.cross_apart = net.short.apart, net.cross.apart
         self.reach = self._cross.reach
         nets = net.members
         self._eyes = [next(of for of in nets if of is one or of.sees_as(one)) for one in nets]

@@ -19,8 +19,8 @@ from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import load_network, save_model, saved_as
 from lookhear.stanet.sta import STA
-from lookhear.stanet.sta_plus import STAPlus
-from lookhear.stanet.stanet_plus import STANetPlus
+from lookhear.stanet.sta_plus import APART, STAPlus
+from lookhear.stanet.stanet_plus import AWAY, STANetPlus
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.schedule import Machine, Schedule
@@ -158,7 +158,8 @@ def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = F
 
     Args:
         parts: ``sta``, ``short``, ``cross`` and, if there is one, ``switch`` -> folder of the saved
-            network; a switch of another's own is left out.
+            network; a switch of another's own is left out. A ``cross`` that watches no farther than
+            ``short`` looks :data:`~lookhear.stanet.stanet_plus.AWAY` frames away instead.
         folder: gets the model.
         replaces: whether what is there is replaced.
 
@@ -176,6 +177,9 @@ def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = F
         if name != "switch":
             arguments[name].pop("switch", None)
         weights |= _part(name, _without_switch(net))
+    near, far = (arguments[name].get("apart", APART) for name in ("short", "cross"))
+    if far <= near:
+        arguments["cross"]["apart"] = AWAY
     try:
         joined = STANetPlus(**arguments)
     except ValueError as error:

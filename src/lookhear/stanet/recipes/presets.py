@@ -71,12 +71,9 @@ from lookhear.stanet.recipes.classifying import ClassRecipe
 from lookhear.stanet.recipes.hearing import HearingRecipe
 from lookhear.stanet.recipes.matching import SwitchRecipe
 from lookhear.stanet.sta_plus import APART
+from lookhear.stanet.stanet_plus import AWAY
 from lookhear.training.augment import Augmentation
 from lookhear.training.schedule import Schedule
-
-AWAY = 16
-"""Frames from a moment to others of its clip, where STA+ cross watches one: two seconds, at the
-eight frames a second of prepared moments."""
 
 
 @dataclass(frozen=True)
