@@ -260,7 +260,7 @@ def test_it_watches_clips_short_and_long_in_bounded_memory(
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"short": OF_CROSS, "cross": OF_PLUS}, "cross must look farther than short"),
+        ({"short": OF_CROSS, "cross": OF_PLUS}, "cross must look 3 frames farther than short"),
         ({"sta": OF_STA | {"sound_encoder": None}}, "must hear the same spectrograms"),
         ({"cross": OF_CROSS | {"sound_encoder": None}}, "must hear the same spectrograms"),
         ({"switch": OF_SWITCH | {"sound_encoder": "vggsound-report"}}, "must hear the same"),
@@ -274,14 +274,12 @@ def test_networks_that_do_not_go_together_are_named(wrong: dict[str, Any], compl
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("sta", "short"), ("cross", "sta"), ("switch", "sta"), ("short", "no"), ("short", "cross")],
+    [("sta", "short"), ("cross", "sta"), ("switch", "sta"), ("short", "no")],
 )
 def test_what_cannot_be_saved_together_is_one_line(
     saved: Path, tmp_path: Path, name: str, other: str
 ) -> None:
     parts = {part: saved / part for part in ("sta", "short", "cross", "switch")}
-    if (name, other) == ("short", "cross"):
-        parts["cross"] = saved / "short"
     with pytest.raises(LookhearError, match=r"^[^\n]+\Z"):
         save_together(parts | {name: saved / other}, tmp_path / "all")
     assert not (tmp_path / "all").exists()
