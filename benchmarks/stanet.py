@@ -37,9 +37,10 @@ from lookhear.stanet.steps import (
 from lookhear.stanet.switch import AudioSwitch
 from lookhear.training.augment import plain_batch
 
+LEARN = World("sounding", clips=1700, seed=11, duration=3.0)  # 1,360 of them to train on
 WORLDS = {
     "sounding": {
-        "learn": World("sounding", clips=1700, seed=11, duration=3.0),  # 1,360 of them to train on
+        "learn": LEARN,
         "test": World("sounding", clips=60, seed=12),
         "offscreen": World("offscreen", clips=40, seed=13),
     },
@@ -47,8 +48,8 @@ WORLDS = {
         "learn": World("moving", clips=1000, seed=21, duration=3.0),
         "test": World("moving", clips=50, seed=22),
     },
-    "pausing": {
-        "learn": World("pausing", clips=1000, seed=31, duration=4.0),
+    "pausing": {  # of what is learnt where all is heard, in clips where it is now and then
+        "learn": LEARN,
         "test": World("pausing", clips=50, seed=32),
     },
 }
