@@ -15,7 +15,7 @@ from lookhear.maps import enlarge, resize
 from lookhear.stanet.predicting import PartneredMoments, attention_of_all
 from lookhear.stanet.run_folder import FUSED, SINGLE, MapFolders, PlusMapFolders
 from lookhear.stanet.sta_plus import STAPlus
-from lookhear.stanet.stanet_plus import STANetPlus, highest
+from lookhear.stanet.stanet_plus import STANetPlus
 from lookhear.stanet.steps import STANetPlusSteps
 
 SEES: dict[str, Any] = TINY_BACKBONE | {"sound_encoder": "light", "input_size": [*SIZE]}
@@ -107,7 +107,7 @@ def test_every_step_of_stanet_plus_has_a_map_of_each_moment(
     each = attention_of_all(net, PartneredMoments(prepared, "val", net), INDICES)
     for name, of_net in zip(("STA", "STA+ short", "STA+ cross"), each, strict=True):
         np.testing.assert_allclose(rows[name], enlarge(of_net, GRID), atol=1e-5)
-    np.testing.assert_allclose(rows["STANet+"], resize(highest(each, SIZE), GRID), atol=1e-5)
+    np.testing.assert_allclose(rows["STANet+"], resize(net.together(each, SIZE), GRID), atol=1e-5)
     for name, folder, array, at in (
         ("SCAM, fine", maps.fine, FUSED, None),
         ("S+ short", plus.blind, SINGLE, 0),

@@ -20,7 +20,7 @@ from lookhear.nets.watching import Watch, Watcher, moment
 from lookhear.stanet.recipes.matching import save_together
 from lookhear.stanet.sta import STA
 from lookhear.stanet.sta_plus import STAPlus
-from lookhear.stanet.stanet_plus import STANetPlus, highest
+from lookhear.stanet.stanet_plus import STANetPlus
 from lookhear.stanet.switch import AudioSwitch
 
 SIZE = (64, 96)
@@ -38,7 +38,7 @@ OF_CROSS = OF_PLUS | {"apart": 6}
 COUNT = 20
 
 
-def trained(**more: dict[str, Any]) -> STANetPlus:
+def trained(**more: Any) -> STANetPlus:
     """A network of chance, with norms of chance."""
     torch.manual_seed(0)
     net = STANetPlus(**{"sta": OF_STA, "short": OF_PLUS, "cross": OF_CROSS} | more)  # type: ignore[arg-type]
@@ -78,12 +78,12 @@ def maps_of(watcher: Watcher, targets: range, *seen: NDArray[Any]) -> NDArray[np
     return watch.attend(moment(target, COUNT, watcher.reach) for target in targets)
 
 
-def test_the_highest_is_stretched_before_and_after_at_each_place() -> None:
+def test_published_maps_are_stretched_before_and_after_the_highest_at_each_place() -> None:
     """The brief: each of three resized and min-max normalised, pixelwise maximum, min-max."""
     chance = np.random.default_rng(0)
     maps = [chance.uniform(0.1, 0.9, (2, *grid)).astype(np.float32) for grid in ((4, 6), (8, 12))]
     maps.append(np.full((2, 4, 6), 0.5, np.float32))  # flat: it says nothing
-    together = highest(maps, SIZE)
+    together = trained(published=True).together(maps, SIZE)
     assert together.shape == (2, *SIZE)
     assert together.dtype == np.float32
     for at in range(2):
@@ -100,12 +100,22 @@ def test_the_highest_is_stretched_before_and_after_at_each_place() -> None:
         np.testing.assert_allclose(together[at], expected, atol=1e-5)
 
 
+def test_the_highest_of_all_counts_at_each_place_as_it_is() -> None:
+    chance = np.random.default_rng(0)
+    maps = [chance.uniform(0.1, 0.9, (2, *grid)).astype(np.float32) for grid in ((4, 6), (8, 12))]
+    together = trained().together(maps, SIZE)
+    one, other = (enlarge(of_one, SIZE) for of_one in maps)
+    np.testing.assert_array_equal(together, np.where(one > other, one, other))
+
+
+@pytest.mark.parametrize("published", [False, True])
 @pytest.mark.parametrize("make", [trained, lambda: sharing(trained())], ids=["apart", "shared"])
 @pytest.mark.parametrize("folded", [False, True], ids=["whole", "folded"])
 def test_it_says_what_its_three_networks_say_together(
-    make: Callable[[], STANetPlus], folded: bool
+    make: Callable[[], STANetPlus], folded: bool, published: bool
 ) -> None:
     net = make()
+    net.published = published
     clip, targets = chance_clip(), range(0, COUNT, 3)
     of_each = [maps_of(of.watcher(), targets, *clip) for of in net.members]
     watcher = (net.folded() if folded else net).watcher()
@@ -113,10 +123,11 @@ def test_it_says_what_its_three_networks_say_together(
     assert watcher.reach == 7
     together = maps_of(watcher, targets, *clip)
     assert together.shape == (len(targets), *SIZE)
-    assert (together.min(), together.max()) == (0, 1)
-    np.testing.assert_allclose(together, highest(of_each, SIZE), atol=1e-3 if folded else 1e-4)
+    assert ((together.min(), together.max()) == (0, 1)) == published
+    expected = net.together(of_each, SIZE)
+    np.testing.assert_allclose(together, expected, atol=1e-3 if folded else 1e-4)
     for other in of_each:  # each has its say
-        assert np.abs(together - highest([other], SIZE)).max() > 0.05
+        assert np.abs(together - net.together([other], SIZE)).max() > 0.03
 
 
 def seen_by(net: STANetPlus) -> dict[str, int]:

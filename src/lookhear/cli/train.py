@@ -357,15 +357,21 @@ def join(
     cross: Annotated[
         Path | None, typer.Option(help="For STANet+: folder of a saved STA+ with cross partners.")
     ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="For STANet+: stretch maps, as the release does.")
+    ] = False,
 ) -> None:
     """Put an AudioSwitch into STA, to close its sound gate; or STA and two STA+ into STANet+."""
     from lookhear.stanet.recipes.matching import save_joined, save_together
 
     if short is not None and cross is not None:
         switch = {} if matching is None else {"switch": matching}
-        save_together({"sta": net, "short": short, "cross": cross} | switch, folder)
+        parts = {"sta": net, "short": short, "cross": cross} | switch
+        save_together(parts, folder, published=published)
     elif short is not None or cross is not None:
         raise LookhearError("--short goes with --cross, and --cross with --short")
+    elif published:
+        raise LookhearError("--published: is for STANet+; give --short and --cross, too")
     elif matching is not None:
         save_joined(net, matching, folder)
     else:

@@ -23,7 +23,7 @@ from lookhear.stanet.run_folder import (
     MapFolders,
 )
 from lookhear.stanet.sta import STA
-from lookhear.stanet.stanet_plus import STANetPlus, highest
+from lookhear.stanet.stanet_plus import STANetPlus
 from lookhear.stanet.steps import (
     STA_CROSS,
     STA_SHORT,
@@ -153,7 +153,7 @@ def _predicted_by_all(
     each = [maps[0] for maps in attention_of_all(net, data, [index])]
     for name, attention in zip((STA_WHOLE, STA_SHORT, STA_CROSS), each, strict=True):
         yield Panel(name, frame, attention, is_predicted=True)
-    yield Panel(STANET_PLUS, frame, highest(each, frame.shape[:2]), is_predicted=True)
+    yield Panel(STANET_PLUS, frame, net.together(each, frame.shape[:2]), is_predicted=True)
 
 
 def _single(data: Moments, index: int, folder: Path, frame: Pixels, what: str) -> Iterator[Panel]:

@@ -68,11 +68,12 @@ class PlusRun(Run):
         sta = {
             str(partners): self._sta_plus(trained, partners, maps) for partners in self._plus.sta
         }
+        published = self._preset.rules == "released"
         parts = {"sta": trained.sta, **sta, "switch": trained.switch}
         model = self._do(
             f"{PLUS}/model",
-            identities(parts),
-            lambda folder: save_together(parts, folder, replaces=True),
+            identities(parts) | {"published": published},
+            lambda folder: save_together(parts, folder, published=published, replaces=True),
         )
         test, of_plus = self._settings.test, None
         if test and tested:

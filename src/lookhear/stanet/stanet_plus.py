@@ -1,8 +1,8 @@
 """STANet+: what STA, STA+ short and STA+ cross say together (arXiv 2112.13697).
 
 STA knows a moment, STA+ short also what is just before and after, STA+ cross also other moments of
-the clip. Where one of them sees something to look at, so does STANet+: each map is stretched to run
-from 0 to 1, and the highest of the three counts at each place.
+the clip. Where one of them sees something to look at, so does STANet+: at each place, the highest
+of the three counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -47,6 +47,8 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
             ``cross``, ``apart`` is larger, so that no frame is in two of its moments and short's.
         switch: arguments of the :class:`~lookhear.stanet.switch.AudioSwitch`, which sees what STA
             sees; None for none. (In the release, it closes the gates of the STA+ alone.)
+        published: whether each map is stretched to run from 0 to 1 first, and the maximum, too, as
+            in the release. So a network that sees nothing has as much of a say as one that is sure.
 
     Raises:
         ValueError: an argument is out of its range, or they do not hear the same.
@@ -58,8 +60,10 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
         short: dict[str, Any],
         cross: dict[str, Any],
         switch: dict[str, Any] | None = None,
+        published: bool = False,
     ) -> None:
         super().__init__()
+        self.published = published
         self.sta, self.short, self.cross = STA(**sta), STAPlus(**short), STAPlus(**cross)
         self.switch = AudioSwitch(**switch) if switch is not None else None
         heard = {net.windows for net in self.members}
@@ -84,11 +88,22 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
         """Choose the height and width, in pixels, at which pictures of this shape are seen."""
         return self.sta.size_for(height, width)
 
+    def together(self, attention: Iterable[Maps], size: tuple[int, int]) -> Maps:
+        """Return the highest of what the three say (..., h, w) at each place: (..., *size).
+
+        As published, maps are enlarged first.
+        """
+        enlarged = [enlarge(of_one, size) for of_one in attention]
+        if self.published:
+            enlarged = [normalise(of_one) for of_one in enlarged]
+        most: Maps = np.maximum.reduce(enlarged)
+        return normalise(most) if self.published else most
+
     def folded(self) -> Self:
         """See :class:`~lookhear.nets.kinds.SavedNetwork`."""
         net = type(self).__new__(type(self))
         nn.Module.__init__(net)
-        net.switch = None
+        net.switch, net.published = None, self.published
         for name, part in self.named_children():
             assert isinstance(part, FixationNet | AudioSwitch)
             setattr(net, name, part.folded())
@@ -140,11 +155,8 @@ class STANetPlusWatcher(FrameWatcher[STANetPlus]):
         )
 
     def attend(self, moments: Sequence[tuple[SeenByAll, ...]]) -> Maps:
-        """See :meth:`~lookhear.nets.watching.Watcher.attend`; the maps are of the pictures' size.
-
-        As published, each is enlarged to that before it is stretched.
-        """
-        return highest(self.attend_each(moments), moments[0][0].size)
+        """See :meth:`~lookhear.nets.watching.Watcher.attend`; maps are of the pictures' size."""
+        return self._net.together(self.attend_each(moments), moments[0][0].size)
 
     def attend_each(self, moments: Sequence[tuple[SeenByAll, ...]]) -> tuple[Maps, Maps, Maps]:
         """Return what STA, STA+ short and STA+ cross say, on their own grids."""
@@ -158,12 +170,3 @@ class STANetPlusWatcher(FrameWatcher[STANetPlus]):
             self._short.attend(around(self._short.reach, "short")),
             self._cross.attend(around(self._cross.reach, "cross")),
         )
-
-
-def highest(attention: Iterable[Maps], size: tuple[int, int]) -> Maps:
-    """Return the pixelwise maximum of maps (..., h, w), each stretched to run from 0 to 1.
-
-    As published: each is enlarged first, and the maximum is stretched, too: (..., *size).
-    """
-    stretched = [normalise(enlarge(of_one, size)) for of_one in attention]
-    return normalise(np.maximum.reduce(stretched))

@@ -30,7 +30,7 @@ from lookhear.stanet.run_folder import (
     PlusMapFolders,
 )
 from lookhear.stanet.sta import STA
-from lookhear.stanet.stanet_plus import STANetPlus, highest
+from lookhear.stanet.stanet_plus import STANetPlus
 
 Steps: TypeAlias = Callable[[Moments, Sequence[int]], dict[str, Iterator[Maps]]]
 """From some moments of a split to the maps (h, w) of each of them by each step, by its name."""
@@ -118,7 +118,7 @@ class STANetPlusSteps:
                 name: iter(enlarge(attention, self.grid))
                 for name, attention in zip((STA_WHOLE, STA_SHORT, STA_CROSS), seen, strict=True)
             },
-            STANET_PLUS: iter(resize(highest(seen, size), self.grid)),
+            STANET_PLUS: iter(resize(self.net.together(seen, size), self.grid)),
         }
 
 

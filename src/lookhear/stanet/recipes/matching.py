@@ -153,7 +153,9 @@ def save_joined(sta: Path, switch: Path, folder: Path, *, replaces: bool = False
     save_model(joined, folder)
 
 
-def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = False) -> None:
+def save_together(
+    parts: Mapping[str, Path], folder: Path, *, published: bool = False, replaces: bool = False
+) -> None:
     """Save a :class:`~lookhear.stanet.stanet_plus.STANetPlus` of saved networks.
 
     Args:
@@ -161,6 +163,7 @@ def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = F
             network; a switch of another's own is left out. A ``cross`` that watches no farther than
             ``short`` looks :data:`~lookhear.stanet.stanet_plus.AWAY` frames away instead.
         folder: gets the model.
+        published: see :class:`~lookhear.stanet.stanet_plus.STANetPlus`.
         replaces: whether what is there is replaced.
 
     Raises:
@@ -181,7 +184,7 @@ def save_together(parts: Mapping[str, Path], folder: Path, *, replaces: bool = F
     if far <= near:
         arguments["cross"]["apart"] = AWAY
     try:
-        joined = STANetPlus(**arguments)
+        joined = STANetPlus(**arguments, published=published)
     except ValueError as error:
         raise LookhearError(f"{', '.join(map(str, parts.values()))}: {error}") from error
     joined.load_state_dict(weights)
