@@ -15,16 +15,17 @@ from lookhear.cli import train
 ENGINE = {f"training.{name}" for name in ("task", "loop", "loaders", "checkpoints", "processes")}
 RUN = {"data": "x", "out": "y"}
 VERBS: dict[str, dict[str, str]] = {
-    **dict.fromkeys(("stanet", "hearing", "matching", "switch", "fixations"), RUN),
+    **dict.fromkeys(("stanet", "stanet+", "hearing", "matching", "switch", "fixations"), RUN),
     "source": RUN | {"net": "S"},
     "maps": RUN | {"sources": "z"},
     "sta": RUN | {"maps": "z"},
+    "sta+": RUN | {"maps": "z", "partners": "short"},
     "join": {"sta": "x", "switch": "y", "out": "z"},
 }
 
 
 def needs_lightning(module: str) -> bool:
-    others = {"stanet.run", "__main__"}
+    others = {"stanet.run", "stanet.run_plus", "__main__"}
     return module in ENGINE | others or module.startswith("stanet.recipes.")
 
 
@@ -57,4 +58,5 @@ def test_every_verb_that_trains_says_what_it_needs(
 
 
 def test_all_verbs_are_asked() -> None:
-    assert {c.callback.__name__ for c in train.app.registered_commands if c.callback} == {*VERBS}
+    commands = train.app.registered_commands
+    assert {c.name or c.callback.__name__ for c in commands if c.callback} == {*VERBS}
