@@ -290,6 +290,7 @@ def plus_training(recipe: STAPlusRecipe) -> AttendingTask:
     training.log = lambda *_, **__: None  # type: ignore[method-assign]
     with torch.no_grad():  # so that sounds matter, as after a training
         training.net.head.sound_gate.picture.weight *= 100  # type: ignore[union-attr, operator]
+        training.net.head.sound_gate.sound.weight *= 100  # type: ignore[union-attr, operator]
         training.net.head.fuse.weight *= 10  # type: ignore[operator]
         training.net.head.out.weight *= 100  # type: ignore[union-attr]
     return training
