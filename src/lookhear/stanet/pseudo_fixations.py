@@ -254,13 +254,18 @@ def map_moments(
     Raises:
         LookhearError: something cannot be read or written, or ``out`` holds other maps.
     """
-    nets = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
+    nets = saved_sources(runs)
     sources = Sources.load(nets, loss, device, rules)
     read = identities({"moments": prepared, "crops": crops, **nets})
     made_from(out, how(grid, knows_tags, rules) | read)
     count = sum(read_complete(prepared).moments.values())
     with bars("fine maps" if crops else "coarse maps", count) as progress:
         return count, make_maps(sources, prepared, out, grid, crops, knows_tags, progress)
+
+
+def saved_sources(runs: Path) -> dict[str, Path]:
+    """Where S, SA and ST are saved, of run folders of these names."""
+    return {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
 
 
 class Selected(NamedTuple):

@@ -168,8 +168,7 @@ class Run:
         self._tell(made)
         return made
 
-    def _made(self, trained: Trained, tested: Tested | None, plus: MadePlus | None = None) -> Made:
-        of = trained
+    def _made(self, of: Trained, tested: Tested | None, plus: MadePlus | None = None) -> Made:
         report = self._settings.out / REPORT
         return Made(of.moments, of.boxes, of.fixations, of.model, report, tested, plus)
 
@@ -344,18 +343,32 @@ class Run:
         preset = self._preset
         loss = preset.loss("coarse" if boxes is None else "fine")
 
-        def work(folder: Path) -> None:
+        def make(folder: Path, progress: Progress) -> int:
             sources = Sources.load(nets, loss, rules=preset.rules)
+            return make_maps(sources, moments, folder, preset.grid, boxes, knows_tags, progress)
+
+        read = {"moments": moments, "boxes": boxes, **nets}
+        return self._mapped(stage, read, moments, make, knows_tags)
+
+    def _mapped(
+        self,
+        stage: str,
+        read: Mapping[str, Path | None],
+        moments: Path,
+        make: Callable[[Path, Progress], int],
+        knows_tags: bool,
+    ) -> Path:
+        """Map moments into a folder, and say of how many there are no pseudo-fixations."""
+
+        def work(folder: Path) -> None:
             count = sum(read_complete(moments).moments.values())
             with self._bars(stage, count) as progress:
-                empty = make_maps(
-                    sources, moments, folder, preset.grid, boxes, knows_tags, progress
-                )
+                empty = make(folder, progress)
             if empty:
                 self._say(f"{stage}: {empty} of {count} moments have no pseudo-fixations")
 
-        read = identities({"moments": moments, "boxes": boxes, **nets})
-        return self._do(stage, how(preset.grid, knows_tags, preset.rules) | read, work)
+        inputs = how(self._preset.grid, knows_tags, self._preset.rules) | identities(read)
+        return self._do(stage, inputs, work)
 
     def _tested(self, trained: Trained) -> Tested | None:
         """Map the test's moments, if there is one, without tags and with them, and score all."""

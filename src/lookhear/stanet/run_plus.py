@@ -17,13 +17,12 @@ from pathlib import Path
 
 from lookhear.data import Partners
 from lookhear.data.identity import identities
-from lookhear.data.shards import read_complete
 from lookhear.files import sole_use
 from lookhear.nets.saved import load_network
-from lookhear.progress import Bars, no_bars
+from lookhear.progress import Bars, Progress, no_bars
 from lookhear.stanet import PLUS_SOURCES, scam_plus
 from lookhear.stanet.graphs import PlusSources
-from lookhear.stanet.pseudo_fixations import Sources, how
+from lookhear.stanet.pseudo_fixations import Sources
 from lookhear.stanet.recipes.attending import STAPlusTask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import save_together
@@ -133,19 +132,15 @@ class PlusRun(Run):
         """Fuse what all eleven sources see of moments."""
         preset = self._preset
 
-        def work(folder: Path) -> None:
+        def make(folder: Path, progress: Progress) -> int:
             fine = Sources.load(trained.fine, preset.loss("fine"), rules=preset.rules)
             sources = PlusSources.load(plus, preset.loss("fine"), rules=preset.rules)
-            count = sum(read_complete(moments).moments.values())
-            with self._bars(stage, count) as progress:
-                empty = scam_plus.make_maps(
-                    fine, sources, moments, folder, preset.grid, boxes, knows_tags, progress
-                )
-            if empty:
-                self._say(f"{stage}: {empty} of {count} moments have no pseudo-fixations")
+            return scam_plus.make_maps(
+                fine, sources, moments, folder, preset.grid, boxes, knows_tags, progress
+            )
 
-        read = identities({"moments": moments, "boxes": boxes, **trained.fine, **plus})
-        return self._do(stage, how(preset.grid, knows_tags, preset.rules) | read, work)
+        read = {"moments": moments, "boxes": boxes, **trained.fine, **plus}
+        return self._mapped(stage, read, moments, make, knows_tags)
 
     def _plus_tested(
         self, test: RunTest, trained: Trained, plus: Mapping[str, Path], model: Path, tested: Tested

@@ -11,7 +11,7 @@ moment has pseudo-fixations only where all eleven name its tag.
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from lookhear.maps import Maps, normalise
 from lookhear.nets.saved import RUN_MODEL
 from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.resume import left, made_from
-from lookhear.stanet import PLUS_SOURCES, Loss, ScamRules, Source, scam
+from lookhear.stanet import PLUS_SOURCES, Loss, ScamRules, scam
 from lookhear.stanet.graphs import Graphs, PlusSources
 from lookhear.stanet.pseudo_fixations import (
     Grid,
@@ -34,6 +34,7 @@ from lookhear.stanet.pseudo_fixations import (
     corners,
     each_clip,
     how,
+    saved_sources,
     select,
     without_fixations,
 )
@@ -131,7 +132,7 @@ def map_moments(
     Raises:
         LookhearError: something cannot be read or written, or ``out`` holds other maps.
     """
-    fine = {str(source): runs / source / RUN_MODEL for source in get_args(Source)}
+    fine = saved_sources(runs)
     names = [f"{source}/{partners}" for source, partners in PLUS_SOURCES]
     others = {name: plus / name / RUN_MODEL for name in names}
     sources = Sources.load(fine, loss, device, rules)
