@@ -56,7 +56,7 @@ def of_plus(net: STAPlus, frames: Tensor, sound: Tensor) -> Any:
 def test_each_network_is_given_the_partners_that_it_learnt_from(
     prepared: Path, net: STANetPlus
 ) -> None:
-    sta, short, cross = attention_of_all(net, PartneredMoments(prepared, "val", net), INDICES)
+    sta, short, cross = attention_of_all(PartneredMoments(prepared, "val", net), INDICES)
     for row, index in enumerate(INDICES):
         samples = {}
         for partners in ("short", "long"):
@@ -104,7 +104,7 @@ def test_every_step_of_stanet_plus_has_a_map_of_each_moment(
     rows = {name: np.stack([*of_step]) for name, of_step in made.items()}
     for name, of_step in rows.items():
         assert of_step.shape == (len(INDICES), *GRID), name
-    each = attention_of_all(net, PartneredMoments(prepared, "val", net), INDICES)
+    each = attention_of_all(PartneredMoments(prepared, "val", net), INDICES)
     for name, of_net in zip(("STA", "STA+ short", "STA+ cross"), each, strict=True):
         np.testing.assert_allclose(rows[name], enlarge(of_net, GRID), atol=1e-5)
     np.testing.assert_allclose(rows["STANet+"], resize(net.together(each, SIZE), GRID), atol=1e-5)

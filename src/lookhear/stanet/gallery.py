@@ -53,8 +53,6 @@ def rows_with_tags(data: Moments, coarse: Path, fine: Path, sta: STA, count: int
         frame = _middle(sample)
         box = data.derived(coarse, BOXES, index)
         counted = data.derived(coarse, CONFIDENCES, index)
-        counts = [name for name, confidence in zip(SOURCES, counted, strict=True) if confidence]
-        note = f"named rightly by {', '.join(counts) or 'no source'}"
         panels = (
             Panel("frame and crop", frame, box=tuple(box.tolist())),
             *_single(data, index, coarse, frame, "its map of the tag"),
@@ -64,7 +62,7 @@ def rows_with_tags(data: Moments, coarse: Path, fine: Path, sta: STA, count: int
             Panel("pseudo-fixations", frame, kept_map(data, index, fine, FIXATIONS)),
             _predicted("STA, without the tag", frame, sta, default_collate([sample])),
         )
-        yield Row(_title(data, index, sample), note, panels)
+        yield Row(_title(data, index, sample), _named_by(SOURCES, counted), panels)
 
 
 def rows_without_tags(
@@ -105,7 +103,6 @@ def plus_rows_with_tags(
         sample = data.short[index]
         frame, moments = _middle(sample), data.short
         counted = moments.derived(plus, CONFIDENCES, index)
-        counts = [name for name, confidence in zip(ELEVEN, counted, strict=True) if confidence]
         panels = (
             Panel("frame", frame),
             Panel("SCAM, fine", frame, kept_map(moments, index, fine, FUSED)),
@@ -113,8 +110,7 @@ def plus_rows_with_tags(
             Panel("pseudo-fixations", frame, kept_map(moments, index, plus, FIXATIONS)),
             *_predicted_by_all(data, index, frame, net),
         )
-        note = f"named rightly by {', '.join(counts) or 'no source'}"
-        yield Row(_title(moments, index, sample), note, panels)
+        yield Row(_title(moments, index, sample), _named_by(ELEVEN, counted), panels)
 
 
 def plus_rows_without_tags(
@@ -150,7 +146,7 @@ def plus_rows_without_tags(
 def _predicted_by_all(
     data: PartneredMoments, index: int, frame: Pixels, net: STANetPlus
 ) -> Iterator[Panel]:
-    each = [maps[0] for maps in attention_of_all(net, data, [index])]
+    each = [maps[0] for maps in attention_of_all(data, [index])]
     for name, attention in zip((STA_WHOLE, STA_SHORT, STA_CROSS), each, strict=True):
         yield Panel(name, frame, attention, is_predicted=True)
     yield Panel(STANET_PLUS, frame, net.together(each, frame.shape[:2]), is_predicted=True)
@@ -184,6 +180,12 @@ def _cropped(frame: Pixels, box: NDArray[np.float32]) -> Pixels:
     height, width = frame.shape[:2]
     left, top, right, bottom = np.rint(box * (width, height, width, height)).astype(int)
     return frame[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def _named_by(sources: Sequence[str], confidences: NDArray[np.float32]) -> str:
+    """Say which of the sources count, as they named the tag."""
+    counts = [name for name, confidence in zip(sources, confidences, strict=True) if confidence]
+    return f"named rightly by {', '.join(counts) or 'no source'}"
 
 
 def _clip_name(data: Moments, index: int) -> str:

@@ -46,23 +46,23 @@ class PartneredMoments:
 
     Attributes:
         short, long: with these partners; see `Moments`.
+        watcher: of the network that they are for.
     """
 
     def __init__(self, prepared: Path, split: Split, net: STANetPlus) -> None:
+        self.watcher = net.watcher()
         taken = taken_by(net.sta)
         self.short = Moments(prepared, split, partners="short", **taken)
         self.long = Moments(prepared, split, partners="long", **taken)
 
 
-def attention_of_all(
-    net: STANetPlus, data: PartneredMoments, indices: Sequence[int]
-) -> tuple[Maps, Maps, Maps]:
+def attention_of_all(data: PartneredMoments, indices: Sequence[int]) -> tuple[Maps, Maps, Maps]:
     """What STA, STA+ short and STA+ cross say of some moments, each (N, h, w).
 
     To STA+ cross, other moments are those that `Moments` draws from the whole clip, where a watcher
     has those at a distance.
     """
-    watcher = net.watcher()
+    watcher = data.watcher
     batches = zip(
         *(DataLoader(Subset(of, indices), BATCH_SIZE) for of in (data.short, data.long)),
         strict=True,
@@ -76,31 +76,31 @@ def attention_of_all(
 
 def _moments(watcher: STANetPlusWatcher, short: Batch, long: Batch) -> Iterator[tuple[Any, ...]]:
     """Moments as the watcher takes them, of which all that it does not ask for is the target."""
-    graphs = [[*_looks(watcher, batch)] for batch in (short, long)]
-    for near, far in zip(*graphs, strict=True):
-        target = near[1]
+    for near, far in zip(_looks(watcher, short), _looks(watcher, long, first=1), strict=True):
+        target, *partners = near[1], *near[3:]
         looks = [target] * (2 * watcher.reach + 1)
         placed = [(0, near[:3])]
-        for apart, graph in ((watcher.short_apart, near), (watcher.cross_apart, far)):
-            placed += [(-apart, graph[3:6]), (apart, graph[6:])]
+        for apart, frames in ((watcher.short_apart, partners), (watcher.cross_apart, far)):
+            placed += [(-apart, frames[:3]), (apart, frames[3:])]
         for shift, triplet in placed:
             middle = watcher.reach + shift
             looks[middle - 1 : middle + 2] = triplet
         yield tuple(looks)
 
 
-def _looks(watcher: STANetPlusWatcher, batch: Batch) -> Iterator[list[SeenByAll]]:
-    """What is seen of each graph's nine frames, of three nodes in their order."""
-    frames, sound = batch["frames"], batch["sound"]  # B, 3, 3, ...
+def _looks(watcher: STANetPlusWatcher, batch: Batch, first: int = 0) -> Iterator[list[SeenByAll]]:
+    """What is seen of each graph's frames, three of each node from the first that is wanted."""
+    frames, sound, has_sound = (batch[of][:, first:] for of in ("frames", "sound", "has_sound"))
     pictures = frames.flatten(0, 2).movedim(1, -1).numpy()
-    audible = batch["has_sound"].float().repeat_interleave(3, 1).flatten().numpy()
+    audible = has_sound.float().repeat_interleave(3, 1).flatten().numpy()
     heard = sound.flatten(0, 2).numpy()
     seen: list[SeenByAll] = []
     for start in range(0, len(pictures), BATCH_SIZE):
         part = slice(start, start + BATCH_SIZE)
         seen += watcher.see(pictures[part], heard[part], audible[part])
-    for start in range(0, len(seen), 9):
-        yield seen[start : start + 9]
+    of_graph = frames.shape[1] * frames.shape[2]
+    for start in range(0, len(seen), of_graph):
+        yield seen[start : start + of_graph]
 
 
 def taken_by(net: STA | AudioSwitch) -> dict[str, Any]:

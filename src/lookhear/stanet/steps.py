@@ -106,7 +106,7 @@ class STANetPlusSteps:
         maps, plus, kept = self.maps, self.plus, partial(_kept, data, indices, self.grid)
         if data.split not in self._opened:
             self._opened[data.split] = PartneredMoments(self.moments, data.split, self.net)
-        seen = attention_of_all(self.net, self._opened[data.split], indices)
+        seen = attention_of_all(self._opened[data.split], indices)
         size = self.net.sta.input_size
         return {
             SCAM_FINE: kept(maps.fine, FUSED),

@@ -18,7 +18,7 @@ from lookhear.errors import LookhearError
 from lookhear.nets.saved import load_network
 from lookhear.stanet import PLUS_SOURCES, PlusSource, Source
 from lookhear.stanet.pseudo_fixations import as_probabilities
-from lookhear.stanet.recipes.classifying import SourceTask
+from lookhear.stanet.recipes.classifying import ClassRecipe, SourceTask
 from lookhear.stanet.recipes.presets import PRESETS
 from lookhear.stanet.sources import SA, ST, ClassMaps, S
 from lookhear.stanet.sources_plus import PlusNet
@@ -98,10 +98,12 @@ class KilledError(RuntimeError):
     pass
 
 
+@pytest.mark.parametrize("recipe", [TINY["SA"], PLUS["SA+", "cross"]], ids=["SA", "SA+ cross"])
 def test_a_training_that_was_stopped_goes_on_to_the_same_end(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: ClassRecipe
 ) -> None:
-    recipe = lasting(TINY["SA"], 3)
+    """With the partners of its epoch, if it has any."""
+    recipe = lasting(recipe, 3)
     whole = train_on_moments(SourceTask(recipe), prepared, tmp_path / "whole")
 
     def stop_in_second(self: SourceTask) -> None:
@@ -128,27 +130,6 @@ def test_those_that_know_other_moments_learn_the_tags(
     assert curves["loss"][-1] < 0.9 * curves["loss"][0]
     assert curves["accuracy"][-1] >= 0.5
     assert load_network(PlusNet, folder).input_size == SIZE
-
-
-def test_the_training_of_a_graph_goes_on_to_the_same_end(
-    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the partners of its epoch."""
-    recipe = lasting(PLUS["SA+", "cross"], 3)
-    whole = train_on_moments(SourceTask(recipe), prepared, tmp_path / "whole")
-
-    def stop_in_second(self: SourceTask) -> None:
-        if self.current_epoch == 1:
-            raise KilledError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SourceTask, "on_train_epoch_start", stop_in_second)
-        with pytest.raises(KilledError):
-            train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
-    resumed = train_on_moments(SourceTask(recipe), prepared, tmp_path / "stopped")
-    expected = load_file(whole / "model.safetensors")
-    for name, tensor in load_file(resumed / "model.safetensors").items():
-        assert torch.equal(tensor, expected[name]), name
 
 
 @pytest.mark.parametrize("of", [("S+", "short"), ("SA+", "cross"), ("ST+", "long")], ids=" ".join)
