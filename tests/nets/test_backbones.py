@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-import timm
 import torch
 from torch import nn
 from torchvision.models import vgg16
@@ -13,7 +12,7 @@ from lookhear.nets.backbones import (
     PictureNet,
     alike,
     backbone_features,
-    load_pretrained,
+    fold_norms,
 )
 
 
@@ -45,24 +44,6 @@ def test_the_dilated_vgg_is_torchvisions_changed_as_published(published: nn.Sequ
     torch.testing.assert_close(features, published(picture), atol=1e-6, rtol=1e-5)
     assert backbone.feature_info.channels() == [512]
     assert backbone.feature_info.reduction() == [8]
-
-
-def test_the_dilated_vgg_begins_with_weights_that_timm_knows(
-    published: nn.Sequential, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backbone = backbone_features(DILATED_VGG, (8,))
-    create = timm.create_model
-
-    def offline(name: str, pretrained: bool, **options: object) -> nn.Module:
-        assert (name, pretrained) == ("vgg16.tv_in1k", True)
-        net: nn.Module = create("vgg16", **options)
-        weights = published.state_dict().items()
-        net.load_state_dict({f"features_{name}": weight for name, weight in weights})
-        return net
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    load_pretrained(backbone, "vgg16.tv_in1k")
-    assert torch.equal(backbone.features_28.weight, published[28].weight)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +114,69 @@ def test_networks_see_alike_by_weights_norms_size_and_scale() -> None:
     scaled = Eyes()
     scaled.mean = scaled.mean * 2
     assert not one.sees_as(scaled)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("resnet10t", LIGHT), ("tf_efficientnet_lite0", {}), ("resnet18", {})]
+)
+def test_folded_norms_are_gone_and_all_is_seen_as_before(
+    name: str, arguments: dict[str, Any]
+) -> None:
+    torch.manual_seed(0)
+    backbone = backbone_features(name, **arguments).eval()
+    with_chance_norms(backbone)
+    folded = fold_norms(backbone)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    picture = torch.rand(1, 3, 64, 96)
+    for seen, same in zip(backbone(picture), folded(picture), strict=True):
+        torch.testing.assert_close(same, seen, atol=1e-4 * float(seen.abs().max()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnetv2_50", "densenet121"])
+def test_norms_that_come_before_their_convolutions_are_left(name: str) -> None:
+    """Of the first, some follow convolutions that others see, too; of the second, none fit."""
+    torch.manual_seed(0)
+    backbone = backbone_features(name, (16,)).eval()
+    with_chance_norms(backbone)
+    assert fold_norms(backbone) is backbone
+
+
+def with_chance_norms(network: nn.Module) -> None:
+    """Give batch norms something to say."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values, least, most in (
+                (module.running_mean, -0.3, 0.3),
+                (module.running_var, 0.5, 2),
+                (module.weight, 0.5, 1.5),
+                (module.bias, -0.3, 0.3),
+            ):
+                assert values is not None
+                nn.init.uniform_(values, least, most)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        {"mean": [0.5, 0.5, 0.5]},
+        {"mean": [0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+        {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.0, 0.5]},
+        {"mean": [0.5, float("nan"), 0.5], "std": [0.5, 0.5, 0.5]},
+    ],
+)
+def test_pixels_that_cannot_be_scaled_so_are_refused(pixels: dict[str, list[float]]) -> None:
+    with pytest.raises(ValueError, match="pixels must have"):
+        PictureNet("resnet10t", LIGHT, (16,), (64, 96), pixels)
+
+
+@torch.inference_mode()
+def test_pixels_are_scaled_before_the_backbone_sees_them() -> None:
+    scale = {"mean": [0.1, 0.2, 0.3], "std": [0.5, 0.25, 2.0]}
+    net = PictureNet("resnet10t", LIGHT, (16,), (64, 96), scale).eval()
+    picture = torch.rand(1, 3, 64, 96)
+    mean, std = (torch.tensor(values)[:, None, None] for values in scale.values())
+    assert torch.equal(net.features(picture)[0], net.backbone((picture - mean) / std)[0])
 
 
 def test_networks_are_alike_in_more_than_their_weights() -> None:

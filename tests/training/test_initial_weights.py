@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from beeping_squares import TINY_BACKBONE
 from lookhear.errors import LookhearError
-from lookhear.nets.backbones import backbone_features, load_pretrained
 from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sta import STA
@@ -154,46 +152,10 @@ def test_missing_or_damaged_weights_are_named_in_one_line(folder: Path, damage: 
 
 def test_only_a_backbone_has_weights_known_by_name() -> None:
     net = S(TAGS, **TINY_BACKBONE)
-    with pytest.raises(LookhearError, match=r"resnet10t\.no_such_tag: timm has none of this name"):
-        initialise(net, {"backbone": "resnet10t.no_such_tag"})
+    with pytest.raises(LookhearError, match=r"resnet10t\.no_such_tag: neither imagenet"):
+        read_start(["backbone=resnet10t.no_such_tag"])
     with pytest.raises(LookhearError, match="head: has no pretrained weights"):
         initialise(net, {"head": "resnet10t.c3_in1k"})
-
-
-def test_pretrained_weights_are_put_into_a_backbone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    trained = timm.create_model("resnet10t")
-    torch.save(trained.state_dict(), tmp_path / "weights.pth")
-    create = timm.create_model
-
-    def from_file(name: str, **arguments: Any) -> nn.Module:
-        return create(
-            name, **arguments, pretrained_cfg_overlay={"file": str(tmp_path / "weights.pth")}
-        )
-
-    backbone = backbone_features("resnet10t", (16,))
-    monkeypatch.setattr(timm, "create_model", from_file)
-    load_pretrained(backbone, "resnet10t.c3_in1k")
-    assert torch.equal(
-        backbone.state_dict()["layer3.0.conv1.weight"], trained.layer3[0].conv1.weight
-    )
-    with pytest.raises(LookhearError, match="another backbone"):
-        load_pretrained(backbone_features("resnet18", (16,)), "resnet10t.c3_in1k")
-
-
-def test_weights_that_cannot_be_fetched_are_one_clear_line(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def offline(*_: Any, **__: Any) -> nn.Module:
-        raise OSError("no network")
-
-    backbone = backbone_features("resnet10t")
-    with pytest.raises(LookhearError, match="none of this name"):
-        load_pretrained(backbone, "resnet10t.no_such_tag")
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(LookhearError, match="cannot be fetched"):
-        load_pretrained(backbone, "resnet10t.c3_in1k")
 
 
 def test_what_is_begun_with_is_read_part_by_part() -> None:

@@ -1,20 +1,22 @@
 """Picture backbones: any timm model that gives features at the strides asked for."""
 
 import copy
-from typing import Any, Self
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import timm
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from lookhear.errors import LookhearError
 from lookhear.nets.kinds import SavedNetwork
 
 STRIDES = (8, 16, 32)
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+Pixels: TypeAlias = Mapping[str, Sequence[float]]
+"""How pixels are scaled: ``mean`` and ``std`` -> of red, green and blue, in [0, 1]."""
+IMAGENET_PIXELS: Pixels = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 DILATED = "_dilated"
 """At the end of a backbone's name: it keeps stride 8 to the layers that else are at stride 16.
 
@@ -76,7 +78,7 @@ def _dilated_vgg(**model_args: Any) -> nn.Module:
 
     Its last pooling, before the last three convolutions, is one of 3x3 at stride 1, and these are
     dilated by 2 to see as far as before. Weights are named and shaped as timm's, and
-    `load_pretrained` takes those of ``vgg16.tv_in1k``.
+    `lookhear.nets.pretrained` takes those of ``vgg16.tv_in1k``.
     """
     network: Any = timm.create_model("vgg16", features_only=True, out_indices=(4,), **model_args)
     network.features_23 = nn.MaxPool2d(3, stride=1, padding=1)
@@ -87,44 +89,45 @@ def _dilated_vgg(**model_args: Any) -> nn.Module:
     return features
 
 
+@torch.no_grad()
 def fold_norms(backbone: nn.Module) -> nn.Module:
     """Return a copy for inference, its batch norms folded into the convolutions before them.
 
-    Saves a quarter of a light backbone's time on a CPU. A network that cannot be traced is
-    returned as it is.
+    Saves a quarter of a light backbone's time on a CPU. A batch norm is taken to follow the
+    convolution that is built before it; a backbone that then sees otherwise is returned as it is.
     """
-    try:
-        folded: nn.Module = fuse(backbone)
-    except Exception:  # tracing fails in as many ways as networks are written
-        return backbone
+    folded = copy.deepcopy(backbone).eval()
+    before: nn.Module | None = None
+    for name, module in list(folded.named_modules()):
+        if isinstance(before, nn.Conv2d) and isinstance(module, nn.BatchNorm2d):
+            if before.out_channels != module.num_features:
+                return backbone
+            _fold(before, module)
+            # timm's batch norms may end in an activation.
+            after = [getattr(module, part, nn.Identity()) for part in ("drop", "act")]
+            folded.set_submodule(name, nn.Sequential(*after))
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            before = module
+    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    noise = noise.to(next(backbone.parameters()).device)
+    for seen, same in zip(backbone(noise), folded(noise), strict=True):
+        if not torch.allclose(seen, same, rtol=1e-3, atol=1e-3 * float(seen.abs().max())):
+            return backbone
     return folded
 
 
-def load_pretrained(backbone: nn.Module, name: str) -> None:
-    """Fetch weights that timm knows (once; timm keeps them) and put them into a backbone.
-
-    Args:
-        backbone: as :func:`backbone_features` built it.
-        name: of the weights, ``architecture.tag``.
-
-    Raises:
-        LookhearError: there are no such weights, they cannot be fetched, or they do not fit.
-    """
-    if not timm.is_model_pretrained(name):
-        raise LookhearError(f"pretrained weights {name}: timm has none of this name")
-    levels: Any = backbone.feature_info
-    try:
-        trained = timm.create_model(
-            name, pretrained=True, features_only=True, out_indices=levels.out_indices
-        )
-    except Exception as error:  # the hub client raises its own and every HTTP library's errors
-        raise LookhearError(
-            f"pretrained weights {name}: cannot be fetched; go online once, or train without them"
-        ) from error
-    try:
-        backbone.load_state_dict(trained.state_dict())
-    except RuntimeError as error:
-        raise LookhearError(f"pretrained weights {name}: are of another backbone") from error
+def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight,
+        convolution.bias,
+        norm.running_mean,
+        norm.running_var,
+        norm.eps,
+        norm.weight,
+        norm.bias,
+    )
 
 
 class PictureNet(SavedNetwork):
@@ -134,6 +137,8 @@ class PictureNet(SavedNetwork):
         backbone, backbone_args, strides: see :func:`backbone_features`.
         input_size: height and width, in pixels, of the pictures the network is trained on, each
             from 32 to 4096.
+        pixels: ``mean`` and ``std``, of each of red, green and blue in [0, 1], by which pixels are
+            scaled before the backbone sees them; ImageNet's if left out.
 
     Raises:
         ValueError: an argument is out of its range, or there is no such backbone.
@@ -148,6 +153,7 @@ class PictureNet(SavedNetwork):
         backbone_args: dict[str, Any] | None,
         strides: tuple[int, ...],
         input_size: tuple[int, int],
+        pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
         rows, columns = input_size
@@ -158,8 +164,8 @@ class PictureNet(SavedNetwork):
         self.channels: tuple[int, ...] = tuple(features.feature_info.channels())
         self.backbone: nn.Module = features
         channels_last(self.backbone)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        for name, values in _scale(pixels or IMAGENET_PIXELS).items():
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     def features(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Return what the backbone sees at each stride, in frames (N, 3, H, W), RGB in [0, 1]."""
@@ -189,6 +195,16 @@ class PictureNet(SavedNetwork):
         net = copy.copy(self)
         net._modules = {**self._modules, **folded}
         return net
+
+
+def _scale(pixels: Pixels) -> dict[str, tuple[float, ...]]:
+    """Pixels, checked, as a configuration may come from a stranger."""
+    scale = {name: tuple(map(float, values)) for name, values in pixels.items()}
+    if scale.keys() != {"mean", "std"} or any(len(values) != 3 for values in scale.values()):
+        raise ValueError(f"pixels must have a mean and a std of three channels, not {pixels}")
+    if not all(map(math.isfinite, scale["mean"])) or not all(x > 0 for x in scale["std"]):
+        raise ValueError(f"pixels must have finite means and stds above 0, not {pixels}")
+    return scale
 
 
 def at_size(pictures: Tensor, size: tuple[int, int]) -> Tensor:

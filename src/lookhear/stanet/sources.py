@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lookhear.cam.layers import TellingClassifier
 from lookhear.cam.watched import undisturbed
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.backbones import PictureNet
+from lookhear.nets.backbones import PictureNet, Pixels
 from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
@@ -181,7 +181,8 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
 
     Args:
         categories: names of the categories, in the order of the maps.
-        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
+        backbone, backbone_args, input_size, pixels: see
+            :class:`~lookhear.nets.backbones.PictureNet`.
         stride: of the features.
 
     Raises:
@@ -197,12 +198,13 @@ class SourceNet(PictureNet, NamingNetwork, tags=["saliency", "class-activation-m
         backbone_args: dict[str, Any] | None,
         stride: int,
         input_size: tuple[int, int],
+        pixels: Pixels | None = None,
     ) -> None:
         if isinstance(categories, str) or len(categories) < 2:
             raise ValueError(f"categories must be two names or more, not {categories!r}")
         if len(set(categories)) < len(categories):
             raise ValueError(f"categories must have different names, not {categories!r}")
-        super().__init__(backbone, backbone_args, (stride,), input_size)
+        super().__init__(backbone, backbone_args, (stride,), input_size, pixels)
         self.categories = tuple(categories)
 
     def context(self, sound: Tensor | None, neighbours: Tensor | None) -> tuple[Tensor, ...]:
@@ -286,8 +288,9 @@ class S(SourceNet):
         backbone: str = "resnext101_32x8d",
         backbone_args: dict[str, Any] | None = None,
         input_size: tuple[int, int] = (256, 256),
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, 16, input_size)
+        super().__init__(categories, backbone, backbone_args, 16, input_size, pixels)
         self.head = SHead(self.channels[0], len(self.categories))
 
     def forward(self, frames: Tensor) -> ClassMaps:
@@ -303,7 +306,7 @@ class SA(SourceNet):
     ``input_size`` of 256 a side; in its fine one ``"report-fine"`` and 356.
 
     Args:
-        categories, backbone, backbone_args, input_size: see :class:`SourceNet`.
+        categories, backbone, backbone_args, input_size, pixels: see :class:`SourceNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
         sound_gate, sound_votes: see :class:`SAHead`.
         width: channels of the hidden convolutions.
@@ -323,8 +326,9 @@ class SA(SourceNet):
         stride: int = 32,
         hidden: int = 3,
         sound_votes: bool = False,
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size, pixels)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
         self.head = SAHead(*size, sound_gate, hidden, sound_votes)
@@ -372,7 +376,7 @@ class ST(AroundNet):
     """ST: class maps of a frame that know the frames before and after it.
 
     Args:
-        categories, backbone, backbone_args, input_size: see :class:`SourceNet`.
+        categories, backbone, backbone_args, input_size, pixels: see :class:`SourceNet`.
         width, stride, hidden: see :class:`SA`.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
     """
@@ -389,8 +393,9 @@ class ST(AroundNet):
         input_size: tuple[int, int] = (256, 256),
         stride: int = 32,
         hidden: int = 3,
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size, pixels)
         self.head = STHead(self.channels[0], len(self.categories), width, time_mixing, hidden)
 
     def maps(self, features: Tensor, *context: Tensor) -> ClassMaps:

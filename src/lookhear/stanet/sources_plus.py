@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.backbones import DILATED_VGG
+from lookhear.nets.backbones import DILATED_VGG, Pixels
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import (
     SelfAttentionGate,
@@ -216,8 +216,8 @@ class SPlus(PlusNet):
     """S+: class maps of a frame that know two other frames.
 
     Args:
-        categories, backbone, backbone_args, input_size: see `SourceNet`; the paper's ``input_size``
-            is 256 a side.
+        categories, backbone, backbone_args, input_size, pixels: see `SourceNet`; the paper's
+            ``input_size`` is 256 a side.
         width, hidden: see :class:`PlusHead`.
         stride: of the features.
         attending: see :class:`~lookhear.stanet.propagation.GraphPropagation`.
@@ -238,8 +238,9 @@ class SPlus(PlusNet):
         hidden: int = 3,
         attending: Attending = "published",
         published: bool = False,
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size, pixels)
         self.published = published
         self.head = SPlusHead(self.channels[0], len(self.categories), width, hidden, attending)
 
@@ -272,8 +273,8 @@ class SAPlus(PlusNet):
     """SA+: class maps of a frame and its sound that know two other frames and theirs.
 
     Args:
-        categories, backbone, backbone_args, input_size, width, stride, hidden, attending: see
-            :class:`SPlus`.
+        categories, backbone, backbone_args, input_size, pixels, width, stride, hidden, attending:
+            see :class:`SPlus`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
         sound_gate: see :func:`~lookhear.stanet.blocks.sound_gate_named`.
         published: whether map 1 is what both gates make of it, before the messages, as in the
@@ -298,8 +299,9 @@ class SAPlus(PlusNet):
         attending: Attending = "published",
         published: bool = False,
         sound_votes: bool = False,
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size, pixels)
         self.published = published
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], len(self.categories), width, self.sound_encoder.channels
@@ -352,8 +354,8 @@ class STPlus(PlusNet):
     """ST+: class maps of a moment of three frames that know two other moments.
 
     Args:
-        categories, backbone, backbone_args, input_size, width, stride, hidden, attending: see
-            :class:`SPlus`.
+        categories, backbone, backbone_args, input_size, pixels, width, stride, hidden, attending:
+            see :class:`SPlus`.
         time_mixing: see :class:`~lookhear.stanet.blocks.TimeGate`.
         published: whether messages replace a node's own maps, as in the released code; see
             :class:`~lookhear.stanet.propagation.GraphPropagation`.
@@ -373,8 +375,9 @@ class STPlus(PlusNet):
         hidden: int = 3,
         attending: Attending = "published",
         published: bool = False,
+        pixels: Pixels | None = None,
     ) -> None:
-        super().__init__(categories, backbone, backbone_args, stride, input_size)
+        super().__init__(categories, backbone, backbone_args, stride, input_size, pixels)
         self.published = published
         size = self.channels[0], len(self.categories), width
         self.head = STPlusHead(*size, time_mixing, hidden, attending, published)

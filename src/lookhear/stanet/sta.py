@@ -17,7 +17,7 @@ from lookhear.errors import LookhearError
 from lookhear.maps import Maps
 from lookhear.media import shaped_like
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.backbones import STRIDES, PictureNet, alike
+from lookhear.nets.backbones import STRIDES, PictureNet, Pixels, alike
 from lookhear.nets.devices import HalfTheThreads
 from lookhear.nets.kinds import WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
@@ -164,8 +164,9 @@ class FixationNet(PictureNet, WatchingNetwork):
         input_size: tuple[int, int],
         keep_aspect: bool,
         sound_encoder: str | None,
+        pixels: Pixels | None,
     ) -> None:
-        super().__init__(backbone, backbone_args, strides, input_size)
+        super().__init__(backbone, backbone_args, strides, input_size, pixels)
         self.keep_aspect = keep_aspect
         self.sound_encoder = sound_encoder_named(sound_encoder) if sound_encoder else None
 
@@ -225,7 +226,8 @@ class STA(FixationNet, tags=["saliency", "visual-attention"]):
     """STA with its backbone and, unless it is deaf, its sound encoder.
 
     Args:
-        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
+        backbone, backbone_args, input_size, pixels: see
+            :class:`~lookhear.nets.backbones.PictureNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
             without hearing, whose sound gate is always closed.
         width: channels inside the head.
@@ -256,6 +258,7 @@ class STA(FixationNet, tags=["saliency", "visual-attention"]):
         sound_gate: SoundGating = "released",
         sound_kinds: int = 128,
         switch: dict[str, Any] | None = None,
+        pixels: Pixels | None = None,
     ) -> None:
         if not 1 <= width <= 1024:
             raise ValueError(f"width must be from 1 to 1024, not {width}")
@@ -264,7 +267,7 @@ class STA(FixationNet, tags=["saliency", "visual-attention"]):
         if len(strides) != 3:
             raise ValueError(f"strides must be three, not {strides}")
         super().__init__(
-            backbone, backbone_args, tuple(strides), input_size, keep_aspect, sound_encoder
+            backbone, backbone_args, tuple(strides), input_size, keep_aspect, sound_encoder, pixels
         )
         self.head = STAHead(
             self.channels, width, self.sound_channels, time_mixing, sound_gate, sound_kinds

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lookhear.maps import Maps
-from lookhear.nets.backbones import DILATED_VGG
+from lookhear.nets.backbones import DILATED_VGG, Pixels
 from lookhear.stanet.blocks import (
     SelfAttentionGate,
     SoundGating,
@@ -180,8 +180,8 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
     first, last. Over a clip, the others are those some frames before and after.
 
     Args:
-        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`; the
-            paper's ``input_size`` is 256 a side.
+        backbone, backbone_args, input_size, pixels: see
+            :class:`~lookhear.nets.backbones.PictureNet`; the paper's ``input_size`` is 256 a side.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`; None for a network
             without hearing, whose sound gate is always closed.
         width: channels inside the head, 1 to 1024.
@@ -225,6 +225,7 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         switch: dict[str, Any] | None = None,
         apart: int = APART,
         fine_stride: int | None = None,
+        pixels: Pixels | None = None,
     ) -> None:
         if not 3 <= apart <= 100:
             raise ValueError(f"apart must be from 3 to 100, not {apart}")
@@ -233,7 +234,9 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
         if not 1 <= sound_kinds <= 4096:
             raise ValueError(f"sound_kinds must be from 1 to 4096, not {sound_kinds}")
         strides = (stride,) if fine_stride is None else (fine_stride, stride)
-        super().__init__(backbone, backbone_args, strides, input_size, keep_aspect, sound_encoder)
+        super().__init__(
+            backbone, backbone_args, strides, input_size, keep_aspect, sound_encoder, pixels
+        )
         self.apart = apart
         *finer, channels = self.channels
         self.head = STAPlusHead(

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from lookhear.nets.backbones import PictureNet
+from lookhear.nets.backbones import PictureNet, Pixels
 from lookhear.nets.sound import sound_encoder_named
 from lookhear.stanet.blocks import MatchingGate
 
@@ -71,7 +71,8 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
     """AudioSwitch with its backbone and its sound encoder.
 
     Args:
-        backbone, backbone_args, input_size: see :class:`~lookhear.nets.backbones.PictureNet`.
+        backbone, backbone_args, input_size, pixels: see
+            :class:`~lookhear.nets.backbones.PictureNet`.
         sound_encoder: a name in :data:`~lookhear.nets.sound.SOUND_ENCODERS`.
         stride: of the features; 32 in the paper, less for small pictures.
         kinds: of things, for a head that looks for them (:class:`MatchingSwitchHead`), 1 to 4096;
@@ -95,6 +96,7 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
         kinds: int | None = None,
         width: int = WIDTH,
         activation: Activation = "softmax",
+        pixels: Pixels | None = None,
     ) -> None:
         if kinds is not None and not 1 <= kinds <= 4096:
             raise ValueError(f"kinds must be from 1 to 4096, not {kinds}")
@@ -102,7 +104,7 @@ class AudioSwitch(PictureNet, tags=["audio-visual", "correspondence"]):
             raise ValueError(f"width must be from 1 to {MOST_WIDTH}, not {width}")
         if activation not in get_args(Activation):
             raise ValueError(f"activation is one of {get_args(Activation)}, not {activation!r}")
-        super().__init__(backbone, backbone_args, (stride,), input_size)
+        super().__init__(backbone, backbone_args, (stride,), input_size, pixels)
         self.sound_encoder = sound_encoder_named(sound_encoder)
         size = self.channels[0], self.sound_encoder.channels
         self.head: AudioSwitchHead | MatchingSwitchHead = (

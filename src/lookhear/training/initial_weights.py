@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lookhear.errors import LookhearError
-from lookhear.nets.backbones import load_pretrained
+from lookhear.nets.backbones import PictureNet
+from lookhear.nets.pretrained import Pretrained, load_pretrained, read_pretrained
 from lookhear.nets.saved import WEIGHTS, model_folder
 
 
@@ -25,9 +26,9 @@ class SavedPart(NamedTuple):
     name: str
 
 
-InitialWeights: TypeAlias = dict[str, SavedPart | str]
+InitialWeights: TypeAlias = dict[str, SavedPart | Pretrained]
 """Part of a network -> the part of a saved one whose weights it begins with; or, of ``backbone``,
-the name of pretrained weights that timm knows."""
+pretrained weights."""
 
 
 def parts_of(folder: Path, *names: str) -> InitialWeights:
@@ -35,8 +36,13 @@ def parts_of(folder: Path, *names: str) -> InitialWeights:
     return {name: SavedPart(folder, name) for name in names}
 
 
+def beginning(part: str, weights: Pretrained | None) -> InitialWeights:
+    """Pretrained weights for a part; nothing where there are none."""
+    return {} if weights is None else {part: weights}
+
+
 def read_start(given: Iterable[str]) -> InitialWeights:
-    """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, or backbone=NAME OF WEIGHTS.
+    """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, or backbone=PRETRAINED WEIGHTS.
 
     Raises:
         LookhearError: one is none of these.
@@ -50,7 +56,10 @@ def read_start(given: Iterable[str]) -> InitialWeights:
         if not colon:
             folder, there = source, part
         is_name = part == "backbone" and not Path(folder).exists() and "/" not in source
-        start[part] = source if is_name else SavedPart(Path(folder), there)
+        if is_name or Path(source).is_file():
+            start |= beginning(part, read_pretrained(source))
+        else:
+            start[part] = SavedPart(Path(folder), there)
     return start
 
 
@@ -68,8 +77,8 @@ def initialise(net: nn.Module, weights: InitialWeights) -> None:
             raise LookhearError(f"{part}: {type(net).__name__} has no such part") from error
         if isinstance(source, SavedPart):
             _take_over(module, source)
-        elif part == "backbone":
-            load_pretrained(module, source)
+        elif part == "backbone" and isinstance(net, PictureNet):
+            load_pretrained(net, source)
         else:
             raise LookhearError(f"{part}: has no pretrained weights; give the folder of a network")
 
