@@ -5,6 +5,8 @@ from typing import Any
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
+from lookhear.training.mixing import Mixture
+
 
 class Order(DistributedSampler[Any]):
     """A process's share of the samples, shuffled by seed and epoch.
@@ -25,7 +27,8 @@ class Order(DistributedSampler[Any]):
 class Loaders(L.LightningDataModule):
     """Makes the loaders, in each process by itself, which alone knows its place among the others.
 
-    ``batch_size`` is of each process's steps, and so many ``workers`` load the data for each.
+    ``batch_size`` is of each process's steps, and so many ``workers`` load the data for each. A
+    ``mixture`` draws the batches of a single process itself; the data then gives whole ones.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Loaders(L.LightningDataModule):
         batch_size: int,
         seed: int,
         workers: int,
+        mixture: Mixture | None = None,
     ) -> None:
         super().__init__()
         self._data = data
@@ -43,18 +47,20 @@ class Loaders(L.LightningDataModule):
         self._batch_size = batch_size
         self._seed = seed
         self._workers = workers
+        self._mixture = mixture
         self._epoch = 0
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Give whole batches in random order."""
-        order = Order(self._data, *self._place(), seed=self._seed, drop_last=True)
+        order: Order | Mixture
+        order = self._mixture or Order(self._data, *self._place(), seed=self._seed, drop_last=True)
         # Workers begin before Lightning says which epoch it is, and a resumed run's is not the 0th.
         order.set_epoch(self._epoch)
         return DataLoader(
             self._data,
-            batch_size=self._batch_size,
+            batch_size=None if self._mixture else self._batch_size,
             sampler=order,
-            drop_last=True,
+            drop_last=not self._mixture,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
         )

@@ -26,6 +26,7 @@ from lookhear.nets.saved import RUN_MODEL, save_model
 from lookhear.resume import described, made_from
 from lookhear.training.checkpoints import Checkpoints, CurveWriter
 from lookhear.training.loaders import Loaders
+from lookhear.training.mixing import Mixture
 from lookhear.training.processes import Processes, fit, quiet
 from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
 from lookhear.training.task import MomentsTask, Task
@@ -90,6 +91,7 @@ def train(
     validation: Dataset[Any] | None = None,
     workers: int = 0,
     machine: Machine = ONE_DEVICE,
+    mixture: Mixture | None = None,
 ) -> Path:
     """Train, or go on with the training that a folder holds, and save the network.
 
@@ -109,6 +111,8 @@ def train(
         workers: processes that load the data, for each that trains.
         machine: what to train on. More than one device takes as many new processes, each of which
             imports the caller's main module: keep work there behind ``if __name__ == "__main__"``.
+        mixture: draws the batches, on one device, for data that takes the samples of a batch and
+            gives it whole; None for samples in random order.
 
     Returns:
         The folder of the saved model.
@@ -131,6 +135,7 @@ def train(
         batch_size=task.schedule.batch_size // machine.devices,
         seed=task.seed,
         workers=workers,
+        mixture=mixture,
     )
     last = out / "checkpoints" / "last.ckpt"
     fit(trainer, task, loaders, last)

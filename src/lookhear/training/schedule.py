@@ -42,6 +42,8 @@ class Schedule:
         average: decay per step of the moving average of the weights, which is what is kept then;
             None keeps the last.
         falls: for ``"sgd"``, the epochs from which on the rate is a tenth of what it was before.
+        backbone_rate: for ``"adamw"``, the highest of a backbone that knows something already; None
+            for that of all else.
         frozen: parts of the network that stay as they begin, such as ``"backbone"``; an ``average``
             of them is the same but for what is rounded.
     """
@@ -54,6 +56,7 @@ class Schedule:
     average: float | None = 0.995
     falls: tuple[int, ...] = field(default=(), metadata=LATER)
     frozen: tuple[str, ...] = field(default=(), metadata=LATER)
+    backbone_rate: float | None = field(default=None, metadata=LATER)
 
 
 def check_machine(machine: Machine, schedule: Schedule) -> None:

@@ -5,6 +5,7 @@ prepared moments, and a recipe; :func:`~lookhear.training.loop.train_on_moments`
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,8 +18,10 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import Stft
+from lookhear.nets.pretrained import Pretrained, seeing_as
 from lookhear.nets.sound import SOUND_ENCODERS
 from lookhear.training.initial_weights import InitialWeights, initialise
+from lookhear.training.precision import depthwise_in_full
 from lookhear.training.schedule import Machine, Schedule
 
 
@@ -47,6 +50,11 @@ class Task(L.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.start = dict(start or {})
+
+    def see_as(self, weights: Pretrained) -> None:
+        """Have the network see as pretrained weights do, and begin with them."""
+        self.recipe = replace(self.recipe, net=seeing_as(weights, self.recipe.net))
+        self.start["backbone"] = weights
 
     @property
     def schedule(self) -> Schedule:
@@ -82,6 +90,11 @@ class Task(L.LightningModule):
         for part in self.frozen:
             self.net.get_submodule(part).eval()
 
+    def on_fit_start(self) -> None:
+        """Make the most of a CPU's 16 bits."""
+        if self.device.type == "cpu" and self.trainer.precision == "bf16-mixed":
+            depthwise_in_full(self.net)
+
     def on_train_batch_start(self, *_: Any) -> None:
         """Make a step's chances its own, so that a resumed training goes on to the same end."""
         step = 1_000_003 * self.seed + self.global_step
@@ -114,16 +127,19 @@ class Task(L.LightningModule):
         return self._adamw() if self.schedule.optimizer == "adamw" else self._sgd()
 
     def _adamw(self) -> Any:
-        schedule, parameters = self.schedule, list(self.net.parameters())
-        weights = [p for p in parameters if p.ndim > 1]
-        groups = [
-            {"params": weights, "weight_decay": schedule.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate)
+        schedule, rate = self.schedule, self.schedule.learning_rate
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in self.net.named_parameters():
+            slower = schedule.backbone_rate if name.startswith("backbone.") else None
+            decay = schedule.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((slower or rate, decay), []).append(parameter)
+        optimizer = torch.optim.AdamW(
+            {"params": of, "lr": rate, "weight_decay": decay}
+            for (rate, decay), of in groups.items()
+        )
         steps = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            schedule.learning_rate,
+            [rate for rate, _ in groups],
             total_steps=int(self.trainer.estimated_stepping_batches),
             pct_start=0.1 + 1e-9,  # of ten steps a tenth, exactly, would be a rise of no length
         )
