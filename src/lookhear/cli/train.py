@@ -34,7 +34,7 @@ app = typer.Typer(help="Train a network.", no_args_is_help=True)
 Prepared = Annotated[Path, typer.Option("--data", help="Prepared moments; see lookhear prepare.")]
 Run = Annotated[Path, typer.Option("--out", help="Run folder; a run that stopped goes on.")]
 PresetName = Annotated[
-    str, typer.Option("--preset", help="Which recipe: paper, report, small or tiny.")
+    str, typer.Option("--preset", help="Which recipe: paper, report, small, light or tiny.")
 ]
 Start = Annotated[
     list[str] | None,
@@ -47,6 +47,16 @@ Start = Annotated[
 StageName = Annotated[Stage, typer.Option("--stage", help="Of whole frames, or of crops.")]
 Crops = Annotated[Path | None, typer.Option(help="What the coarse maps made, for the fine stage.")]
 Devices = Annotated[int, typer.Option(min=1, help="GPUs, or processes where there are none.")]
+PretrainedName = Annotated[
+    str | None,
+    typer.Option(
+        "--pretrained",
+        metavar="WEIGHTS",
+        help="With what the backbone begins: imagenet (of EfficientNet-Lite0), a name that timm "
+        "knows, a file, or none. Another backbone than the recipe's takes its place.",
+        show_default="as the recipe says",
+    ),
+]
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
 
@@ -81,13 +91,25 @@ class Training:
 
         return named_by("preset", self.preset, PRESETS)
 
-    def train(self, task: "MomentsTask", start: list[str] | None = None) -> Path:
+    def train(
+        self,
+        task: "MomentsTask",
+        start: list[str] | None = None,
+        pretrained: str | None = None,
+    ) -> Path:
         """Train; return the folder of the saved network."""
+        from lookhear.nets.pretrained import read_pretrained
         from lookhear.training.initial_weights import read_start
         from lookhear.training.loop import train_on_moments
         from lookhear.training.schedule import Machine
 
         task.start |= read_start(start or ())
+        if pretrained is not None and (weights := read_pretrained(pretrained)):
+            if "backbone" in task.start:
+                raise LookhearError(
+                    "--pretrained: goes without --start backbone=; give one of them"
+                )
+            task.see_as(weights)
         machine = Machine(self.devices, self.precision)
         return train_on_moments(task, self.data, self.folder, self.seed, machine)
 
@@ -109,9 +131,7 @@ class WholeRun:
         Path | None,
         typer.Option(help="A saved network whose sound encoder to take, not to train one."),
     ] = None
-    pretrained: Annotated[
-        bool, typer.Option(help="Begin with the preset's pretrained backbone, if it has one.")
-    ] = True
+    pretrained: PretrainedName = None
     seed: Seed = 0
     devices: Devices = 1
     precision: Precision = "32-true"
@@ -220,13 +240,14 @@ def source(
         Partners | None, typer.Option(help="Other moments that S+, SA+ and ST+ know.")
     ] = None,
     start: Start = None,
+    pretrained: PretrainedName = None,
 ) -> None:
     """Train a source of class maps, such as S or S+, from tags alone."""
     from lookhear.stanet.recipes.classifying import SourceTask
 
     _check_crops(stage, crops)
     task = SourceTask(_recipe_of(training, net, stage, partners), crops=crops)
-    saved = training.train(task, start)
+    saved = training.train(task, start, pretrained)
     out.print(f"{saved}: trained {net} on the tags of {training.data}")
 
 
@@ -290,7 +311,7 @@ def maps(
 
 
 @_training_verb
-def matching(training: Training, start: Start = None) -> None:
+def matching(training: Training, start: Start = None, pretrained: PretrainedName = None) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
     from lookhear.stanet.recipes.matching import SwitchTask
 
@@ -299,16 +320,16 @@ def matching(training: Training, start: Start = None) -> None:
         raise LookhearError(
             f"--preset {training.preset}: its sources begin with pretrained weights instead"
         )
-    saved = training.train(SwitchTask(recipe), start)
+    saved = training.train(SwitchTask(recipe), start, pretrained)
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
 
 
 @_training_verb
-def switch(training: Training, start: Start = None) -> None:
+def switch(training: Training, start: Start = None, pretrained: PretrainedName = None) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
     from lookhear.stanet.recipes.matching import SwitchTask
 
-    saved = training.train(SwitchTask(training.recipes.switch), start)
+    saved = training.train(SwitchTask(training.recipes.switch), start, pretrained)
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
 
 
@@ -317,11 +338,12 @@ def sta(
     training: Training,
     fixations: Annotated[Path, typer.Option("--maps", help="What the fine maps made.")],
     start: Start = None,
+    pretrained: PretrainedName = None,
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
     from lookhear.stanet.recipes.attending import STATask
 
-    saved = training.train(STATask(training.recipes.sta, fixations), start)
+    saved = training.train(STATask(training.recipes.sta, fixations), start, pretrained)
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
@@ -330,6 +352,7 @@ def sta_plus(
     fixations: Annotated[Path, typer.Option("--maps", help="What train maps --plus made.")],
     partners: Annotated[Partners, typer.Option(help="Other moments that it knows.")],
     start: Start = None,
+    pretrained: PretrainedName = None,
 ) -> None:
     """Train STA+ on the pseudo-fixations of moments."""
     from lookhear.stanet.recipes.attending import STAPlusTask
@@ -337,7 +360,7 @@ def sta_plus(
 
     recipes = {str(of): recipe for of, recipe in plus_of(training.preset).sta.items()}
     task = STAPlusTask(named_by("partners", partners, recipes), fixations)
-    saved = training.train(task, start)
+    saved = training.train(task, start, pretrained)
     out.print(f"{saved}: put it together with STA and the other STA+ by lookhear train join")
 
 
@@ -381,23 +404,43 @@ def join(
 
 @_verb
 def fixations(
-    data: Annotated[Path, typer.Option(help="Pictures with fixations, in OSIE's layout.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Repeatable: pictures with fixations, in OSIE's layout; each counts alike."
+        ),
+    ],
     folder: Run,
     recipe: Annotated[str, typer.Option(help="Which recipe: small or tiny.")] = "small",
     exclude: Annotated[
-        Path | None, typer.Option(help="Text file of picture names never to train on.")
+        list[Path] | None,
+        typer.Option(
+            help="Text file of picture names never to train on; repeatable, one for each --data."
+        ),
     ] = None,
+    pretrained: PretrainedName = None,
     seed: Seed = 0,
+    precision: Precision = "32-true",
 ) -> None:
     """Train STA on still pictures with fixations."""
     from lookhear.data.readers.lists import read_names
     from lookhear.data.readers.osie import read_osie
-    from lookhear.stanet.recipes.stills import RECIPES, train_fixations
+    from lookhear.nets.pretrained import read_pretrained
+    from lookhear.stanet.recipes.stills import RECIPES, beginning_with, train_fixations
+    from lookhear.training.schedule import Machine
 
     chosen = named_by("recipe", recipe, RECIPES)
-    pictures = read_osie(data, exclude=read_names(exclude) if exclude else ())
-    saved = train_fixations(pictures, folder, chosen, seed)
-    out.print(f"{saved}: trained on {len(pictures)} pictures; use it with --model {saved}")
+    if pretrained is not None:
+        chosen = beginning_with(chosen, read_pretrained(pretrained))
+    if exclude and len(exclude) != len(data):
+        raise LookhearError(
+            f"--exclude: given {len(exclude)} times for {len(data)} --data; give one for each"
+        )
+    lists = [read_names(names) for names in exclude] if exclude else [()] * len(data)
+    sets = [read_osie(of, exclude=names) for of, names in zip(data, lists, strict=True)]
+    saved = train_fixations(sets, folder, chosen, seed, Machine(precision=precision))
+    total = count(sum(map(len, sets)), "picture")
+    out.print(f"{saved}: trained on {total}; use it with --model {saved}")
 
 
 def _check_crops(stage: Stage, crops: Path | None) -> None:

@@ -32,6 +32,7 @@ from lookhear.data.readers.tagged import TaggedClip, size_of
 from lookhear.data.shards import MANIFEST, read_complete, read_manifest
 from lookhear.errors import LookhearError, named_by
 from lookhear.files import sole_use, whole_folder, write_whole
+from lookhear.nets.pretrained import read_pretrained
 from lookhear.nets.saved import RUN_MODEL, load_network, model_folder
 from lookhear.nets.sound import SoundClassifier
 from lookhear.parallel import cores
@@ -43,7 +44,7 @@ from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
-from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.recipes.presets import PRESETS, begun_with
 from lookhear.stanet.report import Made, MadePlus, Means, Tested, model_cards, run_page
 from lookhear.stanet.run_folder import (
     TEST_COARSE,
@@ -55,7 +56,13 @@ from lookhear.stanet.run_folder import (
 from lookhear.stanet.scam import RELEASED_WITHOUT
 from lookhear.stanet.sta import STA
 from lookhear.stanet.steps import STANetSteps, Steps
-from lookhear.training.initial_weights import InitialWeights, SavedPart, initialise, parts_of
+from lookhear.training.initial_weights import (
+    InitialWeights,
+    SavedPart,
+    beginning,
+    initialise,
+    parts_of,
+)
 from lookhear.training.loop import train_on_moments
 from lookhear.training.schedule import ONE_DEVICE, Machine, check_machine
 from lookhear.training.task import MomentsTask
@@ -92,7 +99,8 @@ class RunSettings:
         seed: of everything left to chance.
         test: scores the run, such as `lookhear.evaluation.from_runs.GazeTest`; None for no scores.
         sound: folder of a saved network whose sound encoder is taken; None trains one.
-        pretrained: whether backbones begin with the preset's pretrained weights, if it has any.
+        pretrained: with what backbones begin, see :mod:`lookhear.nets.pretrained`; None for what
+            the preset says.
         machine: what to train on.
     """
 
@@ -102,7 +110,7 @@ class RunSettings:
     seed: int = 0
     test: RunTest | None = None
     sound: Path | None = None
-    pretrained: bool = True
+    pretrained: str | None = None
     machine: Machine = ONE_DEVICE
 
 
@@ -155,6 +163,11 @@ class Run:
         self._settings = settings
         self._preset = named_by("preset", settings.preset, PRESETS)
         known = {"preset": settings.preset, "seed": settings.seed}
+        if settings.pretrained is not None:
+            weights = read_pretrained(settings.pretrained)
+            if weights not in (None, self._preset.pretrained):
+                known |= identities({"pretrained": weights})
+            self._preset = begun_with(self._preset, weights)
         self._ledger = Ledger.open(settings.out, known)
         self._say = say
         self._bars = bars
@@ -253,13 +266,13 @@ class Run:
     def _coarse_sources(self, moments: Path, sound: Path) -> dict[str, Path]:
         matching = None
         if self._preset.matching:  # sight learns from hearing, which knows the tags already
-            switch = SwitchTask(self._preset.matching, self._ear(sound))
+            switch = SwitchTask(self._preset.matching, self._ear(sound) | self._first_sight())
             matching = self._train("matching", switch, moments)
         trained: dict[str, Path] = {}
         for source, recipe in self._preset.coarse.items():
             # At stride 32, as published, a backbone has a stage more than that of S, at 16.
             alike = trained.get("S" if recipe.net.get("stride") == 16 else "SA")
-            start = self._pretrained() or (parts_of(alike, "backbone") if alike else {})
+            start = self._each_sight() or (parts_of(alike, "backbone") if alike else {})
             if source == "SA":
                 start |= parts_of(sound, "sound_encoder")
                 if recipe.net.get("sound_votes") and not self._sound:
@@ -283,7 +296,7 @@ class Run:
             if recipe.net.get("sound_gate") != self._preset.coarse[source].net.get("sound_gate"):
                 # The report's fine gate grows to another grid than the coarse one, and begins anew.
                 taken = [f"head.{part}" for part in ALL_BUT_THE_GATE]
-            start = self._pretrained() or parts_of(before, "backbone", *taken)
+            start = self._each_sight() or parts_of(before, "backbone", *taken)
             if source == "SA":
                 start |= parts_of(before, "sound_encoder")
             task = SourceTask(recipe, start, boxes)
@@ -309,16 +322,20 @@ class Run:
         task = STATask(recipe, fixations, start)
         return self._train("sta", task, moments, fixations=fixations)
 
-    def _pretrained(self) -> InitialWeights:
-        weights = self._preset.pretrained
-        return {"backbone": weights} if weights and self._settings.pretrained else {}
+    def _first_sight(self) -> InitialWeights:
+        """Pretrained weights for the first backbone that is trained."""
+        return beginning("backbone", self._preset.pretrained)
+
+    def _each_sight(self) -> InitialWeights:
+        """Pretrained weights for every backbone; none where the first hands on what it learns."""
+        return {} if self._preset.matching else self._first_sight()
 
     def _ear(self, sound: Path) -> InitialWeights:
         start = parts_of(sound, "sound_encoder")
         return start if self._sound else start | {EAR: SavedPart(sound, "classifier")}
 
     def _like_sa(self, coarse: Mapping[str, Path]) -> InitialWeights:
-        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._pretrained()
+        return parts_of(coarse["SA"], "backbone", "sound_encoder") | self._each_sight()
 
     def _train(self, stage: str, task: MomentsTask, moments: Path, **reads: Path | None) -> Path:
         """Train a network; return the folder in which it is saved."""

@@ -32,7 +32,7 @@ from lookhear.stanet.run import Run, RunSettings, RunTest, Trained
 from lookhear.stanet.run_folder import PLUS, TEST_PLUS, TEST_PLUS_TAGGED, PlusMapFolders
 from lookhear.stanet.stanet_plus import STANetPlus
 from lookhear.stanet.steps import STANetPlusSteps, Steps
-from lookhear.training.initial_weights import InitialWeights, parts_of
+from lookhear.training.initial_weights import InitialWeights, beginning, parts_of
 from lookhear.training.schedule import check_machine
 
 
@@ -83,7 +83,7 @@ class PlusRun(Run):
 
     @property
     def _plus(self) -> PlusPreset:
-        return plus_of(self._settings.preset)
+        return self._preset.plus or plus_of(self._settings.preset)
 
     def _check(self) -> None:
         sources, sta = self._plus.sources.values(), self._plus.sta.values()
@@ -109,14 +109,13 @@ class PlusRun(Run):
 
     def _sight(self, alike: Path, *more: str) -> InitialWeights:
         """Where a backbone begins, and other parts that need the same one."""
-        weights = self._plus.pretrained
-        if weights is None:
+        if self._plus.goes_on:
             return parts_of(alike, "backbone", *more)
-        return {"backbone": weights} if self._settings.pretrained else {}
+        return beginning("backbone", self._plus.pretrained)
 
     def _hearing(self, trained: Trained, alike: Path, *more: str) -> InitialWeights:
         """Where a sound encoder begins, and other parts that need the same backbone, too."""
-        if self._plus.pretrained is None:
+        if self._plus.goes_on:
             return parts_of(alike, "sound_encoder", "head.sound_gate", *more)
         return parts_of(trained.sound, "sound_encoder")
 

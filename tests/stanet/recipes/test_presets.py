@@ -11,13 +11,15 @@ from safetensors.torch import load_file
 from beeping_squares import SIZE, TINY_BACKBONE, prepared_squares
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
+from lookhear.nets.backbones import DILATED
+from lookhear.nets.pretrained import IMAGENET, LITE0
 from lookhear.nets.saved import load_model
 from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet import ScamRules, Source, Stage
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import SwitchTask
-from lookhear.stanet.recipes.presets import PRESETS
+from lookhear.stanet.recipes.presets import PRESETS, begun_with
 from lookhear.stanet.run import RunSettings, train_stanet
 from lookhear.training.curves import read_curves
 from lookhear.training.loop import train_on_moments
@@ -53,6 +55,7 @@ RULES: dict[str, ScamRules] = {
     "paper": "released",
     "report": "report",
     "small": "clean",
+    "light": "clean",
     "tiny": "clean",
 }
 SOUND = {"paper": "vggsound", "report": "vggsound-report"}
@@ -235,7 +238,7 @@ def test_a_whole_run_goes_by_the_report(
     monkeypatch.setitem(PRESETS, "report", small)
     SoundClassifier(("Bark", "Flute"), "light").save_pretrained(tmp_path / "sound")
     settings = RunSettings(
-        prepared, tmp_path / "run", "report", sound=tmp_path / "sound", pretrained=False
+        prepared, tmp_path / "run", "report", sound=tmp_path / "sound", pretrained="none"
     )
     made = train_stanet(settings, say=lambda _: None)
     net = load_model(made.model)
@@ -246,3 +249,32 @@ def test_a_whole_run_goes_by_the_report(
     )
     grown = "head.sound_gate.upsample.0.weight"
     assert (coarse[grown].shape[-1], fine[grown].shape[-1]) == (3, 4)
+
+
+def test_light_is_small_with_imagenets_sight() -> None:
+    """But for the backbone and its rate, and that the first AudioSwitch begins with ImageNet's."""
+    small, light = PRESETS["small"], PRESETS["light"]
+    assert (small.pretrained, light.pretrained) == (None, IMAGENET)
+    for stage in get_args(Stage):
+        for source, recipe in light.sources(stage).items():
+            other = small.sources(stage)[source]
+            assert recipe.net["backbone"] == LITE0["backbone"]
+            assert recipe.net["input_size"] == other.net["input_size"]
+            assert recipe.schedule.backbone_rate == pytest.approx(0.15 * 2e-3)
+            assert replace(recipe.schedule, backbone_rate=None) == other.schedule
+    assert light.plus is not None
+    assert {of.net["backbone"] for of in light.plus.sources.values()} == {
+        LITE0["backbone"] + DILATED
+    }
+
+
+def test_a_preset_comes_to_see_as_other_weights_do() -> None:
+    paper = begun_with(PRESETS["paper"], IMAGENET)
+    assert (paper.pretrained, paper.coarse["ST"].net["backbone"]) == (IMAGENET, LITE0["backbone"])
+    assert paper.plus is not None
+    assert (paper.plus.goes_on, paper.plus.pretrained) == (False, IMAGENET)
+    dilated = LITE0 | {"backbone": LITE0["backbone"] + DILATED}
+    for recipe in (*paper.plus.sources.values(), *paper.plus.sta.values()):
+        assert recipe.net.items() >= dilated.items()
+    without = begun_with(PRESETS["light"], None)
+    assert (without.pretrained, without.sta) == (None, PRESETS["light"].sta)

@@ -1,4 +1,4 @@
-"""Recipes for all that STANet trains: published ones, one for a small set on two cores, for tests.
+"""Recipes for all that STANet trains: published ones, two for a small set on two cores, for tests.
 
 `paper` follows the released scripts, `report` the reimplementation report, and the released scripts
 where that is silent:
@@ -44,6 +44,10 @@ What `small` and `tiny` do otherwise, and why:
 | crops | of one size, not mirrored | of many sizes, mirrored | few clips |
 | SCAM | released rules | clean rules | clips have few moments, things are small |
 
+`light` is `small` on EfficientNet-Lite0, which knows ImageNet: what those with clips of the real
+world start from. The first AudioSwitch's backbone begins with it, the others with that one, as in
+`small`; as it knows so much, it learns at a lower rate.
+
 And of STANet+, which the report has not:
 
 | | paper | small | because |
@@ -57,13 +61,14 @@ And of STANet+, which the report has not:
 | STA+ | always hears | is deaf in 3 of 10 nodes | it learns to listen to other moments |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from lookhear.data import Partners
 from lookhear.errors import LookhearError, named_by
-from lookhear.nets.backbones import DILATED
+from lookhear.nets.backbones import DILATED, DILATED_VGG
+from lookhear.nets.pretrained import IMAGENET, LITE0, Pretrained, seeing_as
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
 from lookhear.stanet.recipes.attending import STAPlusRecipe, STARecipe
@@ -75,6 +80,11 @@ from lookhear.stanet.stanet_plus import AWAY
 from lookhear.training.augment import Augmentation
 from lookhear.training.schedule import Schedule
 
+Seeing = TypeVar("Seeing", ClassRecipe, SwitchRecipe, STARecipe, STAPlusRecipe)
+
+OF_PRETRAINED = 0.15
+"""Of the rate of all else, that at which a backbone learns that knows something already."""
+
 
 @dataclass(frozen=True)
 class PlusPreset:
@@ -83,13 +93,15 @@ class PlusPreset:
     Attributes:
         sources: of each of S+, SA+ and ST+, with its partners.
         sta: of STA+ short and STA+ cross.
-        pretrained: weights that timm knows, with which every backbone begins; None for a run in
-            which all keep the backbone and the sound encoder of SA, or of STA, as they are.
+        goes_on: whether all keep the backbone and the sound encoder of SA, or of STA, as they are;
+            else every backbone begins anew.
+        pretrained: with which backbones that begin anew do; None for weights of chance.
     """
 
     sources: dict[tuple[PlusSource, Partners], ClassRecipe]
     sta: dict[Partners, STAPlusRecipe]
-    pretrained: str | None = None
+    goes_on: bool
+    pretrained: Pretrained | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +118,8 @@ class Preset:
         sta: for STA.
         grid: height and width of the maps that the sources make.
         rules: by which their maps become boxes and pseudo-fixations.
-        pretrained: weights that timm knows, with which every backbone begins; None for a run in
-            which each begins with what an earlier one has learnt.
+        pretrained: with which the first AudioSwitch's backbone begins, or every one where there is
+            no such switch; None for weights of chance, and then what earlier ones have learnt.
         plus: for STANet+; None where it is not described.
     """
 
@@ -119,7 +131,7 @@ class Preset:
     sta: STARecipe
     grid: tuple[int, int]
     rules: ScamRules = "clean"
-    pretrained: str | None = None
+    pretrained: Pretrained | None = None
     plus: PlusPreset | None = None
 
     def sources(self, stage: Stage) -> dict[Source, ClassRecipe]:
@@ -209,7 +221,7 @@ def _published_plus() -> PlusPreset:
         "short": STAPlusRecipe({}, attending, cut, loss, partners="short"),
         "cross": STAPlusRecipe({"apart": AWAY}, attending, cut, loss, partners="cross"),
     }
-    return PlusPreset(sources, sta, pretrained="vgg16.tv_in1k")
+    return PlusPreset(sources, sta, goes_on=False, pretrained="vgg16.tv_in1k")
 
 
 # Stride 16, at which small things are not lost. Hidden convolutions would learn the surroundings
@@ -226,7 +238,7 @@ _GATES: dict[Source, dict[str, Any]] = {
 
 
 def _light(
-    backbone_args: dict[str, Any],
+    sight: Mapping[str, Any],
     frame: tuple[int, int],
     crop: tuple[int, int],
     batch_size: int,
@@ -239,23 +251,22 @@ def _light(
     sta: int,
     plus: int,
     sta_plus: int,
+    pretrained: Pretrained | None = None,
 ) -> Preset:
     """A preset for small pictures and few clips, of networks that begin at each other's weights.
 
-    The backbone is a ResNet of ten layers. ``frame`` is the height and width of what all see but
-    the fine sources, which see a ``crop``, and S+, SA+ and ST+, which see three quarters of it each
-    way, as the paper's do; then come the epochs of each training, of sources those of S, SA and ST.
+    ``sight`` is the backbone; the first begins with ``pretrained`` weights, if there are any.
+    ``frame`` is the height and width of what all see but the fine sources, which see a ``crop``,
+    and S+, SA+ and ST+, which see three quarters of it each way, as the paper's do; then come the
+    epochs of each training, of sources those of S, SA and ST.
     """
 
     def schedule(epochs: int, rate: float = 2e-3) -> Schedule:
-        return Schedule(epochs, batch_size, learning_rate=rate, average=None)
+        slower = None if pretrained is None else rate * OF_PRETRAINED
+        return Schedule(epochs, batch_size, learning_rate=rate, average=None, backbone_rate=slower)
 
     def net(size: tuple[int, int]) -> dict[str, Any]:
-        return {
-            "backbone": "resnet10t",
-            "backbone_args": backbone_args,
-            "input_size": list(size),
-        }
+        return {**sight, "input_size": list(size)}
 
     def augmentation(size: tuple[int, int]) -> Augmentation:
         # Hue is left alone: it tells much where pictures are few.
@@ -288,6 +299,7 @@ def _light(
             still=0.5,
         ),
         grid=(frame[0] // 2, frame[1] // 2),
+        pretrained=pretrained,
         plus=_light_plus(net, augmentation, schedule(plus), schedule(sta_plus), frame),
     )
 
@@ -301,7 +313,7 @@ def _light_plus(
 ) -> PlusPreset:
     """What STANet+ adds to a preset for small pictures; only the heads of its networks learn."""
     size = frame[0] * 3 // 4, frame[1] * 3 // 4
-    dilated = {"backbone": "resnet10t" + DILATED, "hidden": 0, "attending": "alike"}
+    dilated = {"backbone": net(size)["backbone"] + DILATED, "hidden": 0, "attending": "alike"}
     own: dict[PlusSource, dict[str, Any]] = {
         "S+": {},
         "SA+": _HEARS | {"sound_votes": True},
@@ -330,30 +342,37 @@ def _light_plus(
         )
         for partners, frames in apart.items()
     }
-    return PlusPreset(sources, sta)
+    return PlusPreset(sources, sta, goes_on=True)
 
+
+def _ten_layers(channels: list[int], stem_width: int) -> dict[str, Any]:
+    args = {"channels": channels, "stem_width": stem_width}
+    return {"backbone": "resnet10t", "backbone_args": args}
+
+
+_TWO_CORES: dict[str, Any] = {
+    "frame": (128, 224),
+    "crop": (112, 112),
+    "batch_size": 32,
+    "hearing": 4,
+    "matching": 9,
+    "coarse": (2, 5, 1),
+    "fine": (3, 3, 1),
+    "switch": 5,
+    "sta": 6,
+    "plus": 1,
+    "sta_plus": 2,
+}
 
 PRESETS: dict[str, Preset] = {
     "paper": _published(
         "released", "vggsound", s_epochs=15, st_weights=(0.4, 1.0), plus=_published_plus()
     ),
     "report": _published("report", "vggsound-report", s_epochs=20, st_weights=(0.4, 0.6)),
-    "small": _light(
-        {"channels": [24, 48, 96, 160], "stem_width": 16},
-        frame=(128, 224),
-        crop=(112, 112),
-        batch_size=32,
-        hearing=4,
-        matching=9,
-        coarse=(2, 5, 1),
-        fine=(3, 3, 1),
-        switch=5,
-        sta=6,
-        plus=1,
-        sta_plus=2,
-    ),
+    "small": _light(_ten_layers([24, 48, 96, 160], stem_width=16), **_TWO_CORES),
+    "light": _light(LITE0, **_TWO_CORES, pretrained=IMAGENET),
     "tiny": _light(
-        {"channels": [8, 8, 16, 16], "stem_width": 4},
+        _ten_layers([8, 8, 16, 16], stem_width=4),
         frame=(64, 96),
         crop=(64, 64),
         batch_size=4,
@@ -367,6 +386,35 @@ PRESETS: dict[str, Preset] = {
         sta_plus=1,
     ),
 }
+
+
+def begun_with(preset: Preset, weights: Pretrained | None) -> Preset:
+    """Change with what backbones begin, and so which ones they are."""
+
+    def seeing(recipe: Seeing) -> Seeing:
+        if weights is None:
+            return recipe
+        return replace(recipe, net=seeing_as(weights, recipe.net))
+
+    def dilated(recipe: Seeing) -> Seeing:
+        return seeing(replace(recipe, net={"backbone": DILATED_VGG} | recipe.net))
+
+    plus = preset.plus and replace(
+        preset.plus,
+        sources={of: dilated(recipe) for of, recipe in preset.plus.sources.items()},
+        sta={of: dilated(recipe) for of, recipe in preset.plus.sta.items()},
+        pretrained=weights,
+    )
+    return replace(
+        preset,
+        matching=preset.matching and seeing(preset.matching),
+        coarse={of: seeing(recipe) for of, recipe in preset.coarse.items()},
+        fine={of: seeing(recipe) for of, recipe in preset.fine.items()},
+        switch=seeing(preset.switch),
+        sta=seeing(preset.sta),
+        pretrained=weights,
+        plus=plus,
+    )
 
 
 def plus_of(preset: str) -> PlusPreset:

@@ -1,27 +1,41 @@
 """Train STA on still pictures with fixations: the recipe of the model that comes along."""
 
+import logging
+import math
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset
 
-from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH
+from lookhear import words
+from lookhear.data.identity import identities
+from lookhear.data.readers.fixated import density_of
 from lookhear.data.readers.osie import FixatedPicture
 from lookhear.errors import LookhearError
+from lookhear.media import shaped_like
+from lookhear.nets.pretrained import IMAGENET, LITE0, Pretrained, seeing_as
 from lookhear.resume import described
-from lookhear.stanet.sta import STA, Seen
+from lookhear.stanet.sta import SIDE_STEP, STA, Seen
 from lookhear.training.augment import random_views
+from lookhear.training.initial_weights import beginning
 from lookhear.training.loop import train
 from lookhear.training.losses import fixation_losses
-from lookhear.training.schedule import Schedule
+from lookhear.training.mixing import Mixture
+from lookhear.training.schedule import ONE_DEVICE, Machine, Schedule
 from lookhear.training.task import Task
+
+ROOM = 1.25
+"""How high pictures are kept for views of 1: the larger part of crops is not enlarged again."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,10 @@ class FixationRecipe:
     Attributes:
         net: arguments of :class:`~lookhear.stanet.sta.STA`.
         schedule: how its weights are learnt.
+        pretrained: with which its backbone begins; None for weights of chance.
+        views: height and width, in pixels, of the area of what it is trained on; None for its
+            ``input_size``. Crops show things larger than they are, so a network sees whole pictures
+            best when they are larger, too (Touvron et al., arXiv 1906.06423).
         moving: pictures of a batch that are shown drifting, see
             :func:`~lookhear.training.augment.random_views`.
         smallest_crop: side of the smallest crop, as a share of the picture's.
@@ -40,6 +58,8 @@ class FixationRecipe:
 
     net: dict[str, Any]
     schedule: Schedule
+    pretrained: Pretrained | None = None
+    views: tuple[int, int] | None = None
     moving: int = 4
     smallest_crop: float = 0.6
     loss: dict[str, float] = field(
@@ -50,14 +70,15 @@ class FixationRecipe:
 
 RECIPES = {
     "small": FixationRecipe(
-        net={
-            "backbone": "resnet10t",
-            "backbone_args": {"channels": [32, 64, 112, 176], "stem_width": 16},
-            "sound_encoder": None,
-            "input_size": [192, 256],
-            "keep_aspect": True,
-        },
-        schedule=Schedule(epochs=100),
+        net=LITE0
+        | {"sound_encoder": None, "width": 48, "input_size": [240, 320], "keep_aspect": True},
+        schedule=Schedule(
+            epochs=14,
+            frozen=("backbone.conv_stem", "backbone.bn1", "backbone.blocks.0", "backbone.blocks.1"),
+            backbone_rate=3e-4,
+        ),
+        pretrained=IMAGENET,
+        views=(192, 256),
     ),
     "tiny": FixationRecipe(
         net={
@@ -72,6 +93,17 @@ RECIPES = {
         moving=1,
     ),
 }
+
+
+def beginning_with(recipe: FixationRecipe, weights: Pretrained | None) -> FixationRecipe:
+    """Change with what a recipe's backbone begins; all of another one learns."""
+    if weights == recipe.pretrained:
+        return recipe
+    schedule = replace(recipe.schedule, frozen=())
+    if weights is None:
+        return replace(recipe, pretrained=None, schedule=replace(schedule, backbone_rate=None))
+    net = seeing_as(weights, recipe.net)
+    return replace(recipe, net=net, pretrained=weights, schedule=schedule)
 
 
 class FixationTask(Task):
@@ -91,7 +123,7 @@ class FixationTask(Task):
         views = random_views(
             pictures.float() / 255,
             densities,
-            self.net.input_size,
+            (round(pictures.shape[2] / ROOM), round(pictures.shape[3] / ROOM)),
             smallest_crop=recipe.smallest_crop,
             moving=recipe.moving,
         )
@@ -110,54 +142,101 @@ class FixationTask(Task):
 
 
 def train_fixations(
-    pictures: Sequence[FixatedPicture], out: Path, recipe: FixationRecipe, seed: int = 0
+    sets: Sequence[Sequence[FixatedPicture]],
+    out: Path,
+    recipe: FixationRecipe,
+    seed: int = 0,
+    machine: Machine = ONE_DEVICE,
 ) -> Path:
     """Train, or go on with the training that ``out`` holds, and save the network.
 
     A training that is finished is left as it is.
 
     Args:
-        pictures: to train on; at least a batch.
+        sets: pictures to train on; a batch at least. Each set is drawn from as often as another.
         out: run folder; gets ``model/``, ``checkpoints/`` and ``logs/``.
         recipe: how.
         seed: of everything left to chance.
+        machine: what to train on; one device.
 
     Returns:
         The folder of the saved model, for :func:`lookhear.load_model`.
 
     Raises:
-        LookhearError: too few pictures, or ``out`` cannot be written or holds another training.
+        LookhearError: too few pictures, weights to begin with that cannot be had, or ``out`` cannot
+            be written or holds another training.
     """
-    batch_size = recipe.schedule.batch_size
-    if len(pictures) < batch_size:
-        raise LookhearError(
-            f"{len(pictures)} pictures are fewer than a batch of {batch_size}; give more"
-        )
-    task = FixationTask(recipe).begin(seed)
-    names = [picture.name for picture in pictures]
-    made_of = {"recipe": described(recipe), "seed": seed, "pictures": names}
-    return train(task, _in_memory(pictures, task.net.input_size), out, made_of)
+    batch_size, count = recipe.schedule.batch_size, sum(map(len, sets))
+    if count < batch_size:
+        raise LookhearError(f"{count} pictures are fewer than a batch of {batch_size}; give more")
+    start = beginning("backbone", recipe.pretrained)
+    task = FixationTask(recipe, start).begin(seed)
+    stills = Stills(sets, recipe.views or task.net.input_size, batch_size)
+    names = [[picture.name for picture in pictures] for pictures in sets]
+    made_of = described(replace(recipe, pretrained=None)) | identities(start)
+    made_of |= {"seed": seed, "pictures": names}
+    mixture = Mixture(stills.sets, stills.shapes, batch_size, seed)
+    return train(task, stills, out, made_of, machine=machine, mixture=mixture)
 
 
-def _in_memory(pictures: Sequence[FixatedPicture], size: tuple[int, int]) -> TensorDataset:
-    """Pictures (N, 3, H, W) uint8 a little larger than ``size``, densities (N, H / 2, W / 2)."""
-    height, width = (round(side * 1.25 / 2) * 2 for side in size)
-    scaled = [
-        cv2.resize(picture.pixels(), (width, height), interpolation=cv2.INTER_AREA)
-        for picture in pictures
-    ]
-    looked = np.stack([picture.fixation_map(height // 2, width // 2) > 0 for picture in pictures])
-    sigma = DENSITY_SIGMA_PER_WIDTH * width / 2
-    rows, columns = (_blur_matrix(size, sigma) for size in looked.shape[1:])
-    blurred = rows @ torch.from_numpy(looked).float() @ columns.T
-    return TensorDataset(torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2), blurred)
+class Stills(Dataset[tuple[Tensor, Tensor]]):
+    """Pictures and where people looked in them, each in a shape that a batch can be filled with.
 
-
-def _blur_matrix(size: int, sigma: float) -> Tensor:
-    """The blur of `lookhear.metrics.density` along one axis: `(size, size)` float32.
-
-    As a product of all pictures at once, it takes a small part of that one's time.
+    Attributes:
+        sets: which set each is of.
+        shapes: height and width, in pixels, of the views of each.
     """
-    pixels = np.eye(size)
-    blurred = gaussian_filter1d(pixels, sigma, axis=1, mode="mirror", truncate=4)
-    return torch.from_numpy(blurred.T).float()
+
+    def __init__(
+        self, sets: Sequence[Sequence[FixatedPicture]], size: tuple[int, int], batch_size: int
+    ) -> None:
+        pictures = [picture for of_one in sets for picture in of_one]
+        self.sets = [index for index, of_one in enumerate(sets) for _ in of_one]
+        own = [shaped_like(of.height, of.width, size, SIDE_STEP) for of in pictures]
+        self.shapes = _common(own, batch_size)
+        stretched = [
+            of.name
+            for of, mine, seen in zip(pictures, own, self.shapes, strict=True)
+            if mine != seen
+        ]
+        if stretched:
+            log.warning(
+                "%s of %d are of shapes too rare for a batch, and stretched to the next: %s",
+                words.count(len(stretched), "picture"),
+                len(pictures),
+                words.named(stretched),
+            )
+        self._kept = [
+            _kept(picture, shape) for picture, shape in zip(pictures, self.shapes, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        """Pictures."""
+        return len(self._kept)
+
+    def __getitem__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        """Pictures (B, 3, H, W) uint8, `ROOM` times as high as views; densities (B, H/2, W/2)."""
+        kept = [self._kept[index] for index in indices]
+        pixels, densities = (torch.from_numpy(np.stack(part)) for part in zip(*kept, strict=True))
+        return pixels.permute(0, 3, 1, 2), densities
+
+
+def _common(shapes: Sequence[tuple[int, int]], least: int) -> list[tuple[int, int]]:
+    """Shapes, where fewer than so many have one by the next that is common."""
+    often = Counter(shapes)
+    common = [shape for shape, count in often.items() if count >= least]
+    common = common or [often.most_common(1)[0][0]]
+
+    def nearest(shape: tuple[int, int]) -> tuple[int, int]:
+        return min(common, key=lambda of: abs(math.log(of[1] * shape[0] / of[0] / shape[1])))
+
+    return [nearest(shape) for shape in shapes]
+
+
+def _kept(
+    picture: FixatedPicture, shape: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    height, width = (round(side * ROOM / 2) * 2 for side in shape)
+    pixels = cv2.resize(picture.pixels(), (width, height), interpolation=cv2.INTER_AREA)
+    looked = picture.fixation_map(height // 2, width // 2)
+    return pixels.astype(np.uint8, copy=False), density_of(looked)
