@@ -79,6 +79,69 @@ def test_models_are_scored_on_pictures(run: Run, pictures: Path, tmp_path: Path)
     assert "gbvs" in said
 
 
+@pytest.fixture
+def sets(tmp_path: Path) -> list[Path]:
+    """Two sets of pictures of the same names."""
+    return [make_osie(tmp_path / name, count=3, seed=seed) for seed, name in enumerate("ab")]
+
+
+def test_several_sets_of_pictures_have_a_table_each(
+    run: Run, sets: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "of a.txt").write_text("1003.jpg\n1001.jpg")
+    (tmp_path / "of b.txt").write_text("1001.jpg\n1002.jpg")
+    data = [word for of in sets for word in ("--data", of)]
+    names = [word for of in sets for word in ("--names", tmp_path / f"of {of.name}.txt")]
+    words = ("--model", "centre", "--model", "centre-fitted", "--out", tmp_path / "out")
+    code, said, error = run("evaluate", *data, *words, *names)
+    assert (code, error) == (0, "")
+    scores = read(tmp_path / "out")
+    for of in scores["statistics"]:
+        assert f"{of['estimates']['centre-fitted']['NSS']['mean']:.3f}" in said
+    text = (tmp_path / "out" / "table.md").read_text()
+    for heading in ("## a: 2 pictures", "## b: 2 pictures", "## All 4 pictures"):
+        assert heading in text
+    assert [of["name"] for of in scores["subjects"]] == [
+        "a/1003.jpg",
+        "a/1001.jpg",
+        "b/1001.jpg",
+        "b/1002.jpg",
+    ]
+    assert [of["group"] for of in scores["statistics"]] == ["a", "b", None]
+    assert "all other pictures of the same set" in scores["protocol"]["s-AUC"]
+    with (tmp_path / "out" / "pictures.csv").open(newline="") as file:
+        assert [line["database"] for line in csv.DictReader(file)] == ["a", "a", "b", "b"] * 2
+    page = (tmp_path / "out" / "report.html").read_text()
+    for words_of_page in ("Models on a, b", "2 sets", "Each set", "a: 2 pictures", "b: 2 pictures"):
+        assert words_of_page in page
+    assert not (tmp_path / "out" / "frames.csv").exists()
+    for of in sets:
+        alone = evaluate(of, ["centre", "centre-fitted"], names=tmp_path / f"of {of.name}.txt")
+        assert alone.statistics[0].as_json() in scores["statistics"]
+
+
+def test_a_run_on_several_sets_that_was_stopped_keeps_no_scores_of_one_that_has_changed(
+    run: Run, sets: list[Path], tmp_path: Path
+) -> None:
+    for of in sets:
+        (tmp_path / "maps" / of.name).mkdir(parents=True)
+        for number in (1001, 1002, 1003):
+            values = np.random.default_rng(number).random((60, 80))
+            np.save(tmp_path / "maps" / of.name / f"{number}.npy", values)
+    last = tmp_path / "maps" / "b" / "1003.npy"
+    whole = last.read_bytes()
+    last.write_bytes(b"text")
+    data = [word for of in sets for word in ("--data", of)]
+    words = ("evaluate", *data, "--model", tmp_path / "maps", "--out")
+    assert run(*words, tmp_path / "out")[0] == 1
+    assert [*tmp_path.glob(".out.*.partial")]
+    last.write_bytes(whole)
+    make_osie(sets[1], count=3, seed=7)
+    assert run(*words, tmp_path / "out")[0] == 0
+    assert run(*words, tmp_path / "at once")[0] == 0
+    assert read(tmp_path / "out") == read(tmp_path / "at once")
+
+
 def test_scores_are_shown_without_a_folder(run: Run, pictures: Path, tmp_path: Path) -> None:
     sharp, soft = (
         run("evaluate", "--data", pictures, "--model", "centre", *words)
@@ -188,6 +251,21 @@ def test_a_folder_or_file_of_something_else_is_never_replaced(
         (("--data", "CLIPS", "--model", "centre", "--database", "x"), 1, "has no database x"),
         (("--data", "PICTURES", "--model", "centre", "--database", "db"), 1, "no --database"),
         (("--data", "PICTURES", "--model", "centre", "--names", "nowhere"), 1, "nowhere"),
+        (
+            ("--data", "PICTURES", "--data", "CLIPS", "--model", "centre"),
+            1,
+            "holds clips, which are scored alone",
+        ),
+        (
+            ("--data", "PICTURES", "--data", "nowhere", "--model", "centre"),
+            1,
+            "nowhere: no such folder",
+        ),
+        (
+            ("--data", "PICTURES", "--data", "else", "--names", "n.txt", "--model", "centre"),
+            1,
+            "--names: 1 file for 2 folders of --data",
+        ),
         (("--data", "CLIPS", "--model", "centre", "--every", "0"), 2, "--every"),
         (("--data", "CLIPS", "--model", "centre", "--smooth", "-1"), 2, "--smooth"),
         (("--data", "CLIPS", "--model", "centre", "--smooth", "inf"), 2, "--smooth"),

@@ -15,7 +15,11 @@ from lookhear.progress import Progress
 
 def evaluate(
     data: Annotated[
-        Path, typer.Option(help="Pictures with fixations in OSIE's layout, or clips in STAViS's.")
+        list[Path],
+        typer.Option(
+            help="Pictures with fixations in OSIE's layout, repeatable for a table of each set; or "
+            "clips in STAViS's layout."
+        ),
     ],
     model: Annotated[
         list[str],
@@ -30,9 +34,10 @@ def evaluate(
         Path | None, typer.Option("--out", help="Folder that gets the results.")
     ] = None,
     names: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            help="Text file of names of pictures or clips; only these count.",
+            help="Text file of names of pictures or clips; only these count. With several --data "
+            "one for each, in the same order, or none.",
             show_default="all; of DIEM the clips of its test list",
         ),
     ] = None,

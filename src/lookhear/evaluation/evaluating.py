@@ -1,4 +1,4 @@
-"""Evaluate models: score them on a set of pictures or clips, compare them, and tell."""
+"""Evaluate models: score them on sets of pictures or a set of clips, compare them, and tell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ from lookhear.evaluation.score_cache import ScoreCache, stamp
 from lookhear.evaluation.scores import Scores
 from lookhear.evaluation.scoring import Choices, score_models
 from lookhear.evaluation.statistics import Statistics, analyse
-from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
+from lookhear.evaluation.stimuli import StimulusSet, read_sets
 from lookhear.evaluation.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.metrics import METRIC_NAMES
@@ -40,7 +40,8 @@ class Evaluation:
 
     Attributes:
         scores: of each model on each frame.
-        statistics: of each database, and of all together last if there are several.
+        statistics: of each database or set of pictures, and of all together last if there are
+            several.
         protocol: how it was measured: name of a choice -> what was chosen.
     """
 
@@ -50,11 +51,11 @@ class Evaluation:
 
 
 def evaluate(
-    data: Path,
+    data: Path | Sequence[Path],
     models: Sequence[str],
     out: Path | None = None,
     *,
-    names: Path | None = None,
+    names: Path | Sequence[Path] | None = None,
     database: str | None = None,
     every: int = 1,
     smooth: float | None = None,
@@ -69,10 +70,12 @@ def evaluate(
     With a folder of results, an evaluation that was stopped goes on.
 
     Args:
-        data: pictures with fixations in OSIE's layout, or clips in STAViS's.
+        data: pictures with fixations in OSIE's layout, or several sets of them, each in a folder of
+            another name; or clips in STAViS's.
         models: names, see `lookhear.evaluation.naming`.
         out: folder that gets tables, a page and all values; None writes nothing.
-        names: text file of names of pictures or clips, a line each; only these count.
+        names: text file of names of pictures or clips, a line each; only these count. Of several
+            sets one for each, in the order of ``data``, or none.
         database: the one of a folder in STAViS's layout that counts; all if left out.
         every: of how many frames of a clip the middle one is scored.
         smooth: sigma in pixels of the map; 2 for clips, as STAViS, and 0 for pictures, if left out.
@@ -87,21 +90,24 @@ def evaluate(
     """
     if out:
         check_replaceable(out, RESULTS, overwrite=overwrite)
-    stimuli = read_stimuli(data, names=names, database=database)
+    folders = [data] if isinstance(data, Path) else [*data]
+    lists = [names] if isinstance(names, Path) else [*(names or ())]
+    stimuli = read_sets(folders, lists, database)
     found = find_models(models, stimuli, device)
     choices = Choices.of(stimuli, smooth, every, missing)
     frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}
     cache = None
     # Nobody can tell whether the code behind a network of one's own has changed.
     if out and not any(isinstance(of, OfOwn) for of in found.values()):
-        used = stamp([data, *(path for name in models for path in paths_in(name))])
-        described = {"data": str(data.resolve()), "models": [*models], "used": used}
+        used = stamp([*folders, *(path for name in models for path in paths_in(name))])
+        places = [str(folder.resolve()) for folder in folders]
+        described = {"data": places, "models": [*models], "used": used}
         cache = ScoreCache(out, described | {"frames": frames, **asdict(choices)})
     unit = "frames" if stimuli.kind == "clips" else "pictures"
     with bars(f"scoring {unit}", sum(map(len, frames.values()))) as progress:
         scores = score_models(stimuli, found, choices, progress, cache)
     statistics = analyse(scores)
-    protocol = choices.in_words(stimuli.kind)
+    protocol = choices.in_words(stimuli)
     if stimuli.counted:
         protocol = {CLIPS: stimuli.counted} | protocol
     if out:

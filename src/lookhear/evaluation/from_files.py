@@ -1,14 +1,16 @@
 """Maps that were made elsewhere, as files: a folder of pictures or arrays, or an archive.
 
     FOLDER/<picture>.png                     of a picture; .jpg, .jpeg and .npy likewise
+    FOLDER/<set>/<picture>.png               of a picture, where there are several sets of them
     FOLDER/<database>/<clip>/<frame>.png     of a clip's frames
     FOLDER/<database>/<clip>/maps.npz        of a clip, as `lookhear predict` writes them
-    FILE.npz                                 keys are pictures, or PREFIX/<picture>
+    FILE.npz                                 keys are pictures, or PREFIX/<picture>, each as above
 
 The last number in a frame's file name is that of the frame; counting begins with 1, as in STAViS's
 layout, or with 0 if there is a file of number 0. Of `maps.npz` the map nearest in time is taken.
-<database>/ may be left out where no other clip of the set has the clip's name. <picture> is its
-file's name without suffix, or with it where two pictures of the set differ in nothing else.
+<database>/ may be left out where no other clip of the set has the clip's name, and <set>/ where no
+other set's folder has a picture of that name, whether it counts or not. <picture> is its file's
+name without suffix, or with it where two pictures of the set differ in nothing else.
 Maps of whatever origin are resized as they are; so are those of `lookhear predict`, which
 `--model` itself enlarges through their log-odds (`lookhear.maps.enlarge`).
 
@@ -111,23 +113,23 @@ class OfFolder:
         return [index for index in every if index in files]
 
     def _of_picture(self, subject: Stimulus) -> Path:
-        own = subject.paths[0]
-        files = [
-            file
-            for file in sorted(self._folder.glob(f"{glob.escape(str(own))}.*"))
-            if file.stem == own.name and file.suffix.lower() in SUFFIXES
-        ]
-        if not files:
-            raise LookhearError(
-                f"{self._folder}: has no map of {subject.name}, such as {own}.png; add it or leave "
-                "the picture out"
-            )
-        if len(files) > 1:
-            raise LookhearError(
-                f"{self._folder}: {files[0].name} and {files[1].name} are maps of one picture; "
-                "leave one"
-            )
-        return files[0]
+        for own in subject.paths:
+            files = [
+                file
+                for file in sorted(self._folder.glob(f"{glob.escape(str(own))}.*"))
+                if file.stem == own.name and file.suffix.lower() in SUFFIXES
+            ]
+            if len(files) > 1:
+                raise LookhearError(
+                    f"{self._folder}: {files[0].name} and {files[1].name} are maps of one picture; "
+                    "leave one"
+                )
+            if files:
+                return files[0]
+        raise LookhearError(
+            f"{self._folder}: has no map of {subject.name}, such as {subject.paths[0]}.png; add it "
+            "or leave the picture out"
+        )
 
     def _of_clip(self, subject: Stimulus) -> Path:
         for path in subject.paths:
@@ -164,9 +166,10 @@ class OfArchive:
             raise LookhearError(
                 f"{self._path}: an .npz file holds maps of pictures; for clips give a folder"
             )
-        key = self._prefix + str(subject.paths[0])
-        if key not in self._keys:
-            raise LookhearError(f"{self._path}: has no map {key}; add it or leave it out")
+        keys = [self._prefix + path.as_posix() for path in subject.paths]
+        key = next((key for key in keys if key in self._keys), None)
+        if key is None:
+            raise LookhearError(f"{self._path}: has no map {keys[0]}; add it or leave it out")
         found = _numbers(_archive(self._path, [key])[key], f"{self._path}: the map {key}")
         yield _compared(found, subject, indices[0], note)
 

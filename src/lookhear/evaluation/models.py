@@ -70,7 +70,10 @@ class OfBaseline:
 
 
 class OfFittedCentre:
-    """A Gaussian fitted to where people looked in all other clips or pictures of the set."""
+    """A Gaussian fitted to where people looked in all other clips, or pictures of the same set.
+
+    So of several sets of pictures, each has the centre that it has alone.
+    """
 
     def __init__(self, subjects: Sequence[Stimulus]) -> None:
         self._subjects = subjects
@@ -79,7 +82,11 @@ class OfFittedCentre:
     def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
         """See `Model`."""
         del note
-        others = [self._places(other) for other in self._subjects if other is not subject]
+        others = [
+            self._places(other)
+            for other in self._subjects
+            if other is not subject and (subject.frame_rate or other.group == subject.group)
+        ]
         if not others:
             raise LookhearError(
                 f"{subject.name}: there is nothing else to fit a centre to; use centre"

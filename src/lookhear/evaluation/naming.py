@@ -1,7 +1,8 @@
 """What the names of models on the command line stand for.
 
 - `centre`, `spectral-residual`, `itti-koch`, `gbvs`: a baseline.
-- `centre-fitted`: a Gaussian fitted to where people looked in all other clips or pictures.
+- `centre-fitted`: a Gaussian fitted to where people looked in all other clips, or pictures of the
+  same set.
 - `inter-observer`: each person, predicted by all others: no model, but what one could reach.
 - `small`, a folder of a saved network or of a run, a name on the hub: STA, by
   `lookhear.load_model`.

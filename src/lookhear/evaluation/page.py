@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lookhear.evaluation.examples import JUDGE, MOST_MAPS_IN_ROW, Example, gallery, ranking
 from lookhear.evaluation.literature import SOURCE, printed
 from lookhear.evaluation.plots import MOST_LINES, forests, over_time
-from lookhear.evaluation.scores import Scores
+from lookhear.evaluation.scores import Kind, Scores
 from lookhear.evaluation.statistics import LEVEL, SIGNIFICANT, Comparison, Estimate, Statistics
 from lookhear.evaluation.tables import best, title
 from lookhear.metrics import LOWER_IS_BETTER
@@ -36,7 +36,7 @@ class EvaluationReport:
 
     Attributes:
         title: of the page.
-        data_name: the set.
+        data_name: the set, or the sets.
         scores: of at least one model.
         statistics: what `analyse` says of the scores.
         protocol: how it was measured: name of a choice -> what was chosen.
@@ -80,7 +80,8 @@ def render(data: EvaluationReport) -> str:
             (model, [_difference(metric, of) for metric, of in compared.items()])
             for model, compared in whole.comparisons.items()
         ],
-        databases=[_Table.of(of, scores.kind) for of in groups] if whole.group is None else [],
+        groups=[_Table.of(of, scores.kind) for of in groups] if whole.group is None else [],
+        group=_group(scores.kind),
         ranked=ranked,
         lines=lines,
         courses=over_time(scores, JUDGE, lines) if scores.kind == "clips" else [],
@@ -96,10 +97,15 @@ def _facts(data: EvaluationReport) -> Iterator[str]:
     yield data.data_name
     yield count(len(scores.subjects), scores.kind[:-1])
     if len(groups) > 1:
-        yield count(len(groups), "database")
+        yield count(len(groups), _group(scores.kind))
     if scores.kind == "clips":
         yield count(sum(len(subject.times) for subject in scores.subjects), "frame")
     yield count(len(scores.values), "model")
+
+
+def _group(kind: Kind) -> str:
+    """What the groups of such subjects are."""
+    return "database" if kind == "clips" else "set"
 
 
 def _findings(of: Statistics, kind: str) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ class Subject:
 
     Attributes:
         name: of the clip or the picture; no two of a set share it.
-        group: the database it is of, such as DIEM.
+        group: the database it is of, such as DIEM, or the set of pictures.
         times: seconds of each frame that was scored; of a picture, 0 alone.
     """
 
@@ -96,7 +96,7 @@ class Scores:
         So a long clip counts as much as a short one.
 
         Args:
-            group: over subjects of this database only.
+            group: over subjects of this database or set only.
         """
         chosen = [i for i, of in enumerate(self.subjects) if group in (None, of.group)]
         return {
@@ -108,7 +108,7 @@ class Scores:
         }
 
     def groups(self) -> tuple[str, ...]:
-        """The databases, in the order in which they come."""
+        """The databases or sets, in the order in which they come."""
         return tuple(dict.fromkeys(subject.group for subject in self.subjects))
 
     def as_json(self) -> dict[str, Any]:

@@ -71,18 +71,20 @@ class Choices:
         first = min(self.every // 2, subject.frame_count - 1)
         return [*range(first, subject.frame_count, self.every)]
 
-    def in_words(self, kind: str) -> dict[str, str]:
-        """Each choice, for a reader."""
+    def in_words(self, stimuli: StimulusSet) -> dict[str, str]:
+        """Each choice, for a reader of the scores on a set."""
         smoothed = f"by a Gaussian of sigma {self.sigma:g}, then resized to the annotation"
         words = {"Maps": f"smoothed {smoothed}" if self.sigma else "resized to the annotation"}
-        if kind == "clips":
+        if stimuli.kind == "clips":
             step = "each" if self.every == 1 else f"the middle one of every {self.every}"
             words["Frames"] = f"{step}; mean over the frames of a clip, then over clips"
             words["Frames nobody looked at"] = UNWATCHED_FRAME
             words["Frames without a map"] = IN_WORDS[self.missing]
             words["s-AUC"] = "against the clip's fixations on other frames; thresholds 0.1 apart"
         else:
-            words["s-AUC"] = "against the fixations on all other pictures; thresholds 0.1 apart"
+            several = len({of.group for of in stimuli.subjects}) > 1
+            others = "all other pictures of the same set" if several else "all other pictures"
+            words["s-AUC"] = f"against the fixations on {others}; thresholds 0.1 apart"
         return words
 
 

@@ -81,10 +81,10 @@ class Comparison(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the scores on a database, or on all of them, say about the models.
+    """What the scores on a database or set, or on all of them, say about the models.
 
     Attributes:
-        group: the database; None if these are all of several.
+        group: the database or set; None if these are all of several.
         subjects: how many there are.
         estimates: model -> metric -> its mean and interval.
         comparisons: model -> metric -> its difference from the first model, which is left out.
@@ -123,7 +123,7 @@ class Statistics:
 
 
 def analyse(scores: Scores) -> tuple[Statistics, ...]:
-    """Statistics of each database, and of all together last if there are several."""
+    """Statistics of each database or set, and of all together last if there are several."""
     models = scores.of_subjects
     groups: list[str | None] = [*scores.groups()]
     if len(groups) > 1:

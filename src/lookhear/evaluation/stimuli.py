@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
 from lookhear.data.readers.lists import read_names
-from lookhear.data.readers.osie import FixatedPicture, read_osie
+from lookhear.data.readers.osie import STIMULI, FixatedPicture, read_osie
 from lookhear.data.readers.stavis import (
     ANNOTATIONS,
     FOLD_LISTS,
@@ -43,7 +43,7 @@ class Stimulus(Protocol):
 
     @property
     def group(self) -> str:
-        """The database it is of."""
+        """The database it is of, or the set of pictures."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -84,10 +84,10 @@ class Stimulus(Protocol):
 
 
 class StimulusSet(NamedTuple):
-    """A set that models are scored on.
+    """A set that models are scored on, or several sets of pictures.
 
     Attributes:
-        name: of its folder.
+        name: of its folder, or of their folders.
         kind: what it is made of.
         subjects: its clips or pictures, at least one.
         faults: what of its lists cannot be used, a line for each reason.
@@ -166,10 +166,11 @@ class PictureStimulus:
 
     Args:
         picture: It.
+        name: Of the subject.
         group: The name of the set.
+        paths: See `Stimulus`.
         everyone: Given a height and width, how often all people looked at each pixel of a grid of
             that size, laid over any picture of the set.
-        is_alone: Whether no other picture of the set has its name, but for the suffix.
     """
 
     frame_count = 1
@@ -178,15 +179,15 @@ class PictureStimulus:
     def __init__(
         self,
         picture: FixatedPicture,
+        name: str,
         group: str,
+        paths: tuple[Path, ...],
         everyone: Callable[[int, int], NDArray[np.int64]],
-        *,
-        is_alone: bool,
     ) -> None:
         self.picture = picture
-        self.name = picture.name
+        self.name = name
         self.group = group
-        self.paths = (Path(picture.path.stem if is_alone else picture.name),)
+        self.paths = paths
         self.size = picture.height, picture.width
         self._everyone = everyone
 
@@ -226,8 +227,52 @@ class PictureStimulus:
         return _places(self.picture.fixation_map())
 
 
+def read_sets(
+    data: Sequence[Path], names: Sequence[Path] = (), database: str | None = None
+) -> StimulusSet:
+    """Read a set as `read_stimuli` does, or several of pictures, each of which is a group.
+
+    Args:
+        data: folders, one at least; of several, none may be of clips, and no two of one name.
+        names: of each folder, in their order, the text file that `read_stimuli` takes; or none.
+        database: the one of a set of clips that counts; all if left out.
+
+    Raises:
+        LookhearError: these do not fit together, or one cannot be read.
+    """
+    if names and len(names) != len(data):
+        raise LookhearError(
+            f"--names: {count(len(names), 'file')} for {count(len(data), 'folder')} of --data; "
+            "give none, or one for each, in the same order"
+        )
+    for folder in data:
+        alike = [of for of in data if of.absolute().name == folder.absolute().name]
+        if len(alike) > 1:
+            raise LookhearError(
+                f"{alike[0]} and {alike[1]}: two sets of one name, by which they are told apart; "
+                "rename one, or give it once"
+            )
+    sets = [
+        read_stimuli(
+            folder,
+            names=names[at] if names else None,
+            database=database,
+            beside=[*data[:at], *data[at + 1 :]],
+        )
+        for at, folder in enumerate(data)
+    ]
+    if len(sets) == 1:
+        return sets[0]
+    subjects = [subject for of in sets for subject in of.subjects]
+    return StimulusSet(named([of.name for of in sets]), "pictures", subjects)
+
+
 def read_stimuli(
-    data: Path, *, names: Path | None = None, database: str | None = None
+    data: Path,
+    *,
+    names: Path | None = None,
+    database: str | None = None,
+    beside: Sequence[Path] = (),
 ) -> StimulusSet:
     """Read a set of pictures in OSIE's layout, or of clips in STAViS's.
 
@@ -239,6 +284,8 @@ def read_stimuli(
         names: text file of the names of the pictures or clips that count, whatever list they are
             in; if left out, all pictures or those clips.
         database: the one of a set of clips that counts; all if left out.
+        beside: folders of the other sets of pictures that are scored with this one, of which no
+            subject shares a name or a path with one of these.
 
     Raises:
         LookhearError: it is no such folder, a name is not in it, or too little is left.
@@ -253,7 +300,11 @@ def read_stimuli(
     if not (data / FOLD_LISTS).is_dir():
         if database:
             raise LookhearError(f"{data}: holds no {FOLD_LISTS}/, so it has no --database")
-        return _pictures(data, wanted or None)
+        return _pictures(data, wanted or None, beside)
+    if beside:
+        raise LookhearError(
+            f"{data}: holds clips, which are scored alone; of several --data all must hold pictures"
+        )
     databases = read_stavis(data, database)
     clips = [clip for of in databases for clip in of.clips]
     several = len({clip.database for clip in clips}) > 1
@@ -313,7 +364,7 @@ def _named(
     return chosen, which
 
 
-def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:
+def _pictures(data: Path, wanted: Sequence[str] | None, beside: Sequence[Path]) -> StimulusSet:
     pictures = read_osie(data, names=wanted)
     if len(pictures) < 2:
         raise LookhearError(f"{data}: s-AUC compares pictures with one another; give at least two")
@@ -325,13 +376,19 @@ def _pictures(data: Path, wanted: Sequence[str] | None) -> StimulusSet:
             total += picture.fixation_map(height, width)
         return total
 
-    name = data.absolute().name
+    group = data.absolute().name
     namesakes = Counter(picture.path.stem for picture in pictures)
-    subjects = [
-        PictureStimulus(of, name, everyone, is_alone=namesakes[of.path.stem] == 1)
-        for of in pictures
-    ]
-    return StimulusSet(name, "pictures", subjects)
+    elsewhere = {path.stem for folder in beside for path in (folder / STIMULI).glob("*")}
+
+    def subject(of: FixatedPicture) -> PictureStimulus:
+        short = Path(of.path.stem if namesakes[of.path.stem] == 1 else of.name)
+        if not beside:
+            return PictureStimulus(of, of.name, group, (short,), everyone)
+        full = Path(group, short)
+        paths = (full,) if of.path.stem in elsewhere else (full, short)
+        return PictureStimulus(of, f"{group}/{of.name}", group, paths, everyone)
+
+    return StimulusSet(group, "pictures", [*map(subject, pictures)])
 
 
 def _places(counts: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@
 | `table.csv` | a line for each database, model and metric: mean, interval, difference, p |
 | `table.md`, `table.tex` | the same to read: Markdown for a page, LaTeX for a paper |
 
-In CSV files what is not defined is empty, and all databases together are `ALL`.
+In CSV files what is not defined is empty, a set of pictures is a database, too, and all databases
+together are `ALL`.
 """
 
 import csv
@@ -89,7 +90,7 @@ def write_tables(
 
 
 def terminal_table(scores: Scores, found: Sequence[Statistics]) -> Table:
-    """Show means in the terminal, a section for each database, in at most 100 columns.
+    """Show means in the terminal, a section for each database or set, in at most 100 columns.
 
     Args:
         scores: of at least one model.
@@ -191,8 +192,8 @@ def explanation(of: Statistics, kind: str, mark: str) -> str:
 def markdown(scores: Scores, found: Sequence[Statistics]) -> str:
     """Write the tables in Markdown, with those of the differences from the first model.
 
-    A table for each database, and one for all together if there are several: means with their
-    intervals, the best of each column in bold, a dagger where a model differs from the first.
+    A table for each database or set, and one for all together if there are several: means with
+    their intervals, the best of each column in bold, a dagger where a model differs from the first.
     Published scores on that database, where there are any, stand below and apart.
 
     Args:
