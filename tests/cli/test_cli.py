@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -333,6 +334,47 @@ def test_train_then_evaluate_what_was_trained(run: Run, tmp_path: Path) -> None:
     assert [picture["name"] for picture in scores["subjects"]] == names[:2]
     assert set(scores["means"]) == {"centre", "model"}
     assert "NSS" in out
+
+
+def test_a_training_takes_several_sets_each_without_its_own_names(run: Run, tmp_path: Path) -> None:
+    sets = [make_osie(tmp_path / name, seed=seed) for seed, name in enumerate(("osie", "crowd"))]
+    for folder, name in zip(sets, ("1001.jpg", "1002.jpg"), strict=True):
+        (folder / "val.txt").write_text(f"{name}\n")
+    given = [(("--data", of), ("--exclude", of / "val.txt")) for of in sets]
+    every = [*chain.from_iterable(chain.from_iterable(given))]
+    options = ("--recipe", "tiny", "--out", tmp_path / "run")
+    code, out, err = run("train", "fixations", *every, *options)
+    assert code == 0, err
+    assert "trained on 10 pictures" in out
+    made = json.loads((tmp_path / "run" / "made.json").read_text())
+    assert ["1001.jpg" in names for names in made["pictures"]] == [False, True]
+    assert ["1002.jpg" in names for names in made["pictures"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--data", "osie", "--data", "osie", "--exclude", "osie/val.txt"), "1 file for 2 folders"),
+        (("--data", "nowhere"), "nowhere: not a folder in OSIE's layout"),
+        (("--data", "osie", "--pretrained", "no_such"), "pretrained weights no_such: neither"),
+        (("--data", "osie", "--pretrained", "osie/val.txt"), "cannot be read as weights"),
+        (("--data", "osie", "--precision", "8"), "precision 8"),
+    ],
+)
+def test_a_training_on_pictures_refuses_in_a_line(
+    run: Run,
+    options: tuple[str, ...],
+    complaint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (make_osie(tmp_path / "osie") / "val.txt").write_text("1001.jpg\n")
+    code, _, err = run("train", "fixations", *options, "--recipe", "tiny", "--out", "run")
+    assert code == 1
+    assert complaint in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_program_itself_starts_and_fails_as_promised(tmp_path: Path) -> None:

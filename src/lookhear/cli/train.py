@@ -407,7 +407,7 @@ def fixations(
     data: Annotated[
         list[Path],
         typer.Option(
-            help="Repeatable: pictures with fixations, in OSIE's layout; each counts alike."
+            help="Repeatable: pictures with fixations, in OSIE's layout; all count alike."
         ),
     ],
     folder: Run,
@@ -415,7 +415,8 @@ def fixations(
     exclude: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Text file of picture names never to train on; repeatable, one for each --data."
+            help="Text file of picture names never to train on. With several --data one for each, "
+            "in the same order, or none."
         ),
     ] = None,
     pretrained: PretrainedName = None,
@@ -423,7 +424,7 @@ def fixations(
     precision: Precision = "32-true",
 ) -> None:
     """Train STA on still pictures with fixations."""
-    from lookhear.data.readers.lists import read_names
+    from lookhear.data.readers.lists import lists_of, read_names
     from lookhear.data.readers.osie import read_osie
     from lookhear.nets.pretrained import read_pretrained
     from lookhear.stanet.recipes.stills import RECIPES, beginning_with, train_fixations
@@ -432,12 +433,11 @@ def fixations(
     chosen = named_by("recipe", recipe, RECIPES)
     if pretrained is not None:
         chosen = beginning_with(chosen, read_pretrained(pretrained))
-    if exclude and len(exclude) != len(data):
-        raise LookhearError(
-            f"--exclude: given {len(exclude)} times for {len(data)} --data; give one for each"
-        )
-    lists = [read_names(names) for names in exclude] if exclude else [()] * len(data)
-    sets = [read_osie(of, exclude=names) for of, names in zip(data, lists, strict=True)]
+    lists = lists_of(data, exclude or (), "--exclude")
+    sets = [
+        read_osie(of, exclude=read_names(names) if names else ())
+        for of, names in zip(data, lists, strict=True)
+    ]
     saved = train_fixations(sets, folder, chosen, seed, Machine(precision=precision))
     total = count(sum(map(len, sets)), "picture")
     out.print(f"{saved}: trained on {total}; use it with --model {saved}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
-from lookhear.data.readers.lists import read_names
+from lookhear.data.readers.lists import lists_of, read_names
 from lookhear.data.readers.osie import STIMULI, FixatedPicture, read_osie
 from lookhear.data.readers.stavis import (
     ANNOTATIONS,
@@ -240,11 +240,7 @@ def read_sets(
     Raises:
         LookhearError: these do not fit together, or one cannot be read.
     """
-    if names and len(names) != len(data):
-        raise LookhearError(
-            f"--names: {count(len(names), 'file')} for {count(len(data), 'folder')} of --data; "
-            "give none, or one for each, in the same order"
-        )
+    lists = lists_of(data, names, "--names")
     for folder in data:
         alike = [of for of in data if of.absolute().name == folder.absolute().name]
         if len(alike) > 1:
@@ -255,7 +251,7 @@ def read_sets(
     sets = [
         read_stimuli(
             folder,
-            names=names[at] if names else None,
+            names=lists[at],
             database=database,
             beside=[*data[:at], *data[at + 1 :]],
         )

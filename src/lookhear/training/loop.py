@@ -141,7 +141,11 @@ def train(
     fit(trainer, task, loaders, last)
     # The average, if one is kept, is there even if a run was stopped right after its last epoch.
     task.load_state_dict(Checkpoints().load_checkpoint(last, weights_only=True)["state_dict"])
-    save_model(task.net.cpu().eval(), model)
+    net = task.net.cpu().eval()
+    for parameter in net.parameters():
+        if parameter.ndim > 1:
+            parameter.data = parameter.data.to(task.saves_in)
+    save_model(net, model)
     return model
 
 

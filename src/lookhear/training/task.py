@@ -37,11 +37,13 @@ class Task(L.LightningModule):
     Attributes:
         watched: what is logged in validation that says which epoch was the best, and whether less
             or more of it is better; None where nothing does.
+        saves_in: as what weights are saved, but for those of norms and biases.
         net: what learns, with its ``backbone`` and ``save_pretrained``; built by :meth:`begin`.
         seed: of everything left to chance.
     """
 
     watched: ClassVar[tuple[str, Literal["min", "max"]] | None] = None
+    saves_in: ClassVar[torch.dtype] = torch.float32
     recipe: Any
     net: nn.Module
     seed: int

@@ -12,7 +12,7 @@ from beeping_squares import SIZE, TINY_BACKBONE, prepared_squares
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
 from lookhear.nets.backbones import DILATED
-from lookhear.nets.pretrained import IMAGENET, LITE0
+from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY
 from lookhear.nets.saved import load_model
 from lookhear.nets.sound import SoundClassifier
 from lookhear.stanet import ScamRules, Source, Stage
@@ -261,7 +261,8 @@ def test_light_is_small_with_imagenets_sight() -> None:
             assert recipe.net["backbone"] == LITE0["backbone"]
             assert recipe.net["input_size"] == other.net["input_size"]
             assert recipe.schedule.backbone_rate == pytest.approx(0.15 * 2e-3)
-            assert replace(recipe.schedule, backbone_rate=None) == other.schedule
+            assert recipe.schedule.frozen == LITE0_EARLY
+            assert replace(recipe.schedule, backbone_rate=None, frozen=()) == other.schedule
     assert light.plus is not None
     assert {of.net["backbone"] for of in light.plus.sources.values()} == {
         LITE0["backbone"] + DILATED
@@ -277,4 +278,8 @@ def test_a_preset_comes_to_see_as_other_weights_do() -> None:
     for recipe in (*paper.plus.sources.values(), *paper.plus.sta.values()):
         assert recipe.net.items() >= dilated.items()
     without = begun_with(PRESETS["light"], None)
-    assert (without.pretrained, without.sta) == (None, PRESETS["light"].sta)
+    assert (without.pretrained, without.sta.net) == (None, PRESETS["light"].sta.net)
+    assert without.sta.schedule.frozen == ()
+    assert without.plus is not None
+    assert without.plus.sta["short"].schedule.frozen == ("backbone", "sound_encoder")
+    assert begun_with(PRESETS["light"], IMAGENET) is PRESETS["light"]

@@ -4,12 +4,13 @@ What reads a field of an entry raises `BadEntryError` where it cannot be used.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
 from lookhear.data.readers.tagged import Fault
 from lookhear.errors import LookhearError
+from lookhear.words import count
 
 Row = TypeVar("Row")
 Entry = TypeVar("Entry", bound=Hashable)
@@ -96,6 +97,20 @@ def read_names(path: Path) -> tuple[str, ...]:
     if not names:
         raise LookhearError(f"{path}: holds no names; give one name a line")
     return names
+
+
+def lists_of(data: Sequence[Path], lists: Sequence[Path], option: str) -> Sequence[Path | None]:
+    """Tell which file of names, given by an option, goes with each folder; None with any of none.
+
+    Raises:
+        LookhearError: There are some, but not one for each folder.
+    """
+    if lists and len(lists) != len(data):
+        raise LookhearError(
+            f"{option}: {count(len(lists), 'file')} for {count(len(data), 'folder')} of --data; "
+            "give none, or one for each, in the same order"
+        )
+    return lists or [None] * len(data)
 
 
 def once_each(

@@ -81,9 +81,10 @@ class SwitchTask(MomentsTask):
     @property
     def frozen(self) -> tuple[str, ...]:
         """See :class:`~lookhear.training.task.Task`: what knows the tags already."""
-        if not self.recipe.matches:
-            return super().frozen
-        return ("sound_encoder", EAR) if EAR in self.start else ("sound_encoder",)
+        known: tuple[str, ...] = ()
+        if self.recipe.matches:
+            known = ("sound_encoder", EAR) if EAR in self.start else ("sound_encoder",)
+        return super().frozen + known
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch, to which own and others' sounds contribute by kind."""

@@ -46,7 +46,7 @@ What `small` and `tiny` do otherwise, and why:
 
 `light` is `small` on EfficientNet-Lite0, which knows ImageNet: what those with clips of the real
 world start from. The first AudioSwitch's backbone begins with it, the others with that one, as in
-`small`; as it knows so much, it learns at a lower rate.
+`small`; as it knows so much, it learns at a lower rate, and its early layers stay as they are.
 
 And of STANet+, which the report has not:
 
@@ -68,7 +68,7 @@ from typing import Any, TypeVar
 from lookhear.data import Partners
 from lookhear.errors import LookhearError, named_by
 from lookhear.nets.backbones import DILATED, DILATED_VGG
-from lookhear.nets.pretrained import IMAGENET, LITE0, Pretrained, seeing_as
+from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained, seeing_as
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
 from lookhear.stanet.recipes.attending import STAPlusRecipe, STARecipe
@@ -262,8 +262,10 @@ def _light(
     """
 
     def schedule(epochs: int, rate: float = 2e-3) -> Schedule:
-        slower = None if pretrained is None else rate * OF_PRETRAINED
-        return Schedule(epochs, batch_size, learning_rate=rate, average=None, backbone_rate=slower)
+        own = Schedule(epochs, batch_size, learning_rate=rate, average=None)
+        if pretrained is None:
+            return own
+        return replace(own, backbone_rate=rate * OF_PRETRAINED, frozen=LITE0_EARLY)
 
     def net(size: tuple[int, int]) -> dict[str, Any]:
         return {**sight, "input_size": list(size)}
@@ -389,12 +391,14 @@ PRESETS: dict[str, Preset] = {
 
 
 def begun_with(preset: Preset, weights: Pretrained | None) -> Preset:
-    """Change with what backbones begin, and so which ones they are."""
+    """Change with what backbones begin, and so which ones they are; all their layers learn."""
+    if weights == preset.pretrained:
+        return preset
 
     def seeing(recipe: Seeing) -> Seeing:
-        if weights is None:
-            return recipe
-        return replace(recipe, net=seeing_as(weights, recipe.net))
+        learning = tuple(part for part in recipe.schedule.frozen if part not in LITE0_EARLY)
+        net = recipe.net if weights is None else seeing_as(weights, recipe.net)
+        return replace(recipe, net=net, schedule=replace(recipe.schedule, frozen=learning))
 
     def dilated(recipe: Seeing) -> Seeing:
         return seeing(replace(recipe, net={"backbone": DILATED_VGG} | recipe.net))
