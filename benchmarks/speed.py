@@ -1,6 +1,6 @@
 """How much predicting a clip costs beside what cannot be avoided, measured side by side.
 
-    python benchmarks/speed.py CLIP [--rounds 5]
+    python benchmarks/speed.py CLIP [--model small] [--rounds 5]
 
 Every round runs all contenders in turn, so that a machine whose speed drifts drifts for all; a
 ratio is the median of the rounds' ratios. Importing and loading the model are not counted, as
@@ -100,16 +100,17 @@ def timed(action: Callable[[], object]) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("clip", type=Path)
+    arguments.add_argument("--model", default="small", help="an STA")
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     path: Path = options.clip
 
-    net = load_network(STA, "small", "cpu").folded()
+    net = load_network(STA, options.model, "cpu").folded()
     clip = open_clip(path)
     count = sum(1 for _ in stream(path, net))
     size = net.size_for(clip.height, clip.width)
     pictures = torch.randint(0, 256, (count, *size, 3), dtype=torch.uint8)
-    notes, settings = ModelNotes("small", ()), Settings()
+    notes, settings = ModelNotes(options.model, ()), Settings()
 
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
@@ -133,6 +134,8 @@ def main() -> None:
         seconds = [times[name] for times in rounds]
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
         print(f"  {name:32} {statistics.median(seconds):7.2f} s  ({spread})")
+    seen = statistics.median(times["forward passes"] for times in rounds) / count
+    print(f"a map at {size[0]} x {size[1]}: {1000 * seen:.1f} ms")
 
     def ratio(of: str, *to: str) -> float:
         return statistics.median(times[of] / max(times[name] for name in to) for times in rounds)

@@ -146,8 +146,21 @@ def test_clips_too_short_for_the_released_rules_are_refused_at_once(
 
 def test_an_unknown_preset_is_refused(run: Run, worlds: Worlds, tmp_path: Path) -> None:
     line = refused(run, *command(worlds.data, tmp_path / "run", "--preset", "huge"))
-    assert "--preset huge: unknown; there are paper, report, small, tiny" in line
+    assert "--preset huge: unknown; there are paper, report, small, light, tiny" in line
     assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_are_not_there_are_told_before_any_work(
+    run: Run, worlds: Worlds, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.pth").write_bytes(b"broken")
+    for given, complaint in (
+        ("no_such_weights", "pretrained weights no_such_weights: neither imagenet"),
+        (tmp_path / "broken.pth", f"{tmp_path / 'broken.pth'}: cannot be read as weights"),
+    ):
+        line = refused(run, *command(worlds.data, tmp_path / "run", "--pretrained", given))
+        assert complaint in line
+        assert not (tmp_path / "run" / "moments").exists()
 
 
 def test_the_papers_preset_asks_for_a_sound_encoder(

@@ -54,6 +54,7 @@ from lookhear.stanet.run_folder import (
     MapFolders,
 )
 from lookhear.stanet.scam import RELEASED_WITHOUT
+from lookhear.stanet.sources import S
 from lookhear.stanet.sta import STA
 from lookhear.stanet.steps import STANetSteps, Steps
 from lookhear.training.initial_weights import (
@@ -233,6 +234,8 @@ class Run:
                 f"--preset {settings.preset}: begins with a trained sound encoder; convert "
                 "VGGSound's (lookhear convert FILE --as vggsound) and name its folder by --sound"
             )
+        if preset.pretrained:
+            initialise(S(("one", "other"), **preset.coarse["S"].net), self._first_sight())
 
     def _check_lengths(self, moments: Path) -> None:
         """Refuse now clips so short that STA would have nothing to learn from in the end."""

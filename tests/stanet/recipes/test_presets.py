@@ -15,15 +15,17 @@ from lookhear.nets.backbones import DILATED
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY
 from lookhear.nets.saved import load_model
 from lookhear.nets.sound import SoundClassifier
-from lookhear.stanet import ScamRules, Source, Stage
+from lookhear.stanet import ScamRules, Source, Stage, run
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import SwitchTask
 from lookhear.stanet.recipes.presets import PRESETS, begun_with
+from lookhear.stanet.run import Run as StanetRun
 from lookhear.stanet.run import RunSettings, train_stanet
 from lookhear.training.curves import read_curves
+from lookhear.training.initial_weights import SavedPart
 from lookhear.training.loop import train_on_moments
-from lookhear.training.task import windows_of
+from lookhear.training.task import MomentsTask, windows_of
 
 PUBLISHED = ("paper", "report")
 
@@ -212,8 +214,8 @@ def test_sta_and_its_switch_train_by_the_published_recipes(prepared: Path, tmp_p
     train_on_moments(sta, prepared, tmp_path / "sta")
     switch = SwitchTask(shrunk(preset.switch, sound_encoder="light"))
     train_on_moments(switch, prepared, tmp_path / "switch")
-    for run in ("sta", "switch"):
-        assert np.isfinite(read_curves(tmp_path / run)["loss"]).all()
+    for trained in ("sta", "switch"):
+        assert np.isfinite(read_curves(tmp_path / trained)["loss"]).all()
 
 
 def test_a_whole_run_goes_by_the_report(
@@ -267,6 +269,47 @@ def test_light_is_small_with_imagenets_sight() -> None:
     assert {of.net["backbone"] for of in light.plus.sources.values()} == {
         LITE0["backbone"] + DILATED
     }
+
+
+def starts_of(
+    settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """With what the backbone of each stage of a run begins; nothing is trained."""
+    begun = {}
+
+    def train(_: StanetRun, stage: str, task: MomentsTask, *__: Any, **___: Any) -> Path:
+        begun[stage] = task.start.get("backbone")
+        return tmp_path / stage
+
+    monkeypatch.setattr(StanetRun, "_train", train)
+    monkeypatch.setattr(StanetRun, "_maps", lambda *_, **__: tmp_path / "maps")
+    monkeypatch.setattr(StanetRun, "_do", lambda *_, **__: tmp_path / "model")
+    monkeypatch.setattr(run, "identities", lambda _: {})
+    settings.out.mkdir()
+    StanetRun(settings, say=lambda _: None)._trained()
+    return begun
+
+
+def test_the_first_backbone_begins_with_imagenet_and_hands_on_what_it_learns(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RunSettings(prepared, tmp_path / "new", "light")
+    begun = starts_of(settings, tmp_path, monkeypatch)
+    assert begun.pop("hearing") is None
+    assert begun.pop("matching") == IMAGENET
+    assert all(isinstance(start, SavedPart) for start in begun.values())
+    assert begun.keys() >= {"coarse/S", "fine/ST", "switch", "sta"}
+
+
+def test_of_published_runs_every_backbone_begins_with_what_is_given(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SoundClassifier(("Bark", "Flute"), "vggsound-report").save_pretrained(tmp_path / "sound")
+    settings = RunSettings(
+        prepared, tmp_path / "new", "report", sound=tmp_path / "sound", pretrained=IMAGENET
+    )
+    begun = starts_of(settings, tmp_path, monkeypatch)
+    assert set(begun.values()) == {IMAGENET}
 
 
 def test_a_preset_comes_to_see_as_other_weights_do() -> None:
