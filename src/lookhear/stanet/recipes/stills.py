@@ -71,7 +71,7 @@ class FixationRecipe:
 RECIPES = {
     "small": FixationRecipe(
         net=LITE0
-        | {"sound_encoder": None, "width": 48, "input_size": [256, 336], "keep_aspect": True},
+        | {"sound_encoder": None, "width": 48, "input_size": [240, 336], "keep_aspect": True},
         schedule=Schedule(
             epochs=14,
             frozen=LITE0_EARLY,
