@@ -21,7 +21,7 @@ from lookhear.words import count
 if TYPE_CHECKING:
     from lookhear.progress import Bars
     from lookhear.stanet.recipes.classifying import ClassRecipe
-    from lookhear.stanet.recipes.presets import Preset
+    from lookhear.stanet.recipes.presets import PlusPreset, Preset
     from lookhear.stanet.report import Made
     from lookhear.stanet.run import RunSettings
     from lookhear.training.task import MomentsTask
@@ -91,27 +91,51 @@ class Training:
 
         return named_by("preset", self.preset, PRESETS)
 
-    def train(
-        self,
-        task: "MomentsTask",
-        start: list[str] | None = None,
-        pretrained: str | None = None,
-    ) -> Path:
+    def train(self, task: "MomentsTask") -> Path:
         """Train; return the folder of the saved network."""
-        from lookhear.nets.pretrained import read_pretrained
-        from lookhear.training.initial_weights import read_start
         from lookhear.training.loop import train_on_moments
         from lookhear.training.schedule import Machine
 
-        task.start |= read_start(start or ())
-        if pretrained is not None and (weights := read_pretrained(pretrained)):
-            if "backbone" in task.start:
-                raise LookhearError(
-                    "--pretrained: goes without --start backbone=; give one of them"
-                )
-            task.see_as(weights)
         machine = Machine(self.devices, self.precision)
         return train_on_moments(task, self.data, self.folder, self.seed, machine)
+
+
+@dataclass(frozen=True)
+class SeeingTraining(Training):
+    """What all are told whose networks see."""
+
+    start: Start = None
+    pretrained: PretrainedName = None
+
+    @property
+    def recipes(self) -> "Preset":
+        """The recipes of the preset, with what backbones begin if that is told."""
+        from lookhear.nets.pretrained import read_pretrained
+        from lookhear.stanet.recipes.presets import all_begun_with
+
+        if self.pretrained is None:
+            return super().recipes
+        return all_begun_with(super().recipes, read_pretrained(self.pretrained))
+
+    @property
+    def plus(self) -> "PlusPreset":
+        """What STANet+ adds to the preset."""
+        from lookhear.stanet.recipes.presets import plus_of
+
+        return self.recipes.plus or plus_of(self.preset)
+
+    def train(self, task: "MomentsTask", *, of_plus: bool = False) -> Path:
+        """Train; return the folder of the saved network."""
+        from lookhear.training.initial_weights import beginning, read_start
+
+        weights = self.recipes.pretrained
+        if of_plus and not self.plus.goes_on:
+            weights = self.plus.pretrained
+        start = read_start(self.start or ())
+        if self.pretrained is not None and "backbone" in start:
+            raise LookhearError("--pretrained: goes without --start backbone=; give one of them")
+        task.start |= beginning("backbone", weights) | start
+        return super().train(task)
 
 
 @dataclass(frozen=True)
@@ -186,9 +210,9 @@ def _verb_of(
     return work
 
 
-def _training_verb(work: Callable[Concatenate[Training, P], None]) -> Callable[..., None]:
-    """Add a verb of `work`'s own options and those of `Training`."""
-    return _verb_of(Training, work)
+def _seeing_verb(work: Callable[Concatenate[SeeingTraining, P], None]) -> Callable[..., None]:
+    """Add a verb of `work`'s own options and those of `SeeingTraining`."""
+    return _verb_of(SeeingTraining, work)
 
 
 def stanet(run: WholeRun) -> None:
@@ -213,7 +237,6 @@ _verb_of(WholeRun, stanet)
 _verb_of(WholeRun, stanet_plus, "stanet+")
 
 
-@_training_verb
 def hearing(training: Training) -> None:
     """Train a sound encoder to tell tags by ear."""
     from lookhear.stanet.recipes.hearing import HearingTask
@@ -227,9 +250,12 @@ def hearing(training: Training) -> None:
     out.print(f"{saved}: hears; begin others with --start sound_encoder={saved}")
 
 
-@_training_verb
+_verb_of(Training, hearing)
+
+
+@_seeing_verb
 def source(
-    training: Training,
+    training: SeeingTraining,
     net: Annotated[
         Literal[Source, PlusSource],
         typer.Option(help="S sees, SA also hears, ST also sees motion; + knows other moments."),
@@ -239,30 +265,26 @@ def source(
     partners: Annotated[
         Partners | None, typer.Option(help="Other moments that S+, SA+ and ST+ know.")
     ] = None,
-    start: Start = None,
-    pretrained: PretrainedName = None,
 ) -> None:
     """Train a source of class maps, such as S or S+, from tags alone."""
     from lookhear.stanet.recipes.classifying import SourceTask
 
     _check_crops(stage, crops)
     task = SourceTask(_recipe_of(training, net, stage, partners), crops=crops)
-    saved = training.train(task, start, pretrained)
+    saved = training.train(task, of_plus=partners is not None)
     out.print(f"{saved}: trained {net} on the tags of {training.data}")
 
 
 def _recipe_of(
-    training: Training, net: Source | PlusSource, stage: Stage, partners: Partners | None
+    training: SeeingTraining, net: Source | PlusSource, stage: Stage, partners: Partners | None
 ) -> "ClassRecipe":
     """How a source is trained, of which some come by stage, the others by partners."""
-    from lookhear.stanet.recipes.presets import plus_of
-
     by_stage = {str(of): recipe for of, recipe in training.recipes.sources(stage).items()}
     if net in by_stage:
         if partners is not None:
             raise LookhearError(f"--partners: {net} knows none; they go with S+, SA+ and ST+")
         return by_stage[net]
-    plus = plus_of(training.preset).sources
+    plus = training.plus.sources
     recipes = {str(known): recipe for (of, known), recipe in plus.items() if of == net}
     if partners is None:
         raise LookhearError(f"--net {net}: give its --partners, one of {', '.join(recipes)}")
@@ -310,8 +332,8 @@ def maps(
     out.print(f"{folder}: maps of {count(made, 'moment')}{without}")
 
 
-@_training_verb
-def matching(training: Training, start: Start = None, pretrained: PretrainedName = None) -> None:
+@_seeing_verb
+def matching(training: SeeingTraining) -> None:
     """Train a first AudioSwitch, whose sight the sources begin with."""
     from lookhear.stanet.recipes.matching import SwitchTask
 
@@ -320,51 +342,46 @@ def matching(training: Training, start: Start = None, pretrained: PretrainedName
         raise LookhearError(
             f"--preset {training.preset}: its sources begin with pretrained weights instead"
         )
-    saved = training.train(SwitchTask(recipe), start, pretrained)
+    saved = training.train(SwitchTask(recipe))
     out.print(f"{saved}: has learnt what looks go with what sounds; begin S, SA and ST with it")
 
 
-@_training_verb
-def switch(training: Training, start: Start = None, pretrained: PretrainedName = None) -> None:
+@_seeing_verb
+def switch(training: SeeingTraining) -> None:
     """Train AudioSwitch: does a sound belong to a picture."""
     from lookhear.stanet.recipes.matching import SwitchTask
 
-    saved = training.train(SwitchTask(training.recipes.switch), start, pretrained)
+    saved = training.train(SwitchTask(training.recipes.switch))
     out.print(f"{saved}: tells whose sounds belong; put it into STA with lookhear train join")
 
 
-@_training_verb
+@_seeing_verb
 def sta(
-    training: Training,
+    training: SeeingTraining,
     fixations: Annotated[Path, typer.Option("--maps", help="What the fine maps made.")],
-    start: Start = None,
-    pretrained: PretrainedName = None,
 ) -> None:
     """Train STA on the pseudo-fixations of moments."""
     from lookhear.stanet.recipes.attending import STATask
 
-    saved = training.train(STATask(training.recipes.sta, fixations), start, pretrained)
+    saved = training.train(STATask(training.recipes.sta, fixations))
     out.print(f"{saved}: use it with lookhear predict CLIP --model {saved}")
 
 
 def sta_plus(
-    training: Training,
+    training: SeeingTraining,
     fixations: Annotated[Path, typer.Option("--maps", help="What train maps --plus made.")],
     partners: Annotated[Partners, typer.Option(help="Other moments that it knows.")],
-    start: Start = None,
-    pretrained: PretrainedName = None,
 ) -> None:
     """Train STA+ on the pseudo-fixations of moments."""
     from lookhear.stanet.recipes.attending import STAPlusTask
-    from lookhear.stanet.recipes.presets import plus_of
 
-    recipes = {str(of): recipe for of, recipe in plus_of(training.preset).sta.items()}
+    recipes = {str(of): recipe for of, recipe in training.plus.sta.items()}
     task = STAPlusTask(named_by("partners", partners, recipes), fixations)
-    saved = training.train(task, start, pretrained)
+    saved = training.train(task, of_plus=True)
     out.print(f"{saved}: put it together with STA and the other STA+ by lookhear train join")
 
 
-_verb_of(Training, sta_plus, "sta+")
+_verb_of(SeeingTraining, sta_plus, "sta+")
 
 
 @_verb

@@ -44,7 +44,7 @@ from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.hearing import HearingTask
 from lookhear.stanet.recipes.matching import EAR, SwitchTask, save_joined
-from lookhear.stanet.recipes.presets import PRESETS, begun_with
+from lookhear.stanet.recipes.presets import PRESETS, all_begun_with
 from lookhear.stanet.report import Made, MadePlus, Means, Tested, model_cards, run_page
 from lookhear.stanet.run_folder import (
     TEST_COARSE,
@@ -168,7 +168,7 @@ class Run:
             weights = read_pretrained(settings.pretrained)
             if weights not in (None, self._preset.pretrained):
                 known |= identities({"pretrained": weights})
-            self._preset = begun_with(self._preset, weights)
+            self._preset = all_begun_with(self._preset, weights)
         self._ledger = Ledger.open(settings.out, known)
         self._say = say
         self._bars = bars

@@ -1,8 +1,9 @@
 """Where the parts of a network begin: at the weights of one that is trained already."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -10,8 +11,16 @@ from torch import nn
 
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import PictureNet
-from lookhear.nets.pretrained import Pretrained, load_pretrained, read_pretrained
+from lookhear.nets.pretrained import (
+    LITE0_EARLY,
+    Pretrained,
+    load_pretrained,
+    read_pretrained,
+    seeing_as,
+)
 from lookhear.nets.saved import WEIGHTS, model_folder
+
+Recipe = TypeVar("Recipe")
 
 
 class SavedPart(NamedTuple):
@@ -34,6 +43,20 @@ pretrained weights."""
 def parts_of(folder: Path, *names: str) -> InitialWeights:
     """Parts of a saved network, each for a part of the same name."""
     return {name: SavedPart(folder, name) for name in names}
+
+
+def begun_with(recipe: Recipe, weights: Pretrained | None) -> Recipe:
+    """Change with what a recipe's backbone begins, and so which one it is; all its layers learn.
+
+    Args:
+        recipe: a dataclass with a ``net``, arguments of a network that sees, and a ``schedule``.
+        weights: None for weights of chance.
+    """
+    changed: Any = recipe
+    net = changed.net if weights is None else seeing_as(weights, changed.net)
+    learning = tuple(part for part in changed.schedule.frozen if part not in LITE0_EARLY)
+    made: Recipe = replace(changed, net=net, schedule=replace(changed.schedule, frozen=learning))
+    return made
 
 
 def beginning(part: str, weights: Pretrained | None) -> InitialWeights:

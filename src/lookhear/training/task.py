@@ -5,7 +5,6 @@ prepared moments, and a recipe; :func:`~lookhear.training.loop.train_on_moments`
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,7 +17,6 @@ from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import Split
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.pretrained import Pretrained, seeing_as
 from lookhear.nets.sound import SOUND_ENCODERS
 from lookhear.training.initial_weights import InitialWeights, initialise
 from lookhear.training.precision import depthwise_in_full
@@ -52,11 +50,6 @@ class Task(L.LightningModule):
         super().__init__()
         self.recipe = recipe
         self.start = dict(start or {})
-
-    def see_as(self, weights: Pretrained) -> None:
-        """Have the network see as pretrained weights do, and begin with them."""
-        self.recipe = replace(self.recipe, net=seeing_as(weights, self.recipe.net))
-        self.start["backbone"] = weights
 
     @property
     def schedule(self) -> Schedule:

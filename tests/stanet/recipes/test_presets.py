@@ -19,7 +19,7 @@ from lookhear.stanet import ScamRules, Source, Stage, run
 from lookhear.stanet.recipes.attending import STATask
 from lookhear.stanet.recipes.classifying import SourceTask
 from lookhear.stanet.recipes.matching import SwitchTask
-from lookhear.stanet.recipes.presets import PRESETS, begun_with
+from lookhear.stanet.recipes.presets import PRESETS, all_begun_with
 from lookhear.stanet.run import Run as StanetRun
 from lookhear.stanet.run import RunSettings, train_stanet
 from lookhear.training.curves import read_curves
@@ -313,16 +313,16 @@ def test_of_published_runs_every_backbone_begins_with_what_is_given(
 
 
 def test_a_preset_comes_to_see_as_other_weights_do() -> None:
-    paper = begun_with(PRESETS["paper"], IMAGENET)
+    paper = all_begun_with(PRESETS["paper"], IMAGENET)
     assert (paper.pretrained, paper.coarse["ST"].net["backbone"]) == (IMAGENET, LITE0["backbone"])
     assert paper.plus is not None
     assert (paper.plus.goes_on, paper.plus.pretrained) == (False, IMAGENET)
     dilated = LITE0 | {"backbone": LITE0["backbone"] + DILATED}
     for recipe in (*paper.plus.sources.values(), *paper.plus.sta.values()):
         assert recipe.net.items() >= dilated.items()
-    without = begun_with(PRESETS["light"], None)
+    without = all_begun_with(PRESETS["light"], None)
     assert (without.pretrained, without.sta.net) == (None, PRESETS["light"].sta.net)
     assert without.sta.schedule.frozen == ()
     assert without.plus is not None
     assert without.plus.sta["short"].schedule.frozen == ("backbone", "sound_encoder")
-    assert begun_with(PRESETS["light"], IMAGENET) is PRESETS["light"]
+    assert all_begun_with(PRESETS["light"], IMAGENET) is PRESETS["light"]

@@ -63,12 +63,12 @@ And of STANet+, which the report has not:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from lookhear.data import Partners
 from lookhear.errors import LookhearError, named_by
 from lookhear.nets.backbones import DILATED, DILATED_VGG
-from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained, seeing_as
+from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
 from lookhear.stanet.recipes.attending import STAPlusRecipe, STARecipe
@@ -78,9 +78,8 @@ from lookhear.stanet.recipes.matching import SwitchRecipe
 from lookhear.stanet.sta_plus import APART
 from lookhear.stanet.stanet_plus import AWAY
 from lookhear.training.augment import Augmentation
+from lookhear.training.initial_weights import begun_with
 from lookhear.training.schedule import Schedule
-
-Seeing = TypeVar("Seeing", ClassRecipe, SwitchRecipe, STARecipe, STAPlusRecipe)
 
 OF_PRETRAINED = 0.15
 """Of the rate of all else, that at which a backbone learns that knows something already."""
@@ -390,32 +389,31 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-def begun_with(preset: Preset, weights: Pretrained | None) -> Preset:
-    """Change with what backbones begin, and so which ones they are; all their layers learn."""
+def all_begun_with(preset: Preset, weights: Pretrained | None) -> Preset:
+    """Change with what all backbones begin; see `lookhear.training.initial_weights.begun_with`."""
     if weights == preset.pretrained:
         return preset
 
-    def seeing(recipe: Seeing) -> Seeing:
-        learning = tuple(part for part in recipe.schedule.frozen if part not in LITE0_EARLY)
-        net = recipe.net if weights is None else seeing_as(weights, recipe.net)
-        return replace(recipe, net=net, schedule=replace(recipe.schedule, frozen=learning))
-
-    def dilated(recipe: Seeing) -> Seeing:
-        return seeing(replace(recipe, net={"backbone": DILATED_VGG} | recipe.net))
-
+    dilated = {"backbone": DILATED_VGG}  # unless a recipe says otherwise
     plus = preset.plus and replace(
         preset.plus,
-        sources={of: dilated(recipe) for of, recipe in preset.plus.sources.items()},
-        sta={of: dilated(recipe) for of, recipe in preset.plus.sta.items()},
+        sources={
+            of: begun_with(replace(recipe, net=dilated | recipe.net), weights)
+            for of, recipe in preset.plus.sources.items()
+        },
+        sta={
+            of: begun_with(replace(recipe, net=dilated | recipe.net), weights)
+            for of, recipe in preset.plus.sta.items()
+        },
         pretrained=weights,
     )
     return replace(
         preset,
-        matching=preset.matching and seeing(preset.matching),
-        coarse={of: seeing(recipe) for of, recipe in preset.coarse.items()},
-        fine={of: seeing(recipe) for of, recipe in preset.fine.items()},
-        switch=seeing(preset.switch),
-        sta=seeing(preset.sta),
+        matching=preset.matching and begun_with(preset.matching, weights),
+        coarse={of: begun_with(recipe, weights) for of, recipe in preset.coarse.items()},
+        fine={of: begun_with(recipe, weights) for of, recipe in preset.fine.items()},
+        switch=begun_with(preset.switch, weights),
+        sta=begun_with(preset.sta, weights),
         pretrained=weights,
         plus=plus,
     )

@@ -21,11 +21,11 @@ from lookhear.data.readers.fixated import density_of
 from lookhear.data.readers.osie import FixatedPicture
 from lookhear.errors import LookhearError
 from lookhear.media import shaped_like
-from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained, seeing_as
+from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained
 from lookhear.resume import described
 from lookhear.stanet.sta import SIDE_STEP, STA, Seen
 from lookhear.training.augment import random_views
-from lookhear.training.initial_weights import beginning
+from lookhear.training.initial_weights import beginning, begun_with
 from lookhear.training.loop import train
 from lookhear.training.losses import fixation_losses
 from lookhear.training.mixing import Mixture
@@ -47,8 +47,8 @@ class FixationRecipe:
         schedule: how its weights are learnt.
         pretrained: with which its backbone begins; None for weights of chance.
         views: height and width, in pixels, of the area of what it is trained on; None for its
-            ``input_size``. Crops show things larger than they are, so a network sees whole pictures
-            best when they are larger, too (Touvron et al., arXiv 1906.06423).
+            ``input_size``. One that has learnt from smaller views, in half the time, sees more in
+            larger pictures (as Touvron et al., arXiv 1906.06423, found of classifiers).
         moving: pictures of a batch that are shown drifting, see
             :func:`~lookhear.training.augment.random_views`.
         smallest_crop: side of the smallest crop, as a share of the picture's.
@@ -99,11 +99,10 @@ def beginning_with(recipe: FixationRecipe, weights: Pretrained | None) -> Fixati
     """Change with what a recipe's backbone begins; all of another one learns."""
     if weights == recipe.pretrained:
         return recipe
-    schedule = replace(recipe.schedule, frozen=())
+    changed = replace(begun_with(recipe, weights), pretrained=weights)
     if weights is None:
-        return replace(recipe, pretrained=None, schedule=replace(schedule, backbone_rate=None))
-    net = seeing_as(weights, recipe.net)
-    return replace(recipe, net=net, pretrained=weights, schedule=schedule)
+        return replace(changed, schedule=replace(changed.schedule, backbone_rate=None))
+    return changed
 
 
 class FixationTask(Task):
