@@ -11,8 +11,8 @@ import argparse
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -48,7 +48,7 @@ def main() -> None:
     arguments.add_argument("osie", type=Path)
     arguments.add_argument("golden", type=Path)
     options = arguments.parse_args()
-    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     with np.load(options.golden) as archive:
         golden = dict(archive)
     wanted = {key.split("/")[1] for key in golden}

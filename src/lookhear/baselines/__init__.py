@@ -9,11 +9,10 @@
 """
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import cast
 
 import numpy as np
 
+from lookhear.baselines import gbvs, itti
 from lookhear.baselines.centre import CENTRE_SIGMA, Centre, centre_prior, fitted_centre
 from lookhear.baselines.pictures import LEAST_SIDE, Pictures, checked
 from lookhear.baselines.spectral import spectral_residual
@@ -41,20 +40,10 @@ def _centre(pictures: Pictures, previous: Pictures | None = None) -> Maps:
     return np.broadcast_to(centre_prior(height, width), (batch, height, width))
 
 
-def _when_called(name: str, function: str) -> Baseline:
-    """A baseline that runs on PyTorch, which is not imported before."""
-
-    def baseline(pictures: Pictures, previous: Pictures | None = None) -> Maps:
-        module = import_module(f"lookhear.baselines.{name}")
-        return cast("Baseline", getattr(module, function))(pictures, previous)
-
-    return baseline
-
-
 BASELINES: Mapping[str, Baseline] = {
     "centre": _centre,
     "spectral-residual": spectral_residual,
-    "itti-koch": _when_called("itti", "itti_koch"),
-    "gbvs": _when_called("gbvs", "gbvs"),
+    "itti-koch": itti.itti_koch,
+    "gbvs": gbvs.gbvs,
 }
 """The baselines by the names that the command line knows them by."""

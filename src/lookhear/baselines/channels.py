@@ -7,12 +7,11 @@ into its feature maps `(B, K, h, w)`; flicker and motion also take the level of 
 import math
 from functools import lru_cache
 
+import cv2
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from numpy.typing import NDArray
 
-from lookhear.baselines.pyramids import faded, pyramid
+from lookhear.baselines.pyramids import Planes, faded, pyramid
 
 ANGLES = (0, 45, 90, 135)
 """Degrees, of the edges that orientation and of the ways that motion tells apart."""
@@ -51,31 +50,33 @@ _CONES = ((18.32535, 44.60077, 7.46216), (4.09544, 28.20135, 6.66066), (0.02114,
 _ADAPTED_TO = (34.9185389578, 19.3147966765, 0.5856108185)
 
 
-def coloured_pyramid(pictures: Tensor, levels: int) -> list[Tensor]:
+def coloured_pyramid(pictures: Planes, levels: int) -> list[Planes]:
     """Levels `(B, 4, h, w)` of pictures `(B, 3, H, W)`: red, green, blue and their maximum.
 
     The first is a quarter of the picture's size, the next an eighth and so on.
     """
-    return pyramid(torch.cat([pictures, pictures.amax(1, keepdim=True)], 1), levels)
+    return pyramid(np.concatenate([pictures, pictures.max(1, keepdims=True)], 1), levels)
 
 
-def intensity(level: Tensor) -> Tensor:
+def intensity(level: Planes) -> Planes:
     """The brightest of red, green and blue: `(B, 1, h, w)`."""
     return level[:, 3:]
 
 
-def opponent_colours(level: Tensor) -> Tensor:
+def opponent_colours(level: Planes) -> Planes:
     """Blue against yellow and red against green, each over the intensity: `(B, 2, h, w)`.
 
     Itti, Koch and Niebur, PAMI 20(11), 1998, without their signs.
     """
-    red, green, blue, light = level.unbind(1)
-    opponents = torch.stack([blue - torch.minimum(red, green), red - green], 1).abs()
-    return torch.where(light.unsqueeze(1) > 0, opponents / light.unsqueeze(1), 0.0)
+    red, green, blue = level[:, 0], level[:, 1], level[:, 2]
+    opponents = np.abs(np.stack([blue - np.minimum(red, green), red - green], 1))
+    light, of_light = intensity(level), np.zeros_like(opponents)
+    np.divide(opponents, light, out=of_light, where=light > 0)
+    return of_light
 
 
-def dkl_colours(level: Tensor) -> Tensor:
-    """Luminance, red against green and blue against yellow: `(B, 3, h, w)`.
+def dkl_colours(level: Planes) -> Planes:
+    """Luminance, red against green and blue against yellow: `(B, 3, h, w)` float32.
 
     The axes along which cells of the lateral geniculate nucleus respond (Derrington, Krauskopf and
     Lennie, J. Physiology 357, 1984), on a monitor whose light the toolbox tabulates. Each is given
@@ -83,84 +84,84 @@ def dkl_colours(level: Tensor) -> Tensor:
     """
     # The toolbox rounds up to a row of its table. The margin keeps a whole value with a rounding
     # error in it from being rounded up, too.
-    rows = (level[:, :3] * 255 - 1e-3).ceil().long().clamp(1, 256) - 1
-    tables = _dkl_tables().to(level)
-    of_phosphors = [tables[phosphor, rows[:, phosphor]] for phosphor in range(3)]
-    return torch.stack(of_phosphors).sum(0).movedim(-1, 1)
+    rows = np.ceil(level[:, :3] * 255 - 1e-3).astype(np.intp).clip(1, 256) - 1
+    of_phosphors = [table.take(rows[:, i], axis=1) for i, table in enumerate(_dkl_tables())]
+    axes: Planes = np.sum(of_phosphors, axis=0)
+    return axes.swapaxes(0, 1)
 
 
-def orientations(level: Tensor) -> Tensor:
+def orientations(level: Planes) -> Planes:
     """How much of an edge or a line at each of `ANGLES` there is: `(B, 4, h, w)`.
 
     The sum of the magnitudes of an even and an odd Gabor filter's answers to the intensity.
     """
     light = intensity(level)
     # The filters sum to 0 but for rounding, which a flat picture would show.
-    light = light - light.mean((-2, -1), keepdim=True)
-    padded = F.pad(light, [_GABOR_RADIUS] * 4, mode="replicate")
-    even, odd = F.conv2d(padded, _gabors().to(level)).abs().chunk(2, dim=1)
+    light = light - light.mean((-2, -1), keepdims=True)
+    even, odd = np.split(np.abs(_answers(light, _gabors())), 2, axis=1)
     return faded(even + odd, _FADING_BORDER)
 
 
-def flicker(level: Tensor, before: Tensor) -> Tensor:
+def flicker(level: Planes, before: Planes) -> Planes:
     """How much the intensity has changed: `(B, 1, h, w)`."""
-    return (intensity(level) - intensity(before)).abs()
+    return np.abs(intensity(level) - intensity(before))
 
 
-def motion(level: Tensor, before: Tensor) -> Tensor:
+def motion(level: Planes, before: Planes) -> Planes:
     """How much of a motion along each of `ANGLES` there is: `(B, 4, h, w)`.
 
     Reichardt's detector: what is here now and was a pixel further, less what was here and is now a
     pixel further (Itti, Dhavale and Pighin, SPIE 5200, 2003).
     """
     now, then = intensity(level), intensity(before)
-    return (now * _shifted(then) - then * _shifted(now)).abs()
+    return np.abs(now * _answers(then, _shifts()) - then * _answers(now, _shifts()))
 
 
-def _shifted(light: Tensor) -> Tensor:
-    """`(B, 1, h, w)` as seen a pixel further along each of `ANGLES`: `(B, 4, h, w)`."""
-    return F.conv2d(F.pad(light, [1] * 4, mode="replicate"), _shifts().to(light))
+def _answers(light: Planes, filters: NDArray[np.float32]) -> Planes:
+    """Of each filter `(K, k, k)` to `(B, 1, h, w)`, its border repeated: `(B, K, h, w)`."""
+    answers = np.empty((len(light), len(filters), *light.shape[2:]), light.dtype)
+    for one, of in np.ndindex(answers.shape[:2]):
+        answers[one, of] = cv2.filter2D(
+            light[one, 0], -1, filters[of], borderType=cv2.BORDER_REPLICATE
+        )
+    return answers
 
 
 @lru_cache
-def _dkl_tables() -> Tensor:
-    """`(3, 256, 3)` float32: what each value of red, green and blue adds to each DKL axis."""
+def _dkl_tables() -> NDArray[np.float32]:
+    """`(3, 3, 256)`: what red, green and blue add to each DKL axis, by their values."""
     knots = np.arange(0, 256, 5)
     light = np.stack([np.interp(np.arange(256), knots, values) for values in _PHOSPHORS])
-    long, middle, short = (
-        np.outer(of_phosphors, np.ones(256)) * light for of_phosphors in np.array(_CONES)
-    )
+    long, middle, short = (of_phosphors[:, np.newaxis] * light for of_phosphors in np.array(_CONES))
     l0, m0, s0 = _ADAPTED_TO
     luminance = (long + middle) / (l0 + m0)
     axes = luminance, long / l0 - middle / m0, short / s0 - luminance
-    return torch.from_numpy(np.stack(axes, axis=-1)).float()
+    return np.stack(axes, axis=1).astype(np.float32)
 
 
 @lru_cache
-def _gabors() -> Tensor:
-    """`(8, 1, k, k)` float32: the even filters of `ANGLES`, then the odd ones; sum 0, norm 1."""
-    place = torch.arange(-_GABOR_RADIUS, _GABOR_RADIUS + 1, dtype=torch.float64)
-    y, x = place.unsqueeze(1), place
+def _gabors() -> NDArray[np.float32]:
+    """`(8, k, k)`: the even filters of `ANGLES`, then the odd ones; sum 0, norm 1."""
+    y, x = np.mgrid[-_GABOR_RADIUS : _GABOR_RADIUS + 1, -_GABOR_RADIUS : _GABOR_RADIUS + 1]
     filters = []
     for phase in (0, math.pi / 2):
         for angle in map(math.radians, ANGLES):
             across = y * math.cos(angle) - x * math.sin(angle)
             along = y * math.sin(angle) + x * math.cos(angle)
-            wave = torch.cos(2 * math.pi / _GABOR_PERIOD * across + phase)
+            wave = np.cos(2 * math.pi / _GABOR_PERIOD * across + phase)
             envelope = (across / _GABOR_SIGMA_ACROSS) ** 2 + (along / _GABOR_SIGMA_ALONG) ** 2
-            gabor = wave * torch.exp(-0.5 * envelope)
-            gabor = gabor - gabor.mean()
-            filters.append(gabor / gabor.norm())
-    return torch.stack(filters).unsqueeze(1).float()
+            gabor = wave * np.exp(-0.5 * envelope)
+            gabor -= gabor.mean()
+            filters.append(gabor / np.sqrt((gabor**2).sum()))
+    return np.stack(filters).astype(np.float32)
 
 
 @lru_cache
-def _shifts() -> Tensor:
-    """`(4, 1, 3, 3)` float32: look a pixel further along each of `ANGLES`, bilinearly."""
-    place = torch.tensor([-1.0, 0.0, 1.0])
+def _shifts() -> NDArray[np.float32]:
+    """`(4, 3, 3)`: look a pixel further along each of `ANGLES`, bilinearly."""
 
-    def nearness(offset: float) -> Tensor:
-        return (1 - (place - offset).abs()).clamp(min=0)
+    def nearness(offset: float) -> NDArray[np.float64]:
+        return (1 - np.abs(np.array([-1.0, 0.0, 1.0]) - offset)).clip(min=0)
 
     further = [(-math.sin(angle), math.cos(angle)) for angle in map(math.radians, ANGLES)]
-    return torch.stack([torch.outer(nearness(y), nearness(x)) for y, x in further]).unsqueeze(1)
+    return np.stack([np.outer(nearness(y), nearness(x)) for y, x in further]).astype(np.float32)

@@ -9,13 +9,13 @@ add up to the saliency map.
 from functools import lru_cache
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from lookhear.baselines import channels
 from lookhear.baselines.pictures import FLAT_BELOW, Pictures, checked, fitted_size
-from lookhear.baselines.pyramids import blurred, faded, resized, stretched, tensors
+from lookhear.baselines.pyramids import Planes, blurred, faded, planes, stretched
 from lookhear.maps import Maps
+from lookhear.metrics import resize_to
 
 _LONGEST_SIDE = 32
 # Of the pyramid: a quarter, an eighth and a sixteenth of the picture's size.
@@ -46,33 +46,33 @@ def gbvs(pictures: Pictures, previous: Pictures | None = None) -> Maps:
         ValueError: If the pictures are not such, or `previous` has another shape.
     """
     shown, shown_before = checked(pictures, previous)
-    frames = tensors(shown)
+    frames = planes(shown)
     size = fitted_size(frames.shape[2], frames.shape[3], _LONGEST_SIDE)
     levels = channels.coloured_pyramid(frames, _LEVELS)
-    features = [resized(_features(level), *size) for level in levels]
+    features = [resize_to(_features(level), *size) for level in levels]
     if shown_before is not None:
-        before = channels.coloured_pyramid(tensors(shown_before), _LEVELS)
+        before = channels.coloured_pyramid(planes(shown_before), _LEVELS)
         features += [
-            resized(_changes(now, then), *size) for now, then in zip(levels, before, strict=True)
+            resize_to(_changes(now, then), *size) for now, then in zip(levels, before, strict=True)
         ]
-    contrasts = stretched(torch.cat(features, 1), FLAT_BELOW).float()
+    contrasts = stretched(np.concatenate(features, 1), FLAT_BELOW).astype(np.float32)
     saliency = (activity(contrasts) ** _POWER).sum(1)
-    saliency = saliency * contrasts.flatten(1).any(1).view(-1, 1, 1)
+    saliency *= contrasts.max((1, 2, 3), keepdims=True)[:, 0] > 0
     smooth = blurred(stretched(faded(saliency, _FADING_BORDER)), _BLUR * max(size))
-    return np.asarray(stretched(smooth).numpy(), np.float32)
+    return stretched(smooth).astype(np.float32)
 
 
-def _features(level: Tensor) -> Tensor:
-    return torch.cat(
+def _features(level: Planes) -> Planes:
+    return np.concatenate(
         [channels.dkl_colours(level), channels.intensity(level), channels.orientations(level)], 1
     )
 
 
-def _changes(level: Tensor, before: Tensor) -> Tensor:
-    return torch.cat([channels.flicker(level, before), channels.motion(level, before)], 1)
+def _changes(level: Planes, before: Planes) -> Planes:
+    return np.concatenate([channels.flicker(level, before), channels.motion(level, before)], 1)
 
 
-def activity(maps: Tensor) -> Tensor:
+def activity(maps: Maps) -> Maps:
     """How often the walk over each map is at each place; sums to 1 over a map.
 
     The toolbox follows the walk step by step until it settles. But nodes differ from one another
@@ -86,24 +86,26 @@ def activity(maps: Tensor) -> Tensor:
         `(B, K, h, w)` float32; the same everywhere where a map is flat.
     """
     height, width = maps.shape[-2:]
-    nearness = _nearness(height, width).to(maps)
-    weights = maps.new_empty(maps.shape[0] * maps.shape[1], height * width)
-    # One map after the other, as its differences then stay in the processor's cache.
-    for values, of_map in zip(maps.flatten(0, 1).flatten(1), weights, strict=True):
-        differences = (values - values.unsqueeze(1)).abs_()
-        of_map.copy_(torch.linalg.vecdot(differences, nearness))
-    total = weights.sum(1, keepdim=True)
-    often = torch.where(total > 0, weights / total, 1 / weights.shape[1])
-    return often.view_as(maps)
+    values = maps.reshape(-1, height * width)
+    weights, differences = np.empty_like(values), np.empty_like(values)
+    # One place after the other, as its differences then stay in the processor's cache.
+    for place, nearness in enumerate(_nearness(height, width)):
+        np.subtract(values, values[:, place, np.newaxis], out=differences)
+        np.abs(differences, out=differences)
+        np.vecdot(differences, nearness, out=weights[:, place])
+    total = weights.sum(1, keepdims=True)
+    often = np.full_like(weights, 1 / (height * width))
+    np.divide(weights, total, out=often, where=total > 0)
+    return often.reshape(maps.shape)
 
 
 @lru_cache(maxsize=8)
-def _nearness(height: int, width: int) -> Tensor:
-    """`(h w, h w)` float32: a Gaussian of the distance between two pixels."""
+def _nearness(height: int, width: int) -> NDArray[np.float32]:
+    """`(h w, h w)`: a Gaussian of the distance between two pixels."""
     sigma = _REACH * (height + width) / 2
-    y, x = (torch.arange(side).float() for side in (height, width))
 
-    def along(place: Tensor) -> Tensor:
-        return torch.exp(-0.5 * ((place - place.unsqueeze(1)) / sigma) ** 2)
+    def along(size: int) -> NDArray[np.float64]:
+        place = np.arange(size)
+        return np.exp(-0.5 * ((place - place[:, np.newaxis]) / sigma) ** 2)
 
-    return torch.kron(along(y), along(x))
+    return np.kron(along(height), along(width)).astype(np.float32)

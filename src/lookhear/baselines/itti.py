@@ -6,13 +6,12 @@ for more than one with many.
 """
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from lookhear.baselines import channels
 from lookhear.baselines.pictures import Pictures, checked, fitted_size
-from lookhear.baselines.pyramids import faded, resized, stretched, tensors
+from lookhear.baselines.pyramids import Planes, faded, planes, stretched
 from lookhear.maps import Maps
+from lookhear.metrics import resize_to
 
 # Levels of the pyramid: a quarter and an eighth of the picture's size.
 _CENTRES = (0, 1)
@@ -44,33 +43,33 @@ def itti_koch(pictures: Pictures, previous: Pictures | None = None) -> Maps:
         ValueError: If the pictures are not such, or `previous` has another shape.
     """
     shown, shown_before = checked(pictures, previous)
-    frames = tensors(shown)
+    frames = planes(shown)
     height, width = frames.shape[2:]
     size = fitted_size(height, width, round(max(height, width) / _SHRINKING))
     levels = channels.coloured_pyramid(frames, _LEVELS)
     of_still = channels.opponent_colours, channels.intensity, channels.orientations
     features = [[channel(level) for level in levels] for channel in of_still]
     if shown_before is not None:
-        before = channels.coloured_pyramid(tensors(shown_before), _LEVELS)
+        before = channels.coloured_pyramid(planes(shown_before), _LEVELS)
         features += [
             [channel(now, then) for now, then in zip(levels, before, strict=True)]
             for channel in (channels.flicker, channels.motion)
         ]
-    saliency = torch.stack([_conspicuity(channel, size) for channel in features]).sum(0)
-    return np.asarray(stretched(faded(saliency, _FADING_BORDER)).numpy(), np.float32)
+    saliency = np.sum([_conspicuity(channel, size) for channel in features], axis=0)
+    return stretched(faded(saliency, _FADING_BORDER)).astype(np.float32)
 
 
-def _conspicuity(levels: list[Tensor], size: tuple[int, int]) -> Tensor:
+def _conspicuity(levels: list[Planes], size: tuple[int, int]) -> Planes:
     """What stands out in a channel, `(B, h, w)`, given its feature maps of each level."""
     contrasts = []
     for centre in _CENTRES:
-        surround = resized(levels[centre + _TO_SURROUND], *levels[centre].shape[-2:])
-        contrasts.append(resized((levels[centre] - surround) ** 2, *size))
-    weighted = weighted_by_peaks(torch.cat(contrasts, 1)).sum(1, keepdim=True)
-    return weighted_by_peaks(weighted).squeeze(1)
+        surround = resize_to(levels[centre + _TO_SURROUND], *levels[centre].shape[-2:])
+        contrasts.append(resize_to((levels[centre] - surround) ** 2, *size))
+    weighted = weighted_by_peaks(np.concatenate(contrasts, 1)).sum(1, keepdims=True)
+    return weighted_by_peaks(weighted)[:, 0]
 
 
-def weighted_by_peaks(maps: Tensor) -> Tensor:
+def weighted_by_peaks(maps: Planes) -> Planes:
     """Stretch each map to run from 0 to 10; times the square of 10 less its mean local maximum.
 
     A maximum is at least 1, inside the border and no lower than its four neighbours. Where there
@@ -92,7 +91,7 @@ def weighted_by_peaks(maps: Tensor) -> Tensor:
         maps[..., 1:-1, 2:],
     ):
         is_maximum &= inside >= neighbour
-    count = is_maximum.sum((-2, -1), keepdim=True)
-    mean = (inside * is_maximum).sum((-2, -1), keepdim=True) / count.clamp(min=1)
-    factor = torch.where(count > 1, (_HIGHEST - mean) ** 2, torch.where(count == 1, _HIGHEST**2, 1))
+    count = is_maximum.sum((-2, -1), keepdims=True)
+    mean = (inside * is_maximum).sum((-2, -1), keepdims=True) / np.maximum(count, 1)
+    factor = np.where(count > 1, (_HIGHEST - mean) ** 2, np.where(count == 1, _HIGHEST**2, 1))
     return maps * factor

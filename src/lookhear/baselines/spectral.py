@@ -4,12 +4,11 @@ Pictures have much the same spectrum; where one departs from the smooth course t
 something is unusual in it.
 """
 
-import math
-
 import numpy as np
-from scipy.ndimage import correlate1d, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from lookhear.baselines.pictures import FLAT_BELOW, Pictures, checked, fitted_size
+from lookhear.baselines.pyramids import blurred
 from lookhear.maps import Maps
 from lookhear.metrics import resize_to
 
@@ -47,13 +46,7 @@ def spectral_residual(pictures: Pictures, previous: Pictures | None = None) -> M
     logarithm = np.log(np.maximum(np.abs(spectrum), _LEAST_AMPLITUDE))
     course = uniform_filter(logarithm, 3, mode="nearest", axes=(1, 2))
     # exp(log |z| - course) with the phase of z is z exp(-course).
-    unusual = np.abs(np.fft.ifft2(spectrum * np.exp(-course))) ** 2
-    radius = math.floor(2 * _BLUR_SIGMA + 0.5)
-    places = np.arange(-radius, radius + 1, dtype=np.float32) / _BLUR_SIGMA
-    # Rounded to single precision, as the kernels of the other baselines' blurs are.
-    kernel = np.exp(-0.5 * places**2, dtype=np.float64).astype(np.float32).astype(np.float64)
-    for axis in (1, 2):
-        unusual = correlate1d(unusual, kernel / kernel.sum(), axis, mode="nearest")
+    unusual = blurred(np.abs(np.fft.ifft2(spectrum * np.exp(-course))) ** 2, _BLUR_SIGMA)
     low, span = unusual.min((1, 2), keepdims=True), np.ptp(unusual, (1, 2), keepdims=True)
     varies = (np.ptp(light, (1, 2), keepdims=True) > FLAT_BELOW) & (span > _NO_SPAN)
     return np.where(varies, (unusual - low) / np.maximum(span, _NO_SPAN), 0).astype(np.float32)
