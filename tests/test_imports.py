@@ -25,9 +25,9 @@ SLOW = {"cv2", "lightning", "scipy.signal", "timm", "torch"}
 
 def imported(code: str) -> set[str]:
     """Which of the slow ones a program has imported at its end."""
-    told = f"{code}\nimport sys\nprint(*sys.modules)"
+    told = f"{code}\nimport sys\nprint()\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
-    return SLOW & {*done.stdout.split()}
+    return SLOW & {*done.stdout.splitlines()[-1].split()}
 
 
 def rooms_imported(file: Path) -> set[str]:
