@@ -11,7 +11,7 @@ import pytest
 import timm
 import torch
 from torch import nn
-from torchvision.models import vgg16
+from torchvision.models.vgg import cfgs, make_layers
 
 from lookhear.errors import LookhearError
 from lookhear.nets import pretrained
@@ -134,13 +134,14 @@ def test_weights_that_timm_knows_are_put_into_a_backbone(
 def test_the_dilated_vgg_begins_with_weights_that_timm_knows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    published = vgg16(weights=None)
-    torch.save(published.state_dict(), tmp_path / "weights.pth")
+    published = make_layers(cfgs["D"])  # VGG-16's
+    weights = {f"features.{name}": tensor for name, tensor in published.state_dict().items()}
+    torch.save(weights, tmp_path / "weights.pth")
     net = eyes(DILATED_VGG, (8,))
     monkeypatch.setattr(timm, "create_model", from_file(tmp_path / "weights.pth"))
     load_pretrained(net, "vgg16.tv_in1k")
     last = net.backbone.get_submodule("features_28")
-    assert torch.equal(last.get_parameter("weight"), published.features[28].weight)
+    assert torch.equal(last.get_parameter("weight"), published[28].weight)
 
 
 def test_weights_that_cannot_be_fetched_are_one_clear_line(
