@@ -122,7 +122,7 @@ class SeeingTraining(Training):
         """What STANet+ adds to the preset."""
         from lookhear.stanet.recipes.presets import plus_of
 
-        return self.recipes.plus or plus_of(self.preset)
+        return plus_of(self.recipes, self.preset)
 
     def train(self, task: "MomentsTask", *, of_plus: bool = False) -> Path:
         """Train; return the folder of the saved network."""

@@ -83,7 +83,7 @@ class PlusRun(Run):
 
     @property
     def _plus(self) -> PlusPreset:
-        return self._preset.plus or plus_of(self._settings.preset)
+        return plus_of(self._preset, self._settings.preset)
 
     def _check(self) -> None:
         sources, sta = self._plus.sources.values(), self._plus.sta.values()

@@ -50,12 +50,16 @@ def begun_with(recipe: Recipe, weights: Pretrained | None) -> Recipe:
 
     Args:
         recipe: a dataclass with a ``net``, arguments of a network that sees, and a ``schedule``.
-        weights: None for weights of chance.
+        weights: None for weights of chance, which learn at the rate of all else.
     """
     changed: Any = recipe
-    net = changed.net if weights is None else seeing_as(weights, changed.net)
-    learning = tuple(part for part in changed.schedule.frozen if part not in LITE0_EARLY)
-    made: Recipe = replace(changed, net=net, schedule=replace(changed.schedule, frozen=learning))
+    kept = tuple(part for part in changed.schedule.frozen if part not in LITE0_EARLY)
+    net, schedule = changed.net, replace(changed.schedule, frozen=kept)
+    if weights is None:
+        schedule = replace(schedule, backbone_rate=None)
+    else:
+        net = seeing_as(weights, net)
+    made: Recipe = replace(changed, net=net, schedule=schedule)
     return made
 
 

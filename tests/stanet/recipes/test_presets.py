@@ -322,7 +322,7 @@ def test_a_preset_comes_to_see_as_other_weights_do() -> None:
         assert recipe.net.items() >= dilated.items()
     without = all_begun_with(PRESETS["light"], None)
     assert (without.pretrained, without.sta.net) == (None, PRESETS["light"].sta.net)
-    assert without.sta.schedule.frozen == ()
+    assert (without.sta.schedule.frozen, without.sta.schedule.backbone_rate) == ((), None)
     assert without.plus is not None
     assert without.plus.sta["short"].schedule.frozen == ("backbone", "sound_encoder")
     assert all_begun_with(PRESETS["light"], IMAGENET) is PRESETS["light"]

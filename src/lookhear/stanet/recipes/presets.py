@@ -66,7 +66,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lookhear.data import Partners
-from lookhear.errors import LookhearError, named_by
+from lookhear.errors import LookhearError
 from lookhear.nets.backbones import DILATED, DILATED_VGG
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
@@ -419,13 +419,12 @@ def all_begun_with(preset: Preset, weights: Pretrained | None) -> Preset:
     )
 
 
-def plus_of(preset: str) -> PlusPreset:
-    """What STANet+ adds to a preset of this name.
+def plus_of(preset: Preset, name: str) -> PlusPreset:
+    """What STANet+ adds to a preset, which has this name.
 
     Raises:
-        LookhearError: there is no such preset, or it has no STANet+.
+        LookhearError: it has no STANet+.
     """
-    plus = named_by("preset", preset, PRESETS).plus
-    if plus is None:
-        raise LookhearError(f"--preset {preset}: its publication has no STANet+; take another")
-    return plus
+    if preset.plus is None:
+        raise LookhearError(f"--preset {name}: its publication has no STANet+; take another")
+    return preset.plus

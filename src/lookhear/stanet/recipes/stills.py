@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lookhear import words
 from lookhear.data.identity import identities
 from lookhear.data.readers.fixated import density_of
 from lookhear.data.readers.osie import FixatedPicture
@@ -31,6 +30,7 @@ from lookhear.training.losses import fixation_losses
 from lookhear.training.mixing import Mixture
 from lookhear.training.schedule import ONE_DEVICE, Machine, Schedule
 from lookhear.training.task import Task
+from lookhear.words import count, named
 
 ROOM = 1.25
 """How high pictures are kept for views of 1: the larger part of crops is not enlarged again."""
@@ -99,16 +99,14 @@ def beginning_with(recipe: FixationRecipe, weights: Pretrained | None) -> Fixati
     """Change with what a recipe's backbone begins; all of another one learns."""
     if weights == recipe.pretrained:
         return recipe
-    changed = replace(begun_with(recipe, weights), pretrained=weights)
-    if weights is None:
-        return replace(changed, schedule=replace(changed.schedule, backbone_rate=None))
-    return changed
+    return replace(begun_with(recipe, weights), pretrained=weights)
 
 
 class FixationTask(Task):
     """Trains STA on batches of (pictures, densities).
 
-    Weights are saved in 16 bits, as they come along in a package: maps differ by less than 0.002.
+    Weights are saved in 16 bits, as they come along in a package. Of 60 held-out pictures, maps
+    of the bundled model differ by 0.0043 at most.
     """
 
     saves_in = torch.float16
@@ -169,9 +167,9 @@ def train_fixations(
         LookhearError: too few pictures, weights to begin with that cannot be had, or ``out`` cannot
             be written or holds another training.
     """
-    batch_size, count = recipe.schedule.batch_size, sum(map(len, sets))
-    if count < batch_size:
-        raise LookhearError(f"{count} pictures are fewer than a batch of {batch_size}; give more")
+    batch_size, total = recipe.schedule.batch_size, sum(map(len, sets))
+    if total < batch_size:
+        raise LookhearError(f"{total} pictures are fewer than a batch of {batch_size}; give more")
     start = beginning("backbone", recipe.pretrained)
     task = FixationTask(recipe, start).begin(seed)
     stills = Stills(sets, recipe.views or task.net.input_size, batch_size)
@@ -205,9 +203,9 @@ class Stills(Dataset[tuple[Tensor, Tensor]]):
         if stretched:
             log.warning(
                 "%s of %d are of shapes too rare for a batch, and stretched to the next: %s",
-                words.count(len(stretched), "picture"),
+                count(len(stretched), "picture"),
                 len(pictures),
-                words.named(stretched),
+                named(stretched),
             )
         self._kept = [
             _kept(picture, shape) for picture, shape in zip(pictures, self.shapes, strict=True)
@@ -227,7 +225,7 @@ class Stills(Dataset[tuple[Tensor, Tensor]]):
 def _common(shapes: Sequence[tuple[int, int]], least: int) -> list[tuple[int, int]]:
     """Shapes, where fewer than so many have one by the next that is common."""
     often = Counter(shapes)
-    common = [shape for shape, count in often.items() if count >= least]
+    common = [shape for shape, times in often.items() if times >= least]
     common = common or [often.most_common(1)[0][0]]
 
     def nearest(shape: tuple[int, int]) -> tuple[int, int]:
