@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lookhear.errors import LookhearError
+    from lookhear.nets.export import export
     from lookhear.nets.saved import load_model
     from lookhear.prediction.stream import Glimpse, Prediction, predict, stream
     from lookhear.tubes.explanation import Explanation, explain
@@ -15,6 +16,7 @@ __all__ = [
     "LookhearError",
     "Prediction",
     "explain",
+    "export",
     "load_model",
     "predict",
     "stream",
@@ -27,6 +29,7 @@ _HOMES = {
     "LookhearError": "lookhear.errors",
     "Prediction": "lookhear.prediction.stream",
     "explain": "lookhear.tubes.explanation",
+    "export": "lookhear.nets.export",
     "load_model": "lookhear.nets.saved",
     "predict": "lookhear.prediction.stream",
     "stream": "lookhear.prediction.stream",
@@ -34,7 +37,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # PyTorch takes seconds to import; ``lookhear --help`` need not wait for it.
+    # PyTorch takes seconds to import, if it is there; ``lookhear --help`` need not wait for it.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from lookhear.errors import lacking
+
+        raise lacking(error, f"lookhear.{name}") from error

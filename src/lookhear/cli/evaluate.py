@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from lookhear.cli.console import bars, out
-from lookhear.cli.options import Device, Overwrite
+from lookhear.cli.options import Device, EngineName, Overwrite
 from lookhear.progress import Progress
 
 
@@ -25,8 +25,8 @@ def evaluate(
         list[str],
         typer.Option(
             help="Repeatable: centre, centre-fitted, spectral-residual, itti-koch, gbvs, "
-            "inter-observer; a saved model or run; RUN:SCAM and other steps of a run; "
-            "GradCAM:NETWORK, or CAMs:NETWORK for all methods; a folder of maps; "
+            "inter-observer; a saved model, run or file of lookhear export; RUN:SCAM and other "
+            "steps of a run; GradCAM:NETWORK, or CAMs:NETWORK for all methods; a folder of maps; "
             "FILE.npz[:PREFIX]. LABEL=NAME gives it a name of your own."
         ),
     ],
@@ -65,6 +65,7 @@ def evaluate(
     ] = None,
     overwrite: Overwrite = False,
     device: Device = None,
+    engine: EngineName = None,
 ) -> None:
     """Score models by how well they predict where people looked."""
     from lookhear.evaluation.evaluating import CLIPS, REPORT
@@ -85,6 +86,7 @@ def evaluate(
         missing=missing,
         overwrite=overwrite,
         device=device,
+        engine=engine,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         bars=shown,
     )

@@ -16,7 +16,8 @@ from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
 from lookhear.media.stills import encode_jpeg
-from lookhear.nets.saved import card_sections, load_watcher, model_folder
+from lookhear.nets import Engine
+from lookhear.nets.saved import card_sections, load_watcher
 from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
@@ -103,6 +104,7 @@ def predict_clips(
     settings: Settings,
     *,
     device: str | None = None,
+    engine: Engine | None = None,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
     bars: Bars = no_bars,
@@ -116,6 +118,7 @@ def predict_clips(
         out: gets a folder of results for each, of the clip's name.
         settings: what to make.
         device: where the network runs; CUDA where there is one if left out.
+        engine: by what; see :func:`~lookhear.nets.saved.load_watcher`.
         batch_size: frames that go through the network together, at most.
         overwrite: whether to replace results that are there.
         bars: show how many frames of a clip are done.
@@ -123,9 +126,8 @@ def predict_clips(
     Raises:
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
-    model = model_folder(settings.model)
-    watcher = load_watcher(model, device)
-    notes = ModelNotes(settings.model, card_sections(model))
+    watcher = load_watcher(settings.model, device, engine)
+    notes = ModelNotes(settings.model, card_sections(settings.model))
     for path, folder in zip(clips, _result_folders(clips, out), strict=True):
         try:
             if _is_done(path, folder, settings, overwrite=overwrite):
