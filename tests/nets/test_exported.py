@@ -251,6 +251,13 @@ def test_a_file_that_is_no_graph_is_refused_in_a_line(content: bytes, tmp_path: 
         load_watcher(tmp_path / "net.onnx")
 
 
+def test_a_file_larger_than_graphs_can_be_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "net.onnx").open("wb") as file:
+        file.truncate(2**31 + 1)
+    with pytest.raises(LookhearError, match="larger than"):
+        load_watcher(tmp_path / "net.onnx")
+
+
 def test_what_is_missing_or_cannot_be_run_is_said(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(LookhearError, match="No such file"):
         load_watcher(tmp_path / "net.onnx")

@@ -25,7 +25,7 @@ from lookhear.maps import Maps, highest
 from lookhear.media import SAMPLE_RATE
 from lookhear.media.picture import resampled
 from lookhear.media.spectrogram import Stft
-from lookhear.nets.devices import CPU, CUDA
+from lookhear.nets.devices import CPU, CUDA, has_cuda
 from lookhear.nets.watching import Eye
 from lookhear.parallel import cores
 
@@ -112,7 +112,8 @@ class ExportedWatcher:
 
     Args:
         file: as :func:`~lookhear.nets.export.export` writes it.
-        device: None or ``"cpu"``; or ``"cuda"``, ``"cuda:1"``, where ONNX Runtime can.
+        device: ``"cpu"``; or ``"cuda"``, ``"cuda:1"``, where ONNX Runtime can; None for CUDA where
+            it can, else the CPU.
 
     Raises:
         LookhearError: the file cannot be read or is none of lookhear's, or there is no such device.
@@ -262,7 +263,8 @@ def spectrogram_size(windows: Stft) -> tuple[int, int]:
 
 
 def _providers(device: str | None) -> list[Any]:
-    name, _, number = (device or CPU).partition(":")
+    default = CUDA if has_cuda() and has_cuda_provider() else CPU
+    name, _, number = (device or default).partition(":")
     if name == CPU:
         return ["CPUExecutionProvider"]
     if name == CUDA and has_cuda_provider() and (number or "0").isdigit():
