@@ -30,9 +30,7 @@ from lookhear.nets.kinds import Halves, WatchingNetwork
 from lookhear.nets.saved import GRAPHS, ONNX, WEIGHTS, load_model, name_of
 
 OPSET = 18
-EXAMPLES = (
-    2  # frames, and moments, by which graphs are traced; one could be taken for all there are
-)
+EXAMPLES = 2  # frames by which graphs are traced; one could be taken for all there are
 
 
 def export(model: str | Path | WatchingNetwork, out: Path) -> Facts:

@@ -124,13 +124,17 @@ class ExportedWatcher:
         self._providers = _providers(device)
         self.threads = cores()
         self._ready: dict[int, _Graphs] = {}
-        graphs = self._graphs()
-        self.facts = self._told(graphs.see)
-        self.reach, self.windows = self.facts.reach, self.facts.windows
-        self.size_for = self.facts.eyes[0].size_for
-        self._parts = [part.name for part in graphs.see.get_outputs()]
-        self._asked = [part.name for part in graphs.see.get_inputs()]
-        self._looks = [_placed(look.name, self._parts, self.reach) for look in self._takes(graphs)]
+        with self.half_the_cores(), self._readable():  # as clips are watched
+            graphs = self._graphs()
+            self.facts = Facts.from_json(_metadata(graphs.see, FACTS))
+            self.reach, self.windows = self.facts.reach, self.facts.windows
+            self.size_for = self.facts.eyes[0].size_for
+            self._parts = [part.name for part in graphs.see.get_outputs()]
+            self._asked = [part.name for part in graphs.see.get_inputs()]
+            if PICTURES not in self._asked or not self._given >= {*self._asked}:
+                raise ValueError("its graphs are of another program's")
+            asked = [look.name for look in graphs.attend.get_inputs()]
+            self._looks = [_placed(name, self._parts, self.reach) for name in asked]
 
     def see(
         self,
@@ -150,7 +154,8 @@ class ExportedWatcher:
             given[SPECTROGRAMS] = spectrograms
             given[AUDIBLE] = np.ones(count, np.float32) if audible is None else audible
         given = {name: array for name, array in given.items() if name in self._asked}
-        seen = self._run(self._graphs().see, given)
+        with self._readable("fails"):
+            seen = self._graphs().see.run(None, given)
         return [
             Look((size[0], size[1]), dict(zip(self._parts, parts, strict=True)))
             for parts in zip(*seen, strict=True)
@@ -162,9 +167,10 @@ class ExportedWatcher:
             name: np.stack([looks[at].parts[part] for looks in moments])
             for name, part, at in self._looks
         }
-        maps: list[Maps] = self._run(self._graphs().attend, given)
-        if any(of.ndim != 3 or len(of) != len(moments) for of in maps):
-            raise LookhearError(f"model {self._file}: gives no maps; export it again")
+        with self._readable("fails"):
+            maps: list[Maps] = self._graphs().attend.run(None, given)
+            if any(of.ndim != 3 or len(of) != len(moments) for of in maps):
+                raise ValueError("what it gives are no maps")
         if self.facts.stretched is None:
             return maps[0]
         return highest(maps, moments[0][0].size, stretched=self.facts.stretched)
@@ -176,10 +182,9 @@ class ExportedWatcher:
     def _graphs(self) -> _Graphs:
         """Both graphs on as many threads as may be taken now; made when they are first needed."""
         if self.threads not in self._ready:
-            with self._readable():
-                see = self._session(self._content())
-                attend = base64.b64decode(_metadata(see, ATTEND), validate=True)
-                self._ready[self.threads] = _Graphs(see, self._session(attend))
+            see = self._session(self._content())
+            attend = base64.b64decode(_metadata(see, ATTEND), validate=True)
+            self._ready[self.threads] = _Graphs(see, self._session(attend))
         return self._ready[self.threads]
 
     def _session(self, content: bytes) -> ort.InferenceSession:
@@ -200,29 +205,18 @@ class ExportedWatcher:
             raise ValueError("is larger than ONNX files can be")
         return self._file.read_bytes()
 
-    def _told(self, see: ort.InferenceSession) -> Facts:
-        with self._readable():
-            return Facts.from_json(_metadata(see, FACTS))
-
-    def _takes(self, graphs: _Graphs) -> list[ort.NodeArg]:
-        """What *attend* asks for; *see* must ask for nothing that it cannot be given."""
-        known = {PICTURES, *(f"{PICTURES}.{at}" for at in range(1, len(self.facts.eyes)))}
-        if self.windows is not None:
-            known |= {SPECTROGRAMS, AUDIBLE}
-        if PICTURES not in self._asked or not known >= {*self._asked}:
-            raise LookhearError(f"model {self._file}: its graphs are of another program's")
-        return list(graphs.attend.get_inputs())
-
-    def _run(self, graph: ort.InferenceSession, given: dict[str, NDArray[Any]]) -> list[Any]:
-        with self._readable("fails"):
-            return list(graph.run(None, given))
+    @property
+    def _given(self) -> set[str]:
+        """What *see* can be given."""
+        pictures = {PICTURES, *(f"{PICTURES}.{at}" for at in range(1, len(self.facts.eyes)))}
+        return pictures | ({SPECTROGRAMS, AUDIBLE} if self.windows is not None else set())
 
     @contextmanager
     def _readable(self, said: str = "cannot be used") -> Iterator[None]:
         """Say in one line what is wrong with a file, which may be anything."""
         try:
             yield
-        except MemoryError:
+        except (LookhearError, MemoryError):
             raise
         except Exception as error:  # ONNX Runtime has a dozen kinds without a common one
             raise LookhearError(f"model {self._file}: {said}: {_reason(error)}") from error
@@ -253,7 +247,7 @@ def _placed(name: str, parts: Sequence[str], reach: int) -> tuple[str, str, int]
     part, _, shift = name.rpartition("@")
     if part in parts and shift.removeprefix("-").isdigit() and abs(int(shift)) <= reach:
         return name, part, reach + int(shift)
-    raise LookhearError(f"model: attends to {name}, which nothing sees; export it again")
+    raise ValueError(f"attends to {name}, which nothing sees")
 
 
 def spectrogram_size(windows: Stft) -> tuple[int, int]:
