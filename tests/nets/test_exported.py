@@ -114,14 +114,6 @@ def test_both_engines_say_the_same(name: str, tmp_path: Path) -> None:
             np.testing.assert_allclose(maps, maps_of(theirs, seen, hears=hears), atol=1e-5)
 
 
-def test_half_of_the_cores_see_the_same(tmp_path: Path) -> None:
-    export(of_chance(NETWORKS["STA, deaf"]), tmp_path / "net.onnx")
-    watcher = load_watcher(tmp_path / "net.onnx")
-    whole = maps_of(watcher, SIZE, hears=False)
-    with watcher.half_the_cores():
-        np.testing.assert_allclose(maps_of(watcher, SIZE, hears=False), whole, atol=1e-6)
-
-
 def test_the_bundled_model_is_one_of_numbers_for_both_engines() -> None:
     ours, theirs = load_watcher("small", "cpu"), load_watcher("small", "cpu", "torch")
     assert isinstance(ours, ExportedWatcher)

@@ -11,7 +11,7 @@ also takes ``pictures.1`` and so on, float32 from 0 to 1. :mod:`lookhear.nets.ex
 import base64
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,13 +100,6 @@ class Look(NamedTuple):
     parts: dict[str, NDArray[np.float32]]
 
 
-class _Graphs(NamedTuple):
-    """The two graphs, ready to run on so many threads."""
-
-    see: ort.InferenceSession
-    attend: ort.InferenceSession
-
-
 class ExportedWatcher:
     """A network in an ONNX file as a :class:`~lookhear.nets.watching.Watcher`.
 
@@ -122,18 +115,19 @@ class ExportedWatcher:
     def __init__(self, file: Path, device: str | None = None) -> None:
         self._file = file
         self._providers = _providers(device)
-        self.threads = cores()
-        self._ready: dict[int, _Graphs] = {}
-        with self.half_the_cores(), self._readable():  # as clips are watched
-            graphs = self._graphs()
-            self.facts = Facts.from_json(_metadata(graphs.see, FACTS))
+        with self._readable():
+            self._see = self._graph(self._content())
+            self._attend = self._graph(
+                base64.b64decode(_metadata(self._see, ATTEND), validate=True)
+            )
+            self.facts = Facts.from_json(_metadata(self._see, FACTS))
             self.reach, self.windows = self.facts.reach, self.facts.windows
             self.size_for = self.facts.eyes[0].size_for
-            self._parts = [part.name for part in graphs.see.get_outputs()]
-            self._asked = [part.name for part in graphs.see.get_inputs()]
+            self._parts = [part.name for part in self._see.get_outputs()]
+            self._asked = [part.name for part in self._see.get_inputs()]
             if PICTURES not in self._asked or not self._given >= {*self._asked}:
                 raise ValueError("its graphs are of another program's")
-            asked = [look.name for look in graphs.attend.get_inputs()]
+            asked = [look.name for look in self._attend.get_inputs()]
             self._looks = [_placed(name, self._parts, self.reach) for name in asked]
 
     def see(
@@ -155,7 +149,7 @@ class ExportedWatcher:
             given[AUDIBLE] = np.ones(count, np.float32) if audible is None else audible
         given = {name: array for name, array in given.items() if name in self._asked}
         with self._readable("fails"):
-            seen = self._graphs().see.run(None, given)
+            seen = self._see.run(None, given)
         return [
             Look((size[0], size[1]), dict(zip(self._parts, parts, strict=True)))
             for parts in zip(*seen, strict=True)
@@ -168,31 +162,23 @@ class ExportedWatcher:
             for name, part, at in self._looks
         }
         with self._readable("fails"):
-            maps: list[Maps] = self._graphs().attend.run(None, given)
+            maps: list[Maps] = self._attend.run(None, given)
             if any(of.ndim != 3 or len(of) != len(moments) for of in maps):
                 raise ValueError("what it gives are no maps")
         if self.facts.stretched is None:
             return maps[0]
         return highest(maps, moments[0][0].size, stretched=self.facts.stretched)
 
-    def half_the_cores(self) -> "HalfTheCores":
-        """See :meth:`~lookhear.nets.watching.Watcher.half_the_cores`."""
-        return HalfTheCores(self)
+    def half_the_cores(self) -> AbstractContextManager[None]:
+        """Do nothing: threads that do not spin while they wait leave cores to others as it is."""
+        return nullcontext()
 
-    def _graphs(self) -> _Graphs:
-        """Both graphs on as many threads as may be taken now; made when they are first needed."""
-        if self.threads not in self._ready:
-            see = self._session(self._content())
-            attend = base64.b64decode(_metadata(see, ATTEND), validate=True)
-            self._ready[self.threads] = _Graphs(see, self._session(attend))
-        return self._ready[self.threads]
-
-    def _session(self, content: bytes) -> ort.InferenceSession:
+    def _graph(self, content: bytes) -> ort.InferenceSession:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # what is wrong is said by the exception, too
-        options.intra_op_num_threads = self.threads
-        # Threads that wait by spinning take the cores from those that decode.
+        options.intra_op_num_threads = cores()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False  # which would keep 40 MB more, and save no time
         # Weights may lie in this folder, and, as ONNX Runtime sees to, nowhere else.
         folder = str(self._file.resolve().parent)
         options.add_session_config_entry(
@@ -220,19 +206,6 @@ class ExportedWatcher:
             raise
         except Exception as error:  # ONNX Runtime has a dozen kinds without a common one
             raise LookhearError(f"model {self._file}: {said}: {_reason(error)}") from error
-
-
-class HalfTheCores:
-    """Within, whenever it is entered, a watcher runs on half of the threads that it has now."""
-
-    def __init__(self, watcher: ExportedWatcher) -> None:
-        self._watcher, self._threads = watcher, watcher.threads
-
-    def __enter__(self) -> None:
-        self._watcher.threads = max(1, self._threads // 2)
-
-    def __exit__(self, *_: object) -> None:
-        self._watcher.threads = self._threads
 
 
 def _metadata(see: ort.InferenceSession, key: str) -> str:
