@@ -183,7 +183,6 @@ class ExportedWatcher:
         options.log_severity_level = 4  # what is wrong is said by the exception, too
         options.intra_op_num_threads = cores()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-
         # Weights may lie in this folder, and, as ONNX Runtime sees to, nowhere else.
         folder = str(self._file.resolve().parent)
         options.add_session_config_entry(
