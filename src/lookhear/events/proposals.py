@@ -99,14 +99,19 @@ def plain_edges(picture: Picture) -> tuple[Floats, Floats]:
 
 
 def _forest_edges(picture: Picture, forest: Path) -> tuple[Floats, Floats]:
-    detector = _forest(forest)
+    detector = read_forest(forest)
     edges = detector.detectEdges(picture.astype(np.float32) / 255)
     across = detector.computeOrientation(edges)
     return detector.edgesNms(edges, across), across
 
 
 @cache
-def _forest(path: Path) -> Any:
+def read_forest(path: Path) -> Any:
+    """Read OpenCV's model of structured edges, once.
+
+    Raises:
+        LookhearError: it is not there, or something else.
+    """
     if not path.is_file():
         raise LookhearError(f"{path}: no such file; give OpenCV's model of structured edges")
     try:

@@ -25,7 +25,6 @@ from lookhear.data.shards import (
     BOXES,
     FRAME,
     MANIFEST,
-    Manifest,
     ShardRecord,
     read_complete,
     read_record,
@@ -71,7 +70,6 @@ class RunSettings:
         seed: of everything left to chance.
         machine: what to train on.
         workers: how many prepare at the same time; None for one for each core.
-        ray_address: of a cluster that prepares; see :func:`~lookhear.parallel.in_parallel`.
     """
 
     data: Path
@@ -85,7 +83,6 @@ class RunSettings:
     seed: int = 0
     machine: Machine = ONE_DEVICE
     workers: int | None = None
-    ray_address: str | None = None
 
     @property
     def recipe(self) -> EventRecipe:
@@ -154,34 +151,6 @@ def train_events(settings: RunSettings, say: Callable[[str], object], bars: Bars
         )
 
 
-def prepare_events(
-    data: Path,
-    out: Path,
-    cut: SecondsCut,
-    bars: Bars,
-    *,
-    workers: int | None = None,
-    ray_address: str | None = None,
-    strict: bool = False,
-) -> Manifest:
-    """Prepare tagged clips for events, each once, whatever it carries; see `prepare`.
-
-    Raises:
-        LookhearError: as `read_tagged` and `prepare` do.
-    """
-    clips = once_a_clip(read_tagged(data))
-    with bars("preparing", len(clips.clips)) as progress:
-        return prepare(
-            clips,
-            out,
-            cut,
-            workers=workers or cores(),
-            ray_address=ray_address,
-            strict=strict,
-            advance=progress,
-        )
-
-
 def _prepared(
     settings: RunSettings, recipe: EventRecipe, say: Callable[[str], object], bars: Bars
 ) -> Path:
@@ -189,10 +158,15 @@ def _prepared(
     if (settings.data / MANIFEST).exists():
         read_complete(settings.data, of_events=True)
         return settings.data
-    out = settings.out / PREPARED
-    workers, ray_address = settings.workers, settings.ray_address
-    cut = SecondsCut(recipe.boxes)
-    made = prepare_events(settings.data, out, cut, bars, workers=workers, ray_address=ray_address)
+    out, clips = settings.out / PREPARED, once_a_clip(read_tagged(settings.data))
+    with bars("preparing", len(clips.clips)) as progress:
+        made = prepare(
+            clips,
+            out,
+            SecondsCut(recipe.boxes),
+            workers=settings.workers or cores(),
+            advance=progress,
+        )
     if made.faults:
         say(f"left out: {named(made.faults)}")
     return out

@@ -59,6 +59,17 @@ class SecondsCut:
     boxes: int = proposals.BOXES
     forest: Path | None = None
 
+    @classmethod
+    def of(cls, boxes: int | None, forest: Path | None) -> "SecondsCut":
+        """Cut by a forest if there is one, with so many boxes if that is said.
+
+        Raises:
+            LookhearError: the forest cannot be read.
+        """
+        if forest is not None:
+            proposals.read_forest(forest)
+        return cls(boxes or proposals.BOXES, None if forest is None else forest.absolute())
+
     @property
     def told(self) -> dict[str, Any]:
         """What decides the seconds."""
