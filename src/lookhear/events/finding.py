@@ -32,8 +32,12 @@ from lookhear.media.spectrogram import MEL_ROWS_A_SECOND
 from lookhear.nets.saved import load_network
 from lookhear.progress import Progress, unseen
 
-ON = 0.5
-"""The share of a tag's strongest evidence in a stretch from which on it counts as seen or heard."""
+ON = 0.25
+"""The share of a tag's strongest evidence in a stretch from which on it counts as seen or heard.
+
+Evidence is the class score of a proposal and not what it adds to the clip's, as the weights of the
+second stream single few proposals out, and leave the others of the same thing without.
+"""
 STRETCHES_UNDER_WAY = 2
 
 Modality = Literal["seen", "heard"]
@@ -254,7 +258,7 @@ def _strength(evidence: Evidence | None, count: int, net: EventNet) -> Floats:
     """How much each of a clip's proposals speaks for each category, (P, C)."""
     if evidence is None:
         return np.zeros((count, len(net.categories)), np.float32)
-    found: Floats = evidence.parts[0].float().cpu().numpy()
+    found: Floats = evidence.classes[0].float().cpu().numpy()
     return found
 
 
