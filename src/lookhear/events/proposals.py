@@ -51,12 +51,14 @@ def propose(picture: Picture, count: int = BOXES, forest: Path | None = None) ->
     small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     edges, across = plain_edges(small) if forest is None else _forest_edges(small, forest)
     boxes, scores = _proposer(count, size[0] * size[1]).getBoundingBoxes(edges, across)
+    whole = np.array([[0, 0, 1, 1, 0]], np.float32)
     if len(boxes) == 0:
-        return np.array([[0, 0, 1, 1, 0]], np.float32)
+        return whole
     found = np.asarray(boxes, np.float32)
     found[:, 2:] += found[:, :2]
-    shares = found / np.array([*size, *size], np.float32)
-    return np.hstack([shares, np.asarray(scores, np.float32).reshape(-1, 1)])
+    found = np.hstack([found / np.array([*size, *size]), np.reshape(scores, (-1, 1))])
+    found = found[found[:, 4] > 0]  # of the tiniest pictures some are no number
+    return np.asarray(found, np.float32) if len(found) else whole
 
 
 def _proposer(count: int, area: int) -> Any:
