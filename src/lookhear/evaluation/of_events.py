@@ -8,7 +8,7 @@ tag counts, and where the tag is known, so that only time does; boxes where the 
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from lookhear.data.world.files import TRUTH
 from lookhear.data.world.truth import Box, Truth, read_truth
 from lookhear.errors import LookhearError
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
-from lookhear.events.finding import Stretch, gathered, judged, spans_of
+from lookhear.events.finding import Stretch, gathered, in_stretches, judge, spans_of
 from lookhear.events.net import EventNet
 from lookhear.events.scores import (
     Counts,
@@ -36,7 +36,7 @@ from lookhear.events.scores import (
     segment_scores,
     tag_scores,
 )
-from lookhear.events.seconds import MIDDLE
+from lookhear.events.seconds import MIDDLE, SecondsCut, seconds_of
 from lookhear.files import check_replaceable, whole_folder
 from lookhear.localisation import box_iou, points_into
 from lookhear.media import Clip, open_clip
@@ -265,21 +265,21 @@ def evaluate_events(
     labels = [_named(name) for name in models]
     if len({label for label, _ in labels}) < len(labels):
         raise LookhearError("--model: two have one name; give each its own, as LABEL=FOLDER")
+    nets = [load_network(EventNet, folder, device).folded() for _, folder in labels]
+    tags = {tag for clip in clips for tag in tags_in(clip.tag)}
+    of_models: list[list[JudgedClip]] = [[] for _ in nets]
+    with bars("judging clips", len(clips)) as progress:
+        for clip in clips:
+            known = _known_of(data, tagged, clip)
+            for net, done, judged in zip(nets, of_models, judge_by_all(nets, clip), strict=True):
+                done.append(_compared(net, clip, judged, known, categories_of(net, tags)))
+            progress(1)
     scores = []
-    for label, folder in labels:
-        net = load_network(EventNet, folder, device)
-        with bars(f"judging clips with {label}", len(clips)) as progress:
-            of_model = []
-            tags = {tag for clip in clips for tag in tags_in(clip.tag)}
-            categories = (*net.categories, *sorted(tags - {*net.categories}))
-            for clip in clips:
-                known = _known_of(data, tagged, clip)
-                of_model.append(judge_clip(net, clip, known, categories))
-                progress(1)
-            told = []
-            if unknown := sorted(tags - {*net.categories}):
-                told = [f"{label} does not know {counted('tag', unknown)}: each counts as missed"]
-            scores.append(EventScores(label, categories, tuple(of_model), tuple(told)))
+    for (label, _), net, done in zip(labels, nets, of_models, strict=True):
+        told = []
+        if unknown := sorted(tags - {*net.categories}):
+            told = [f"{label} does not know {counted('tag', unknown)}: each counts as missed"]
+        scores.append(EventScores(label, categories_of(net, tags), tuple(done), tuple(told)))
     notes += [note for of in scores for note in of.notes]
     evaluation = EventEvaluation(tuple(scores), *_intervals(scores), tuple(notes))
     if out:
@@ -350,20 +350,42 @@ def _known_of(data: Path, tagged: TaggedClips, clip: TaggedClip) -> _Known:
     return _Known({})
 
 
-def judge_clip(
-    net: EventNet, tagged: TaggedClip, known: _Known, categories: Sequence[str]
-) -> JudgedClip:
-    """Judge a clip, and compare with what is known of it.
+def categories_of(net: EventNet, tags: Set[str]) -> tuple[str, ...]:
+    """What a network is scored on: all that it knows, and the tags that it does not."""
+    return (*net.categories, *sorted(tags - {*net.categories}))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """An open clip, and what a network says of its stretches."""
+
+    clip: Clip
+    stretches: tuple[Stretch, ...]
+
+
+def judge_by_all(nets: Sequence[EventNet], tagged: TaggedClip) -> list[_Judged]:
+    """Judge a clip by several networks, which share its frames and the boxes proposed there.
 
     Raises:
         LookhearError: it cannot be decoded.
     """
     clip = open_clip(tagged.path)
-    stretches = [*judged(clip, net)]
+    found: list[list[Stretch]] = [[] for _ in nets]
+    for boxes, length in {(net.boxes, net.stretch) for net in nets}:
+        for seconds in in_stretches(seconds_of(clip, SecondsCut(boxes)), length):
+            for net, of_net in zip(nets, found, strict=True):
+                if (net.boxes, net.stretch) == (boxes, length):
+                    of_net.append(judge(net, seconds))
+    return [_Judged(clip, tuple(of_net)) for of_net in found]
+
+
+def _compared(
+    net: EventNet, tagged: TaggedClip, judged: _Judged, known: _Known, categories: Sequence[str]
+) -> JudgedClip:
+    """Compare what is said of a clip with what is known of it."""
+    stretches, clip = judged.stretches, judged.clip
     found = gathered(net, stretches, clip)
     tags = tags_in(tagged.tag)
-    named = np.isin(categories, [tag.name for tag in found.tags])
-    there = np.isin(categories, tags)
     numbers = {tag: net.categories.index(tag) for tag in tags if tag in net.categories}
     if_known = [
         span
@@ -384,7 +406,8 @@ def judge_clip(
     places = None
     if known.truth is not None and net.sees:
         places = _places(stretches, numbers, known, clip)
-    return JudgedClip(tagged.name, named, there, rolls, places)
+    named_tags = np.isin(categories, [tag.name for tag in found.tags])
+    return JudgedClip(tagged.name, named_tags, np.isin(categories, tags), rolls, places)
 
 
 def _places(

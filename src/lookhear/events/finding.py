@@ -185,7 +185,7 @@ def judged(
     under_way: deque[Future[Stretch]] = deque()
     with ThreadPoolExecutor(1, "lookhear-events") as worker:
         try:
-            for stretch in _in_stretches(seconds_of(clip, cut), net.stretch):
+            for stretch in in_stretches(seconds_of(clip, cut), net.stretch):
                 progress(len(stretch))
                 under_way.append(worker.submit(judge, seeing, stretch))
                 if len(under_way) > STRETCHES_UNDER_WAY:
@@ -198,7 +198,7 @@ def judged(
             worker.shutdown(cancel_futures=True)
 
 
-def _in_stretches(seconds: Iterable[Second], length: int) -> Iterator[tuple[Second, ...]]:
+def in_stretches(seconds: Iterable[Second], length: int) -> Iterator[tuple[Second, ...]]:
     """Cut seconds into stretches of a length; of what is left, up to half joins the last."""
     held: list[Second] = []
     for second in seconds:

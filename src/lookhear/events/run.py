@@ -7,6 +7,7 @@
 What is there is not made again, and a run that was stopped goes on.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from lookhear.data.derived import POOLED, write_derived
 from lookhear.data.identity import identities
@@ -135,7 +137,7 @@ def train_events(settings: RunSettings, say: Callable[[str], object], bars: Bars
         sees: dict[str, Any] = {}
         if task.net.sees and recipe.is_frozen:
             pooled = settings.pooled or settings.out / POOLED
-            _pool(task, prepared, pooled, start, bars)
+            _pool(task, prepared, pooled, bars)
             sees = {"pooled": pooled}
         elif task.net.sees:
             sees = {"size": task.net.input_size}
@@ -186,10 +188,10 @@ def _check(prepared: Path, parts: Parts, recipe: EventRecipe) -> None:
         raise LookhearError(f"{prepared}: none of its clips has sound, which --senses sound needs")
 
 
-def _pool(task: EventTask, prepared: Path, out: Path, start: InitialWeights, bars: Bars) -> None:
+def _pool(task: EventTask, prepared: Path, out: Path, bars: Bars) -> None:
     """Keep what a frozen backbone sees in the boxes of each frame, shard by shard."""
     sight = {name: task.recipe.net.get(name) for name in SIGHT}
-    weights = {name: of for name, of in start.items() if name == BACKBONE}
+    sight["weights"] = _checksum(task.net.get_submodule(BACKBONE))
     manifest = read_complete(prepared, of_events=True)
     shards = {
         out / name: read_record(prepared / f"{name}.json")
@@ -197,7 +199,7 @@ def _pool(task: EventTask, prepared: Path, out: Path, start: InitialWeights, bar
         for name in manifest.shards.get(split, ())
     }
     with sole_use(out), bars("seeing", sum(map(_frames, shards.values()))) as progress:
-        made_from(out, {"sight": sight} | identities({"data": prepared, **weights}))
+        made_from(out, {"sight": sight} | identities({"data": prepared}))
         seeing = placed(task.net.folded(), None)
         for folder, record in left(shards, progress, _frames).items():
             shard = prepared / f"{record.name}.tar"
@@ -209,6 +211,14 @@ def _pool(task: EventTask, prepared: Path, out: Path, start: InitialWeights, bar
                 progress(len(some))
             write_derived(out, folder.name, {POOLED: np.concatenate(found)})
     task.net.train()  # of which most parts were put to use here
+
+
+def _checksum(network: nn.Module) -> str:
+    """Tell by a checksum which weights a network has."""
+    total = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        total.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return total.hexdigest()
 
 
 def _frames(record: ShardRecord) -> int:
