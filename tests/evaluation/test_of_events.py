@@ -149,3 +149,27 @@ def test_what_is_of_gaze_alone_is_refused(trained: EventRun, run: Run) -> None:
     code, _, err = run("evaluate", "--data", trained.data, "--model", trained.out, "--smooth", "2")
     assert code == 1
     assert "--smooth" in err
+
+
+@pytest.mark.parametrize(
+    ("lines", "known"),
+    [
+        ("clip.wav\t30\t40\tBark\nclip.wav\t30\t40\tFlute\n", False),
+        ("clip.wav\t0\t0.9\tBark\nclip.wav\t1.1\t2\tFlute\n", True),
+    ],
+)
+def test_strong_lists_of_dcase_tell_times_and_weak_ones_do_not(
+    trained: EventRun, tmp_path: Path, lines: str, known: bool
+) -> None:
+    (tmp_path / "clip.mp4").symlink_to(trained.data / "AVE" / "c0-12.mp4")
+    (tmp_path / "list.csv").write_text(lines)
+    (scores,) = evaluate_events(tmp_path / "list.csv", [str(trained.out)]).scores
+    (of,) = scores.clips
+    assert [of.there[scores.categories.index(tag)] for tag in ("Bark", "Flute", "Horn")] == [
+        1,
+        1,
+        0,
+    ]
+    assert [*of.rolls] == (["heard"] if known else [])
+    if known:
+        assert of.rolls["heard"][2].astype(int).tolist() == [[1, 0, 0], [0, 1, 0]]

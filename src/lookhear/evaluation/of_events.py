@@ -268,9 +268,10 @@ def evaluate_events(
     nets = [load_network(EventNet, folder, device).folded() for _, folder in labels]
     tags = {tag for clip in clips for tag in tags_in(clip.tag)}
     of_models: list[list[JudgedClip]] = [[] for _ in nets]
+    annotation = _Annotation(data, tagged)
     with bars("judging clips", len(clips)) as progress:
         for clip in clips:
-            known = _known_of(data, tagged, clip)
+            known = annotation.of(clip)
             for net, done, judged in zip(nets, of_models, judge_by_all(nets, clip), strict=True):
                 done.append(_compared(net, clip, judged, known, categories_of(net, tags)))
             progress(1)
@@ -330,24 +331,35 @@ class _Known:
         return next((of[frame] for of in boxes if frame < len(of) and of[frame]), None)
 
 
-def _known_of(data: Path, tagged: TaggedClips, clip: TaggedClip) -> _Known:
-    """What is known of a clip, by the entries of its list or the truth of its world."""
-    tags = tags_in(clip.tag)
-    file = data / TRUTH / f"{clip.name}.json"
-    if file.is_file():
-        truth = read_truth(file)
-        kinds = {"sight": "seen", "sound": "heard"}
+class _Annotation:
+    """What is known of the clips of a set: by the truth of a world, else by its lists."""
+
+    def __init__(self, data: Path, tagged: TaggedClips) -> None:
+        self._truth = data / TRUTH
+        self._events: dict[Path, list[Event]] = {}
+        for of in tagged.clips:
+            self._events.setdefault(of.path, []).append(Event(of.tag, of.start, of.end))
+        self._tells_of: tuple[str, ...] = ()
+        if (data / ANNOTATIONS).exists():
+            self._tells_of = MODALITIES
+        # A weak list says of each of a clip's labels the same: whence the clip was cut.
+        elif (is_dcase(data) or has_dcase(data)) and any(
+            len({(event.start, event.end) for event in events}) > 1
+            for events in self._events.values()
+        ):
+            self._tells_of = ("heard",)
+
+    def of(self, clip: TaggedClip) -> _Known:
+        """What is known of a clip."""
+        file, tags = self._truth / f"{clip.name}.json", tags_in(clip.tag)
+        if not file.is_file():
+            return _Known(dict.fromkeys(self._tells_of, self._events[clip.path]))
+        truth, kinds = read_truth(file), {"sight": "seen", "sound": "heard"}
         events: dict[str, list[Event]] = {"seen": [], "heard": []}
         for of in truth.segments:
             if of.category in tags and of.what in kinds:
                 events[kinds[of.what]].append(Event(of.category, of.start, of.end))
         return _Known(events, truth)
-    listed = [Event(of.tag, of.start, of.end) for of in tagged.clips if of.path == clip.path]
-    if (data / ANNOTATIONS).exists():
-        return _Known({"seen": listed, "heard": listed})
-    if is_dcase(data) or has_dcase(data):
-        return _Known({"heard": listed})
-    return _Known({})
 
 
 def categories_of(net: EventNet, tags: Set[str]) -> tuple[str, ...]:

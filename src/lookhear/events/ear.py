@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from lookhear.nets.backbones import channels_last
+
 CHANNELS = (64, 128, 256, 256, 512, 512)
 POOLED_AFTER = (0, 1, 3, 5)  # which of the convolutions
 GRID = 6 * 4  # cells, at a sixteenth of 96 x 64
@@ -47,6 +49,7 @@ class Ear(nn.Module):
             nn.Linear(hidden, self.channels),
             nn.ReLU(),
         )
+        channels_last(self)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Hear log-mel windows (N, 96, 64), time by bands: (N, 128)."""

@@ -137,6 +137,8 @@ class EventNet(PictureNet, tags=["video-classification"]):
         cells: each way, of what is pooled of a box (RoI pooling).
         hidden: width of the two fully connected layers above it.
         dropout: share of their outputs that is dropped in training.
+        levelled: whether what is pooled is brought to one level (layer norm) before them, for
+            a backbone whose features end in no activation.
         ear: arguments of :class:`~lookhear.events.ear.Ear`.
         senses: both, or one of them.
         pooling: see `Pooling`.
@@ -163,6 +165,7 @@ class EventNet(PictureNet, tags=["video-classification"]):
         cells: int = 3,
         hidden: int = 256,
         dropout: float = 0.5,
+        levelled: bool = False,
         ear: dict[str, Any] | None = None,
         senses: Senses = "both",
         pooling: Pooling = "two-stream",
@@ -183,6 +186,7 @@ class EventNet(PictureNet, tags=["video-classification"]):
         self.pooled_size = sum(self.channels) * cells**2
         if senses != "sound":
             self.eye = nn.Sequential(
+                *[nn.LayerNorm(self.pooled_size)] * levelled,
                 nn.Linear(self.pooled_size, hidden),
                 nn.ReLU(),
                 nn.Dropout(dropout),

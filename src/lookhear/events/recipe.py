@@ -53,7 +53,7 @@ class EventRecipe:
         return BACKBONE in self.schedule.frozen
 
 
-LIGHT_EAR = {"channels": [16, 32, 32, 64, 64, 128], "hidden": 256, "norms": True}
+LIGHT_EAR = {"channels": [8, 16, 32, 32, 64, 64], "hidden": 256, "norms": True}
 RECIPES = {
     "paper": EventRecipe(
         net={"backbone": "vgg16", "cells": 7, "hidden": 4096, "input_size": [256, 448]},
@@ -62,7 +62,7 @@ RECIPES = {
         pretrained="vgg16.tv_in1k",
     ),
     "small": EventRecipe(
-        net=LITE0 | {"strides": [8, 16], "ear": LIGHT_EAR},
+        net=LITE0 | {"strides": [8, 16], "levelled": True, "ear": LIGHT_EAR},
         schedule=Schedule(16, 16, learning_rate=2e-3, average=None, frozen=(BACKBONE,)),
         step=96,
         pretrained=IMAGENET,
