@@ -32,6 +32,7 @@ def render(
     model: str,
     stills: Sequence[tuple[str, float, Pixels]],
     overlay: str | None,
+    poster: Pixels,
     command: str,
 ) -> str:
     """The HTML text of the page.
@@ -43,6 +44,7 @@ def render(
         model: its name.
         stills: tag, seconds and frame, (H, W, 3) uint8 RGB, of where each tag is seen best.
         overlay: the name of the film or picture beside the page, if there is one.
+        poster: what the film shows until it is played, (H, W, 3) uint8 RGB.
         command: by which all this was made; empty for none.
     """
     nearest = sorted(events.scores.items(), key=lambda of: -of[1])[:NEAREST]
@@ -63,6 +65,7 @@ def render(
         nearest=[f"{name} ({score:.2f})" for name, score in nearest],
         threshold=f"{events.threshold:.2f}",
         overlay=overlay,
+        poster=page.picture(poster),
         stills=[
             (tag, time, page.picture(heat.thumbnail(still, min(still.shape[1], STILL_WIDTH))))
             for tag, time, still in stills

@@ -20,7 +20,7 @@ from lookhear.media import Clip, open_clip
 from lookhear.media.ticks import Due
 from lookhear.nets.saved import load_network
 from lookhear.prediction.results import SETTINGS, bytes_of, is_done, result_folders
-from lookhear.progress import Bars, no_bars
+from lookhear.progress import Bars, Progress, no_bars
 from lookhear.show.heat import Pixels
 
 TABLE, FOUND, REPORT = "events.csv", "events.json", "report.html"
@@ -97,7 +97,7 @@ def find_in_clips(
                 bars(f"drawing {path.name}", clip.frame_count) as progress,
                 whole_folder(folder) as partial,
             ):
-                stills = _draw(partial, clip, events, progress, overlay=overlay)
+                stills, poster = _draw(partial, clip, events, progress, overlay=overlay)
                 page = render(
                     clip,
                     events,
@@ -105,6 +105,7 @@ def find_in_clips(
                     model=str(model),
                     stills=stills,
                     overlay=names_of(clip)[0] if overlay else None,
+                    poster=poster,
                     command=command,
                 )
                 (partial / REPORT).write_text(page, encoding="utf-8", errors="replace")
@@ -119,29 +120,36 @@ def find_in_clips(
 
 
 def _draw(
-    folder: Path, clip: Clip, events: Events, progress: Any, *, overlay: bool
-) -> list[tuple[str, float, Pixels]]:
-    """Write the film, if it is wanted; return the frame in which each tag is seen best."""
+    folder: Path, clip: Clip, events: Events, progress: Progress, *, overlay: bool
+) -> tuple[list[tuple[str, float, Pixels]], Pixels]:
+    """Write the film, if it is wanted; return the frame in which each tag is seen best.
+
+    With them comes what the film shows until it is played: the first of these frames.
+    """
     drawing = Drawing(clip, events)
     best = {tag.name: _best(events, tag.name) for tag in events.tags[:MOST_TAGS]}
     times = {tag: span.start + MIDDLE for tag, span in best.items() if span is not None}
     stills: dict[str, tuple[str, float, Pixels]] = {}
     due = {tag: Due([time]) for tag, time in times.items()}
+    poster, of_poster = None, Due([next(iter(times.values()), 0.0)])
     width = round(clip.width * clip.sample_aspect_ratio)
     with ExitStack() as opened:
         film = opened.enter_context(open_overlay(folder, clip, drawing)) if overlay else None
         for frame in clip.frames():
             if film is not None:
                 film.add(frame)
-            elif len(stills) == len(times):
+            elif len(stills) == len(times) and poster is not None:
                 break
+            if of_poster.by(frame.time) or poster is None:
+                poster = drawing.drawn(frame)
             for tag, ticks in due.items():
                 if ticks.by(frame.time):
                     picture = frame.rgb((clip.height, width))
                     shown = drawing.with_boxes(picture, times[tag])
                     stills[tag] = (tag, times[tag], shown)
             progress(1)
-    return [stills[tag] for tag in times if tag in stills]
+    assert poster is not None  # else frames() had raised
+    return [stills[tag] for tag in times if tag in stills], poster
 
 
 def _best(events: Events, tag: str) -> Span | None:
