@@ -15,7 +15,7 @@ FLOORS = (
     {"data"},
     {"nets", "cam", "baselines", "show"},
     {"training", "prediction"},
-    {"stanet", "tubes"},
+    {"events", "stanet", "tubes"},
     {"evaluation"},
     {"cli"},
 )
@@ -62,7 +62,8 @@ def test_every_room_has_a_floor() -> None:
         "import lookhear",
         "from lookhear import LookhearError",
         "import sys\nfrom lookhear.cli import app\n"
-        "for verb in [], ['predict'], ['evaluate'], ['train', 'stanet'], ['data', 'check']:\n"
+        "for verb in ([], ['predict'], ['evaluate'], ['events'], ['train', 'stanet'], "
+        "['train', 'events'], ['data', 'check']):\n"
         "    app([*verb, '--help'], standalone_mode=False)",
     ],
 )

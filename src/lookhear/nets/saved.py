@@ -39,6 +39,7 @@ NETWORKS: dict[str, str] = {
     "STANet+": "lookhear.stanet.stanet_plus:STANetPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
+    "Events": "lookhear.events.net:EventNet",
 }
 """What ``config.json`` calls a network -> its class. A new network is one file and one line."""
 
