@@ -15,7 +15,7 @@ FLOORS = (
     {"data"},
     {"nets", "cam", "baselines", "show"},
     {"training", "prediction"},
-    {"stanet", "tubes"},
+    {"stanet", "tubes", "actions"},
     {"evaluation"},
     {"cli"},
 )

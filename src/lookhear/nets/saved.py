@@ -35,6 +35,7 @@ NETWORKS: dict[str, str] = {
     "STA+": "lookhear.stanet.sta_plus:STAPlus",
     "STANet+": "lookhear.stanet.stanet_plus:STANetPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
+    "WhereWhen": "lookhear.actions.net:WhereWhen",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
 }
 """What ``config.json`` calls a network -> its class. A new network is one file and one line."""
