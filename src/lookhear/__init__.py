@@ -4,17 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lookhear.actions.finding import Actions, find_actions
     from lookhear.errors import LookhearError
     from lookhear.nets.saved import load_model
     from lookhear.prediction.stream import Glimpse, Prediction, predict, stream
     from lookhear.tubes.explanation import Explanation, explain
 
 __all__ = [
+    "Actions",
     "Explanation",
     "Glimpse",
     "LookhearError",
     "Prediction",
     "explain",
+    "find_actions",
     "load_model",
     "predict",
     "stream",
@@ -22,11 +25,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Actions": "lookhear.actions.finding",
     "Explanation": "lookhear.tubes.explanation",
     "Glimpse": "lookhear.prediction.stream",
     "LookhearError": "lookhear.errors",
     "Prediction": "lookhear.prediction.stream",
     "explain": "lookhear.tubes.explanation",
+    "find_actions": "lookhear.actions.finding",
     "load_model": "lookhear.nets.saved",
     "predict": "lookhear.prediction.stream",
     "stream": "lookhear.prediction.stream",

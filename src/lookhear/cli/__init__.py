@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from lookhear import __version__
-from lookhear.cli import convert, data, evaluate, explain, predict, train
+from lookhear.cli import actions, convert, data, evaluate, explain, predict, train
 from lookhear.cli.console import complain, out
 from lookhear.errors import LookhearError
 
@@ -24,6 +24,7 @@ app.command()(predict.predict)
 app.command()(predict.demo)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
+app.command()(actions.actions)
 app.command()(data.world)
 app.command()(data.prepare)
 app.command()(convert.convert)

@@ -2,7 +2,8 @@
 
 import shlex
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 from lookhear.cli.console import bars, out
 from lookhear.cli.options import Device, Overwrite
+from lookhear.errors import LookhearError
 from lookhear.progress import Progress
 
 
@@ -66,7 +68,10 @@ def evaluate(
     overwrite: Overwrite = False,
     device: Device = None,
 ) -> None:
-    """Score models by how well they predict where people looked."""
+    """Score models by how well they predict where people looked, or find actions."""
+    if find_actions_in(model):
+        _evaluate_actions(data, model, results, names, device, overwrite=overwrite)
+        return
     from lookhear.evaluation.evaluating import CLIPS, REPORT
     from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
@@ -95,3 +100,49 @@ def evaluate(
     out.print(terminal_table(done.scores, done.statistics))
     if results:
         out.print(f"{results / REPORT}: the results, to look at")
+
+
+def find_actions_in(models: Sequence[str]) -> bool:
+    """Say whether models are networks of actions, which are scored as such."""
+    from lookhear.nets.saved import saved_as
+
+    held = set()
+    for model in models:
+        with suppress(LookhearError):  # whatever else it is
+            held.add(saved_as(Path(_named(model)[1]))[0])
+    return held == {"WhereWhen"}
+
+
+def _named(model: str) -> tuple[str, str]:
+    """The label and the name of a model, LABEL=NAME or NAME."""
+    label, is_labelled, name = model.partition("=")
+    return (label, name) if is_labelled else (model, model)
+
+
+def _evaluate_actions(
+    data: Sequence[Path],
+    models: Sequence[str],
+    results: Path | None,
+    names: Sequence[Path] | None,
+    device: str | None,
+    *,
+    overwrite: bool,
+) -> None:
+    from lookhear.evaluation.of_actions import TABLE, evaluate_actions, markdown_table
+
+    if len(data) > 1 or len(names or ()) > 1:
+        raise LookhearError("networks of actions are scored on one --data, with one --names")
+    done = evaluate_actions(
+        data[0],
+        dict(map(_named, models)),
+        results,
+        names=names[0] if names else None,
+        overwrite=overwrite,
+        device=device,
+        bars=bars("clips"),
+    )
+    for note in done.notes:
+        out.print(note)
+    out.print(markdown_table(done).rstrip())
+    if results:
+        out.print(f"{results / TABLE}: the figures; all values lie beside it")

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,7 @@ class Settings:
 
     def describe(self, clip: Path) -> dict[str, Any]:
         """Say from what and how results are made, as kept beside them."""
-        made = {"clip": clip.name, "bytes": _bytes_of(clip), "lookhear": __version__}
-        return made | asdict(self)
+        return made_from_clip(clip) | asdict(self)
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,9 @@ def predict_clips(
     model = model_folder(settings.model)
     watcher = load_watcher(model, device)
     notes = ModelNotes(settings.model, card_sections(model))
-    for path, folder in zip(clips, _result_folders(clips, out), strict=True):
+    for path, folder in zip(clips, result_folders(clips, out), strict=True):
         try:
-            if _is_done(path, folder, settings, overwrite=overwrite):
+            if is_done(path, folder, settings.describe, overwrite=overwrite):
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
@@ -138,8 +137,12 @@ def predict_clips(
             yield Outcome(path, folder, error=str(error))
 
 
-def _result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
-    """Name each clip's folder after its file, with the suffix where stems coincide."""
+def result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
+    """Name each clip's folder after its file, with the suffix where stems coincide.
+
+    Raises:
+        LookhearError: two clips would have one folder.
+    """
     files = [Path(os.path.abspath(clip)) for clip in clips]  # noqa: PTH100 (keeps links)
     stems = Counter(file.stem.casefold() for file in files)
     usable = [stems[file.stem.casefold()] == 1 and file.stem.strip(".") for file in files]
@@ -154,16 +157,34 @@ def _result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
     return [out / name for name in names]
 
 
-def _is_done(clip: Path, folder: Path, settings: Settings, *, overwrite: bool) -> bool:
-    """Say whether results are there already; protect what is not ours to replace."""
+def is_done(
+    clip: Path,
+    folder: Path,
+    describe: Callable[[Path], dict[str, Any]],
+    names: Collection[str] = RESULTS,
+    *,
+    overwrite: bool,
+) -> bool:
+    """Say whether a clip's results are there already; protect what is not ours to replace.
+
+    Args:
+        clip: which.
+        folder: of its results.
+        describe: says from what and how they are made now.
+        names: of all that may be among them.
+        overwrite: whether older ones are replaced.
+
+    Raises:
+        LookhearError: the folder holds something else, or results made otherwise.
+    """
     if not clip.exists() or not folder.exists():
         return False
     if clip.resolve().is_relative_to(folder.resolve()):
         raise LookhearError(f"{clip}: lies in {folder}, where results go; choose another --out")
-    made = made_with(folder)
+    made = made_with(folder, names)
     if made is None:
         raise LookhearError(f"{folder}: holds more than results; choose another --out")
-    if made != settings.describe(clip) and not overwrite:
+    if made != describe(clip) and not overwrite:
         raise LookhearError(
             f"{folder}: holds results of another clip or other settings; use --overwrite or "
             "another --out"
@@ -171,15 +192,15 @@ def _is_done(clip: Path, folder: Path, settings: Settings, *, overwrite: bool) -
     return not overwrite
 
 
-def made_with(folder: Path) -> dict[str, Any] | None:
-    """Return the :meth:`Settings.describe` of finished results.
+def made_with(folder: Path, names: Collection[str] = RESULTS) -> dict[str, Any] | None:
+    """Return the :meth:`Settings.describe` of finished results, which have these names.
 
     None where there are none, or anything that is not of them: such a folder is somebody's own,
     and must not be replaced.
     """
     try:
         described = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        foreign = {file.name for file in folder.iterdir()} - RESULTS
+        foreign = {file.name for file in folder.iterdir()} - {*names}
     except (OSError, ValueError):
         return None
     ours = isinstance(described, dict) and "lookhear" in described and not foreign
@@ -305,6 +326,11 @@ def _contact_sheet(summary: AttentionSummary) -> bytes:
         [still.peak for still in stills],
     )
     return encode_jpeg(sheet, SHEET_QUALITY, optimize=True)
+
+
+def made_from_clip(clip: Path) -> dict[str, Any]:
+    """Say of which clip results are, and of which version, for the note beside them."""
+    return {"clip": clip.name, "bytes": _bytes_of(clip), "lookhear": __version__}
 
 
 def _bytes_of(clip: Path) -> int:
