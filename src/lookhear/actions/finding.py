@@ -190,7 +190,7 @@ def windows_of(duration: float, frames: int, seconds: float) -> tuple[Floats, li
 
 def _features(net: WhereWhen, pictures: Iterator[Picture]) -> Iterator[Tensor]:
     """The backbone's features (B, C, h, w), batch by batch."""
-    device = next(net.parameters()).device
+    device = net.mean.device
     while batch := [*islice(pictures, BATCH_SIZE)]:
         given = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).to(device)
         yield net.features(given.float() / 255)[-1]

@@ -42,6 +42,7 @@ def mean_average_precision(
     Returns:
         IoU -> mAP, 0 to 1; NaN where the truth is empty.
     """
+    ious = tuple(dict.fromkeys(ious))
     classes = sorted({of.label for segments in truth.values() for of in segments})
     of_class = [_average_precisions(truth, found, label, ious) for label in classes]
     means = np.mean(of_class, axis=0) if of_class else np.full(len(ious), np.nan)
