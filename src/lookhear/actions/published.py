@@ -55,6 +55,7 @@ NAMES: dict[Temporal, Names] = {
 KINDS: dict[str, Temporal] = {"where-when-plain": "plain", "where-when-recurrent": "additive"}
 """What ``lookhear convert --as`` calls their two networks -> how these weigh frames."""
 FRAMES = 50  # of THUMOS14
+BACKBONE: dict[str, Any] = {"backbone": "resnet50"}
 
 CARD = """---
 library_name: lookhear
@@ -96,7 +97,7 @@ def convert(
         raise LookhearError(f"{folder}: is there already; choose another --out")
     if classes is None:
         raise LookhearError(f"{file}: does not say what its classes are; give --classes FILE")
-    net = network_of(read_state(file), temporal, read_names(classes), str(file))
+    net = network_of(read_state(file), temporal, read_names(classes), str(file), **BACKBONE)
     weights = read_pretrained(pretrained)
     if weights is None:
         raise LookhearError(f"--pretrained {pretrained}: the backbone needs weights; name some")
@@ -121,8 +122,7 @@ def network_of(
         temporal: how it weighs frames: which of their networks it is.
         categories: its classes.
         said: what to call the weights.
-        **backbone: arguments of :class:`~lookhear.nets.backbones.PictureNet`; those of ResNet-50 if
-            left out.
+        **backbone: arguments of :class:`~lookhear.nets.backbones.PictureNet`.
 
     Raises:
         LookhearError: they are not those of the network.

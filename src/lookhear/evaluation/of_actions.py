@@ -35,7 +35,7 @@ from lookhear.errors import LookhearError
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.nets.saved import load_network
 from lookhear.progress import Bars, no_bars
-from lookhear.words import count, counted
+from lookhear.words import count, counted, named
 
 SCORES, CLIPS, TABLE = "scores.json", "clips.csv", "table.md"
 RESULTS = {SCORES, CLIPS, TABLE}
@@ -144,8 +144,8 @@ def evaluate_actions(
         strangers = sorted({clip.label for clip in clips if clip.label} - {*net.categories})
         if strangers:
             raise LookhearError(
-                f"{data}: {counted('class', strangers)} that {name} does not know; it knows "
-                f"{', '.join(net.categories[:3])} and so on; take other data, or --names"
+                f"{data}: {counted('label', strangers)} that {name} does not know; it knows "
+                f"{named(net.categories)}; take other data, or --names"
             )
         found: dict[str, Actions] = {}
         with bars("scoring clips", len(clips)) as progress:
