@@ -1,8 +1,8 @@
 """Clips as a network of actions is shown them: some frames each, spread over the clip.
 
-Of each, it sees the frame itself (``colour``); or in grey the frame, the one `STEP` before it and
-the one `STEP` after, in the places of green, red and blue (``motion``): what rests is grey then,
-and what moves has fringes of colour, which any backbone of pictures can see.
+Of each, it sees the frame itself (``colour``); or the frame in grey as green, and by how much it
+differs from the one `STEP` before as red, and the one `STEP` after from it as blue, 128 being not
+at all (``motion``). Any backbone of pictures can see that; what moves stands out in colour.
 """
 
 import logging
@@ -30,6 +30,7 @@ from lookhear.words import counted
 
 STEP = 1 / FRAMES_A_SECOND
 """Seconds between the frames of which motion is seen, as between those of prepared moments."""
+ZERO = 128  # what stays as it was, where motion is seen
 KEPT_BYTES = 2 * 2**30
 """Up to which clips are decoded once and kept in memory for all epochs."""
 
@@ -64,7 +65,7 @@ def looks(
         sight: what is seen.
 
     Yields:
-        (H, W, 3) uint8, RGB, or grey before, then, after.
+        (H, W, 3) uint8, RGB; or as ``motion`` has it.
 
     Raises:
         LookhearError: no frame can be decoded.
@@ -85,7 +86,7 @@ def looks(
             of_one.append(picture)
             if len(of_one) == len(shifts):
                 del seen[index]
-                yield picture if sight == "colour" else np.stack(of_one, axis=2)
+                yield picture if sight == "colour" else motion(*of_one)
 
     last: Frame | None = None
     for frame in clip.frames():
@@ -93,6 +94,15 @@ def looks(
         last = frame
     assert last is not None  # else frames() had raised
     yield from take(last, len(wanted))
+
+
+def motion(
+    before: NDArray[np.uint8], own: NDArray[np.uint8], after: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Show what moves: grey pictures (H, W) of three times as one picture (H, W, 3)."""
+    since = (own.astype(np.int16) - before + ZERO).clip(0, 255)
+    until = (after.astype(np.int16) - own + ZERO).clip(0, 255)
+    return np.stack([since, own, until], axis=2).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -219,8 +229,8 @@ class SpreadMoments(Dataset[dict[str, Any]]):
         if self._sight == "colour":
             return self._moments.frame(view)
         steps = (max(view.offset - 1, -REACH), view.offset, view.offset + 1)
-        greys = [self._moments.frame(View(view.moment, step)) for step in steps]
-        return np.stack([_grey(picture) for picture in greys])
+        greys = [_grey(self._moments.frame(View(view.moment, step))) for step in steps]
+        return motion(*greys).transpose(2, 0, 1)
 
 
 def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

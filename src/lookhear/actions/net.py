@@ -65,6 +65,9 @@ class WhereWhen(PictureNet):
         spatial: whether there is a mask; without, it is 1 everywhere.
         widths: channels between the convolutions of the mask, the last of which gives one; and of
             those that begin the states, whose last channels are H.
+        normalised: whether what frames are scored by, and what is classified, goes through a batch
+            norm; the published networks do not. Both are means over a grid on which little happens,
+            and differ by little: without, a network that begins from nothing learns very slowly.
         dropout: share of the backbone's channels that are left out of a clip in training.
 
     Raises:
@@ -86,6 +89,7 @@ class WhereWhen(PictureNet):
         temporal: Temporal = "recurrent",
         spatial: bool = True,
         widths: Sequence[int] = (1024, 512),
+        normalised: bool = True,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(backbone, backbone_args, (stride,), input_size, pixels)
@@ -103,6 +107,7 @@ class WhereWhen(PictureNet):
             tuple(widths),
             temporal=temporal,
             spatial=spatial,
+            normalised=normalised,
             dropout=dropout,
         )
 
@@ -128,14 +133,16 @@ class Head(nn.Module):
         *,
         temporal: Temporal,
         spatial: bool,
-        dropout: float = 0.0,
+        normalised: bool,
+        dropout: float,
     ) -> None:
         super().__init__()
         if not widths:
             raise ValueError("widths must name the channels between two convolutions at least")
         self.dropout = nn.Dropout3d(dropout)
         self.mask = SpatialMask(channels, widths) if spatial else None
-        self.temporal = _temporal(temporal, channels, widths)
+        self.temporal = _temporal(temporal, channels, widths, normalised)
+        self.norm = _norm(widths[-1], normalised)
         self.classify = nn.Linear(widths[-1], classes)
 
     def forward(self, features: Tensor) -> Attended:
@@ -149,15 +156,22 @@ class Head(nn.Module):
             mask = self.mask(features.flatten(0, 1)).view(mask_shape)
             seen = features * mask[:, :, None]
         summary, glimpses = self.temporal(seen)
-        return Attended(self.classify(summary), mask, glimpses, glimpses.mean(1))
+        return Attended(self.classify(self.norm(summary)), mask, glimpses, glimpses.mean(1))
 
 
-def _temporal(kind: Temporal, channels: int, widths: tuple[int, ...]) -> nn.Module:
+def _temporal(
+    kind: Temporal, channels: int, widths: tuple[int, ...], normalised: bool
+) -> nn.Module:
     if kind in ("recurrent", "additive"):
-        return RecurrentAttention(channels, widths, additive=kind == "additive")
+        additive = kind == "additive"
+        return RecurrentAttention(channels, widths, additive=additive, normalised=normalised)
     if kind in ("plain", "even"):
-        return PlainAttention(channels, widths[-1], even=kind == "even")
+        return PlainAttention(channels, widths[-1], even=kind == "even", normalised=normalised)
     raise ValueError(f"temporal must be recurrent, additive, plain or even, not {kind!r}")
+
+
+def _norm(channels: int, normalised: bool) -> nn.Module:
+    return nn.BatchNorm1d(channels) if normalised else nn.Identity()
 
 
 def _convolutions(channels: int, widths: Sequence[int]) -> list[nn.Module]:
@@ -212,9 +226,10 @@ class ConvLSTMCell(nn.Module):
 class PlainAttention(nn.Module):
     """When to look, by states of a ConvLSTM that went over the frames."""
 
-    def __init__(self, channels: int, hidden: int, *, even: bool) -> None:
+    def __init__(self, channels: int, hidden: int, *, even: bool, normalised: bool) -> None:
         super().__init__()
         self.cell = ConvLSTMCell(channels, hidden)
+        self.norm = _norm(hidden, normalised and not even)
         self.score = None if even else nn.Linear(hidden, 1)
 
     def forward(self, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -229,20 +244,24 @@ class PlainAttention(nn.Module):
         if self.score is None:
             weights = states.new_full(states.shape[:2], 1 / states.shape[1])
         else:
-            weights = self.score(states)[..., 0].softmax(1)
+            scored = self.norm(states.flatten(0, 1)).view_as(states)
+            weights = self.score(scored)[..., 0].softmax(1)
         return (weights[..., None] * states).sum(1), weights[:, None]
 
 
 class RecurrentAttention(nn.Module):
     """When to look, step by step, each fed with the frames as they are weighed (section 3.2)."""
 
-    def __init__(self, channels: int, widths: Sequence[int], *, additive: bool) -> None:
+    def __init__(
+        self, channels: int, widths: Sequence[int], *, additive: bool, normalised: bool
+    ) -> None:
         super().__init__()
         hidden = widths[-1]
         self.shown = nn.Sequential(*_convolutions(channels, widths))
         self.kept = nn.Sequential(*_convolutions(channels, widths))
         self.cell = ConvLSTMCell(channels, hidden)
         room = 1 if additive else hidden
+        self.norm = _norm(channels, normalised)
         self.of_frame = nn.Linear(channels, room, bias=False)
         self.of_state = nn.Linear(hidden, room, bias=False)
         self.score = None if additive else nn.Linear(hidden, 1, bias=False)
@@ -251,7 +270,8 @@ class RecurrentAttention(nn.Module):
         """Return a summary (B, H) of masked features (B, n, C, h, w), and glimpses (B, n, n)."""
         whole = seen.mean(1)
         state: State = self.shown(whole), self.kept(whole)
-        by_frame = self.of_frame(seen.mean((3, 4)))  # B, n, room
+        by_frame = self.of_frame(self.norm(seen.mean((3, 4)).flatten(0, 1)))
+        by_frame = by_frame.view(*seen.shape[:2], -1)  # B, n, room
         given = self.cell.given(seen.flatten(0, 1)).reshape(*seen.shape[:2], -1, *seen.shape[3:])
         means, glimpses = [], []
         for _ in range(seen.shape[1]):

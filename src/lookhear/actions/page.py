@@ -58,7 +58,7 @@ def render(
             f"{time_label(found.duration)} long",
             count(len(found.times), "frame") + " looked at",
             count(len(found.spans), "window"),
-            count(len(found.categories), "class").replace("classs", "classes"),
+            count(len(found.categories), "action") + " told apart",
         ],
         problems=problems,
         findings=_findings(found, top[0]),

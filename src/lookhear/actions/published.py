@@ -130,7 +130,9 @@ def network_of(
     ours = renamed(state, NAMES[temporal])
     stack = [ours.get(f"head.mask.layers.{layer}.weight") for layer in (0, 3)]
     widths = [len(of) for of in stack if of is not None] or [1024, 512]
-    net = WhereWhen(categories, frames=FRAMES, temporal=temporal, widths=widths, **backbone).eval()
+    net = WhereWhen(
+        categories, frames=FRAMES, temporal=temporal, widths=widths, normalised=False, **backbone
+    ).eval()
     own = {key: of for key, of in net.state_dict().items() if not key.startswith("backbone.")}
     theirs = {ours: name for name, ours in NAMES[temporal].items() if ours is not None}
     if fault := misfit(ours, own, lambda name: renamed_key(name, theirs)):

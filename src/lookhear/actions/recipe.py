@@ -169,6 +169,16 @@ def train_actions(
     """
     left_out = Journal(out / LEFT_OUT)
     of = prepared_set(data, recipe) if isinstance(data, Path) else clip_set(data, recipe, left_out)
+    saved = train_on(of, out, recipe, seed, machine)
+    if told := tell_left_out(left_out):
+        log.warning("%s", told)
+    return saved
+
+
+def train_on(
+    of: ActionSet, out: Path, recipe: ActionRecipe, seed: int = 0, machine: Machine = ONE_DEVICE
+) -> Path:
+    """Train on samples that are at hand; see :func:`train_actions`."""
     samples: Any = of.train
     if len(of.tags) < 2:
         raise LookhearError("all clips are of one class; a network needs two at least")
@@ -182,12 +192,9 @@ def train_actions(
     task = ActionTask(recipe, start).begin(seed, of.tags)
     made_of = described(replace(recipe, pretrained=None)) | identities(start)
     made_of |= {"seed": seed} | of.made_of
-    saved = train(
+    return train(
         task, of.train, out, made_of, validation=of.val, machine=machine, workers=of.workers
     )
-    if told := tell_left_out(left_out):
-        log.warning("%s", told)
-    return saved
 
 
 def clip_set(data: TaggedClips, recipe: ActionRecipe, left_out: Journal) -> ActionSet:

@@ -72,7 +72,7 @@ def features(seed: int = 0, frames: int = 5) -> Tensor:
 
 def attention(*, additive: bool) -> RecurrentAttention:
     torch.manual_seed(0)
-    return RecurrentAttention(16, (12, 8), additive=additive).eval()
+    return RecurrentAttention(16, (12, 8), additive=additive, normalised=False).eval()
 
 
 def test_the_published_state_cancels_and_the_clean_one_steers_the_weights() -> None:

@@ -14,6 +14,7 @@ from lookhear.actions.clips import (
     SpreadMoments,
     duration_of,
     looks,
+    motion,
     spread,
     tell_left_out,
 )
@@ -47,15 +48,27 @@ def test_each_time_is_looked_at_by_the_first_frame_at_or_after_it(tmp_path: Path
     assert indices(seen[..., 0]) == [0, 2, 3, 3, 15, 15]
 
 
-def test_motion_is_grey_before_then_and_after(tmp_path: Path) -> None:
+def steps(pictures: np.ndarray) -> list[int]:
+    """By how many frames of a counting clip differences (n, H, W) are."""
+    return ((pictures.mean((1, 2)) - 128) / 8).round().astype(int).tolist()
+
+
+def test_motion_is_the_frame_in_grey_and_what_it_differs_by_from_its_neighbours(
+    tmp_path: Path,
+) -> None:
     clip = open_clip(counting(tmp_path / "a.mp4"))
-    seen = np.stack([*looks(clip, [0.0, 0.5, 1.875], SIZE, "motion")])
-    assert [indices(seen[..., channel]) for channel in range(3)] == [
-        [0, 3, 14],
-        [0, 4, 15],
-        [1, 5, 15],
-    ]
+    since, own, until = np.moveaxis(
+        np.stack([*looks(clip, [0.0, 0.5, 1.875], SIZE, "motion")]), 3, 0
+    )
+    assert indices(own) == [0, 4, 15]
+    assert steps(since) == [0, 1, 1]
+    assert steps(until) == [1, 1, 0]
     assert STEP == 1 / 8
+
+
+def test_differences_too_large_for_a_byte_are_the_largest() -> None:
+    dark, light = np.zeros((1, 1), np.uint8), np.full((1, 1), 255, np.uint8)
+    assert motion(dark, light, dark).tolist() == [[[255, 255, 0]]]
 
 
 def test_a_clip_of_one_frame_and_a_still_give_as_many_as_are_wanted(tmp_path: Path) -> None:
@@ -121,11 +134,8 @@ def test_prepared_moments_are_clips_of_eight_frames_a_second(tmp_path: Path) -> 
     assert (len(data), data.labels, data.seconds) == (2, [0, 1], 2)
     sample = data[1]
     assert sample["tag"] == 1
-    greys = sample["frames"][0].numpy()
-    assert [indices(greys[:, channel]) for channel in range(3)] == [
-        [1, 5, 9, 13],
-        [2, 6, 10, 14],
-        [3, 7, 11, 15],
-    ]
+    since, own, until = sample["frames"][0].numpy().transpose(1, 0, 2, 3)
+    assert indices(own) == [2, 6, 10, 14]
+    assert steps(since) == steps(until) == [1, 1, 1, 1]
     colour = SpreadMoments(moments, 4, "colour")[0]["frames"][0].numpy()
     assert indices(colour[:, 0]) == [2, 6, 10, 14]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_net import CLASSES, PUBLISHED, TINY, golden
+from test_where_when import CLASSES, PUBLISHED, TINY, golden
 from torch import Tensor
 
 from conftest import Run
@@ -29,7 +29,7 @@ def of_kind(kind: str) -> dict[str, Tensor]:
 def test_every_published_name_finds_its_place_at_full_size(temporal: str) -> None:
     names = {**NAMES}[temporal]  # type: ignore[index]
     with torch.device("meta"):
-        net = WhereWhen(NAMED, temporal=temporal, widths=(1024, 512))  # type: ignore[arg-type]
+        net = WhereWhen(NAMED, temporal=temporal, widths=(1024, 512), normalised=False)  # type: ignore[arg-type]
     own = {k: v for k, v in net.state_dict().items() if not k.startswith("backbone.")}
     grown = {8: 512, 12: 1024, 16: 2048, 24: 2048 + 512, 32: 4 * 512}  # the golden's sizes
     theirs = renamed(of_kind({v: k for k, v in KINDS.items()}[temporal]), names)  # type: ignore[index]
