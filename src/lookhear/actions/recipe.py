@@ -21,7 +21,7 @@ from lookhear.actions.clips import (
     tell_left_out,
 )
 from lookhear.actions.losses import Distance, contrast, total_variation, unimodal
-from lookhear.actions.net import WhereWhen
+from lookhear.actions.net import Attended, WhereWhen
 from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
 from lookhear.data.readers.tagged import SPLITS, Split, TaggedClips, size_of
@@ -91,11 +91,15 @@ class ActionTask(Task):
         """Build a network of the classes."""
         return WhereWhen(tags, **self.recipe.net)
 
+    def attended(self, batch: Batch) -> Attended:
+        """Show the network a batch, varied."""
+        varied = random_batch(batch, self.net.input_size, self.recipe.augmentation)
+        attended: Attended = self.net(varied["frames"][:, 0])
+        return attended
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch."""
-        recipe = self.recipe
-        varied = random_batch(batch, self.net.input_size, recipe.augmentation)
-        attended = self.net(varied["frames"][:, 0])
+        recipe, attended = self.recipe, self.attended(batch)
         rough = total_variation(attended.mask, recipe.distance)
         terms = {
             "total variation": rough.sum() if recipe.released else rough.mean(),
@@ -106,7 +110,7 @@ class ActionTask(Task):
         for name, value in terms.items():
             self.log(name, value, on_step=False, on_epoch=True, sync_dist=True)
         return self.log_loss(
-            F.cross_entropy(attended.logits, varied["tag"])
+            F.cross_entropy(attended.logits, batch["tag"])
             + recipe.total_variation * terms["total variation"]
             + recipe.contrast * terms["contrast"]
             + recipe.unimodal * terms["unimodal"]
