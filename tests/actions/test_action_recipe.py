@@ -12,7 +12,7 @@ import torch
 import lookhear
 from little_actions import LABELS, write_action, write_class_folders
 from lookhear import LookhearError
-from lookhear.actions.clips import STEP
+from lookhear.actions.clips import STEP, clips_told, listed
 from lookhear.actions.losses import contrast, total_variation, unimodal
 from lookhear.actions.net import WhereWhen
 from lookhear.actions.presets import PRESETS
@@ -20,8 +20,6 @@ from lookhear.actions.recipe import (
     LEFT_OUT,
     ActionTask,
     beginning_with,
-    clips_told,
-    listed,
     train_actions,
 )
 from lookhear.data.labelled import read_labelled

@@ -5,6 +5,8 @@ differs from the one `STEP` before as red, and the one `STEP` after from it as b
 at all (``motion``). Any backbone of pictures can see that; what moves stands out in colour.
 """
 
+import hashlib
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +23,17 @@ from torch.utils.data import Dataset, get_worker_info
 from lookhear.actions import Sight
 from lookhear.data.loader import Moments, View
 from lookhear.data.moment import FRAMES_A_SECOND, REACH
+from lookhear.data.readers.tagged import SPLITS, TaggedClips, size_of
 from lookhear.errors import LookhearError
 from lookhear.media import Clip, Frame, Picture, open_clip
 from lookhear.media.ticks import Due
 from lookhear.parallel import cores
-from lookhear.resume import Journal
+from lookhear.resume import NOTE, Journal
 from lookhear.words import counted
 
 STEP = 1 / FRAMES_A_SECOND
 """Seconds between the frames of which motion is seen, as between those of prepared moments."""
+CLIPS = "clips"  # in a run's note
 ZERO = 128  # what stays as it was, where motion is seen
 KEPT_BYTES = 2 * 2**30
 """Up to which clips are decoded once and kept in memory for all epochs."""
@@ -246,3 +250,23 @@ def tell_left_out(left_out: Journal) -> str | None:
         return None
     names = [Path(path).name for path in reasons]
     return f"{counted('clip', names)} could not be decoded and were left out; see {left_out.path}"
+
+
+def listed(data: TaggedClips) -> str:
+    """A checksum of the clips that are there for training and validation."""
+    told = [
+        [clip.path.name, clip.tag, clip.split, size_of(clip.path)]
+        for clip in data.clips
+        if clip.split in SPLITS[:2] and size_of(clip.path) is not None
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def clips_told(run: Path) -> str | None:
+    """Return the checksum of the clips that a run was trained on; None where it does not tell."""
+    try:
+        made_of: Any = json.loads((run / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    told = made_of.get(CLIPS) if isinstance(made_of, dict) else None
+    return told if isinstance(told, str) else None

@@ -1,7 +1,5 @@
 """Train a network to name the actions of clips, by one label each (arXiv 1810.04511, section 3)."""
 
-import hashlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -14,23 +12,25 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from lookhear.actions.clips import (
+    CLIPS,
     Labelled,
     SpreadClips,
     SpreadMoments,
     duration_of,
+    listed,
     tell_left_out,
 )
 from lookhear.actions.losses import Distance, contrast, total_variation, unimodal
 from lookhear.actions.net import Attended, WhereWhen
 from lookhear.data.identity import identities
 from lookhear.data.loader import Moments
-from lookhear.data.readers.tagged import SPLITS, Split, TaggedClips, size_of
+from lookhear.data.readers.tagged import Split, TaggedClips, size_of
 from lookhear.data.shards import read_complete
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.nets.pretrained import Pretrained
 from lookhear.parallel import cores
-from lookhear.resume import NOTE, Journal, described
+from lookhear.resume import Journal, described
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import beginning, begun_with
 from lookhear.training.loop import train
@@ -39,7 +39,6 @@ from lookhear.training.task import Task
 from lookhear.words import count, counted
 
 LEFT_OUT = "left-out.jsonl"
-CLIPS = "clips"  # in a run's note
 MEASURED = 20  # clips, spread over the list, of which the length is asked
 
 log = logging.getLogger(__name__)
@@ -249,26 +248,6 @@ def clip_set(data: TaggedClips, recipe: ActionRecipe, left_out: Journal) -> Acti
         # Those that stay in memory are decoded by threads, once.
         workers=0 if train_on.kept else cores(),
     )
-
-
-def listed(data: TaggedClips) -> str:
-    """A checksum of the clips that are there for training and validation."""
-    told = [
-        [clip.path.name, clip.tag, clip.split, size_of(clip.path)]
-        for clip in data.clips
-        if clip.split in SPLITS[:2] and size_of(clip.path) is not None
-    ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def clips_told(run: Path) -> str | None:
-    """Return the checksum of the clips that a run was trained on; None where it does not tell."""
-    try:
-        made_of: Any = json.loads((run / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    told = made_of.get(CLIPS) if isinstance(made_of, dict) else None
-    return told if isinstance(told, str) else None
 
 
 def _mean_seconds(paths: Sequence[Path]) -> float:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lookhear.actions.clips import clips_told, listed
 from lookhear.actions.finding import Actions, Segment, find_actions
 from lookhear.actions.net import WhereWhen
-from lookhear.actions.recipe import clips_told, listed
 from lookhear.actions.scores import (
     ACTIVITYNET,
     THUMOS14,
