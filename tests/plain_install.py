@@ -42,6 +42,7 @@ train matching --data moments --out run
 train switch --data moments --out run
 train sta --data moments --out run --maps maps
 train fixations --data osie --out run
+train actions --data world --out run
 train maps --data moments --out run --sources nowhere
 train join --sta nowhere --switch nowhere --out run
 prepare world --out others --ray local
