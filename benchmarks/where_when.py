@@ -23,6 +23,14 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, default_collate
 
+from lookhear.actions.clips import duration_of, looks
+from lookhear.actions.finding import (
+    Actions,
+    features_of,
+    find_actions,
+    from_features,
+    windows_of,
+)
 from lookhear.actions.net import Attended, WhereWhen
 from lookhear.actions.presets import PRESETS
 from lookhear.actions.recipe import ActionRecipe, ActionSet, ActionTask, clip_set, train_on
@@ -104,6 +112,9 @@ HEAD = replace(SMALL, schedule=replace(SMALL.schedule, epochs=12, frozen=("backb
 NO_LOSSES: dict[str, Any] = {"contrast": 0.0, "total_variation": 0.0, "unimodal": 0.0}
 HEADS: dict[str, ActionRecipe] = {
     "head": HEAD,
+    "head, none": of_net(HEAD, temporal="even", spatial=False),
+    "head, spatial": of_net(HEAD, temporal="even"),
+    "head, temporal": of_net(HEAD, spatial=False),
     "additive": of_net(HEAD, temporal="additive"),
     "plain": of_net(HEAD, temporal="plain"),
     "no losses": replace(HEAD, **NO_LOSSES),
@@ -154,19 +165,35 @@ class Features(Dataset[dict[str, Any]]):
 
 
 def heads(out: Path, names: list[str]) -> None:
-    """Train heads on the features of one backbone."""
+    """Train heads on the features of one backbone, and score them."""
     run = out / "runs" / "both"
     net = load_network(WhereWhen, run, "cpu").folded()
     clips = clip_set(read_labelled(out / "busy-learn"), HEAD, Journal(out / "left-out.jsonl"))
     features = Features(net, clips.train)
+    known: dict[Path, list[torch.Tensor]] = {}
+
+    def find(path: Path, head: WhereWhen) -> Actions:
+        clip = open_clip(path)
+        with torch.inference_mode():
+            if path not in known:
+                times, _ = windows_of(duration_of(clip), net.frames, net.seconds)
+                pictures = looks(clip, times.tolist(), net.input_size, net.sight)
+                known[path] = [*features_of(net, pictures)]
+            return from_features(head, clip, known[path])
+
     for name in names:
         recipe = of_net(HEADS[name], seconds=clips.seconds)
         task = HeadTask(recipe, parts_of(run, "backbone")).begin(0, clips.tags)
+        place = out / "runs" / place_of(name)
         begun = time.monotonic()
-        place = out / "runs" / name.replace(" ", "-").replace("'", "")
         run_training(task, features, place, described(recipe))
         curves = {of: round(values[-1], 4) for of, values in read_curves(place).items()}
         print(f"{name}: {time.monotonic() - begun:.0f} s, {json.dumps(curves)}", flush=True)
+        score(out, [name], find)
+
+
+def place_of(name: str) -> str:
+    return "".join(letter for letter in name.replace(" ", "-") if letter not in ",'")
 
 
 def train(out: Path, names: list[str], precision: str) -> None:
@@ -187,15 +214,17 @@ def train(out: Path, names: list[str], precision: str) -> None:
         print(f"{name}: {seconds:.0f} s, {json.dumps(last)}", flush=True)
 
 
-def score(out: Path, names: list[str]) -> None:
+def score(
+    out: Path, names: list[str], find: Callable[[Path, WhereWhen], Actions] = find_actions
+) -> None:
     """Score networks on clips of another seed."""
-    print(f"| | {' | '.join(FIGURES)} |\n|{' --- |' * (len(FIGURES) + 1)}")
     for name in names:
         world = RECIPES[name][0] if name in RECIPES else "busy"
-        place = name.replace(" ", "-").replace("'", "")
+        place = place_of(name)
         file = out / "scores" / f"{place}.json"
         if not file.exists():
-            done = evaluate_actions(out / f"{world}-test", {name: str(out / "runs" / place)})
+            run = {name: str(out / "runs" / place)}
+            done = evaluate_actions(out / f"{world}-test", run, find=find)
             file.parent.mkdir(exist_ok=True)
             write_whole(file, json.dumps(done.figures))
         for row, figures in json.loads(file.read_text()).items():
@@ -254,6 +283,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    torch.set_num_threads(cores())
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("step", choices=["make", "train", "heads", "score", "data"])

@@ -7,7 +7,7 @@ a window are its mask, of some hundred cells, and its weight.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from lookhear.localisation import stretches
 from lookhear.maps import Maps
 from lookhear.media import Clip, Picture, open_clip
 from lookhear.nets.saved import load_network
-from lookhear.progress import Bars, no_bars
+from lookhear.progress import Bars, Progress, no_bars, unseen
 
 BATCH_SIZE = 16  # frames through the backbone at once
 STRETCHED = 1.5  # times the usual length up to which a clip is seen at once
@@ -130,25 +130,45 @@ def find_actions(
         model = load_network(WhereWhen, model, device)
     net = model.folded()
     clip = clip if isinstance(clip, Clip) else open_clip(clip)
+    times, _ = windows_of(duration_of(clip), net.frames, net.seconds)
+    with torch.inference_mode(), progress("looking", len(times)) as done:
+        pictures = looks(clip, times.tolist(), net.input_size, net.sight)
+        return from_features(net, clip, features_of(net, pictures), threshold, done)
+
+
+def from_features(
+    net: WhereWhen,
+    clip: Clip,
+    batches: Iterable[Tensor],
+    threshold: float = WEIGHT_FROM,
+    done: Progress = unseen,
+) -> Actions:
+    """Find actions by the features of a clip's frames.
+
+    Args:
+        net: the network.
+        clip: which they are of.
+        batches: features (B, C, h, w) of the frames at the times of :func:`windows_of`, in order.
+        threshold: weight from which on a frame is of a segment.
+        done: is told the number of frames.
+    """
     duration = duration_of(clip)
     times, starts = windows_of(duration, net.frames, net.seconds)
     seen = _Seen(len(times), len(net.categories))
-    with torch.inference_mode(), progress("looking", len(times)) as done:
-        pictures = looks(clip, times.tolist(), net.input_size, net.sight)
-        waiting: list[Tensor] = []
-        first = 0  # of those that wait
-        due = iter(starts)
-        start = next(due, None)
-        for features in _features(net, pictures):
-            waiting += features.unbind(0)
-            done(len(features))
-            while start is not None and first + len(waiting) >= start + net.frames:
-                window = torch.stack(waiting[start - first : start - first + net.frames])
-                seen.add(start, net, window)
-                start = next(due, None)
-                if start is not None:
-                    del waiting[: start - first]
-                    first = start
+    waiting: list[Tensor] = []
+    first = 0  # of those that wait
+    due = iter(starts)
+    start = next(due, None)
+    for features in batches:
+        waiting += features.unbind(0)
+        done(len(features))
+        while start is not None and first + len(waiting) >= start + net.frames:
+            window = torch.stack(waiting[start - first : start - first + net.frames])
+            seen.add(start, net, window)
+            start = next(due, None)
+            if start is not None:
+                del waiting[: start - first]
+                first = start
     of_windows = np.array(seen.probabilities)
     masks, weights, of_class = seen.blended()
     lasts = np.minimum(np.array(starts) + net.frames, len(times)) - 1
@@ -188,8 +208,8 @@ def windows_of(duration: float, frames: int, seconds: float) -> tuple[Floats, li
     return spread(duration, count), starts
 
 
-def _features(net: WhereWhen, pictures: Iterator[Picture]) -> Iterator[Tensor]:
-    """The backbone's features (B, C, h, w), batch by batch."""
+def features_of(net: WhereWhen, pictures: Iterator[Picture]) -> Iterator[Tensor]:
+    """The backbone's features (B, C, h, w) of what is seen, batch by batch."""
     device = net.mean.device
     while batch := [*islice(pictures, BATCH_SIZE)]:
         given = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).to(device)

@@ -62,7 +62,7 @@ PRESETS: dict[str, ActionRecipe] = {
             "widths": [24, 24],
             "dropout": 0.0,
         },
-        schedule=Schedule(epochs=20, batch_size=8, learning_rate=4e-3, average=0.98),
+        schedule=Schedule(epochs=16, batch_size=8, learning_rate=4e-3, average=0.98),
         augmentation=Augmentation((88, 158), 0.85, (0.0, 0.0, 0.0, 0.0)),
     ),
     "tiny": ActionRecipe(

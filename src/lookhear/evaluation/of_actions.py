@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -116,6 +116,7 @@ def evaluate_actions(
     overwrite: bool = False,
     device: str | None = None,
     bars: Bars = no_bars,
+    find: Callable[[Path, WhereWhen], Actions] = find_actions,
 ) -> ActionScores:
     """Score networks on clips of which the action is known, and maybe when and where it is.
 
@@ -129,6 +130,7 @@ def evaluate_actions(
         overwrite: whether older results in ``out`` are replaced.
         device: where networks run; CUDA where there is one, if left out.
         bars: show how many clips are scored.
+        find: gives what a network finds in a clip.
 
     Raises:
         LookhearError: something cannot be read, used or written.
@@ -151,7 +153,7 @@ def evaluate_actions(
         with bars("scoring clips", len(clips)) as progress:
             for clip in clips:
                 try:
-                    found[clip.path.name] = find_actions(clip.path, net)
+                    found[clip.path.name] = find(clip.path, net)
                 except LookhearError as error:
                     notes.append(f"{clip.path.name}: counts as missed: {error}")
                 progress(1)
