@@ -39,6 +39,7 @@ explain world/AVE/s1-00000.mp4 --weights random --out run
 convert weights.pth --as vggsound --out run
 export small --out run/small.onnx
 events world/AVE/s1-00000.mp4 --model trained --out run
+actions world/AVE/s1-00000.mp4 --model trained --out run
 train stanet --data world --out run
 train hearing --data moments --out run
 train source --data moments --out run --net S
@@ -46,8 +47,10 @@ train matching --data moments --out run
 train switch --data moments --out run
 train sta --data moments --out run --maps maps
 train fixations --data osie --out run
+train actions --data world --out run
 train maps --data moments --out run --sources nowhere
 train events --data moments --out run
+train actions --data world --out run
 train join --sta nowhere --switch nowhere --out run
 prepare world --out others --ray local
 """

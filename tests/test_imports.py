@@ -15,7 +15,7 @@ FLOORS = (
     {"data"},
     {"nets", "cam", "baselines", "show"},
     {"training", "prediction"},
-    {"events", "stanet", "tubes"},
+    {"actions", "events", "stanet", "tubes"},
     {"evaluation"},
     {"cli"},
 )

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lookhear.actions.finding import Actions, find_actions
     from lookhear.errors import LookhearError
     from lookhear.events.finding import Events, find_events
     from lookhear.nets.export import export
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from lookhear.tubes.explanation import Explanation, explain
 
 __all__ = [
+    "Actions",
     "Events",
     "Explanation",
     "Glimpse",
@@ -19,6 +21,7 @@ __all__ = [
     "Prediction",
     "explain",
     "export",
+    "find_actions",
     "find_events",
     "load_model",
     "predict",
@@ -27,6 +30,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Actions": "lookhear.actions.finding",
     "Events": "lookhear.events.finding",
     "Explanation": "lookhear.tubes.explanation",
     "Glimpse": "lookhear.prediction.stream",
@@ -34,6 +38,7 @@ _HOMES = {
     "Prediction": "lookhear.prediction.stream",
     "explain": "lookhear.tubes.explanation",
     "export": "lookhear.nets.export",
+    "find_actions": "lookhear.actions.finding",
     "find_events": "lookhear.events.finding",
     "load_model": "lookhear.nets.saved",
     "predict": "lookhear.prediction.stream",

@@ -9,7 +9,17 @@ import typer
 from typer.exceptions import TyperException
 
 from lookhear import __version__
-from lookhear.cli import convert, data, evaluate, events, explain, export, predict, train
+from lookhear.cli import (
+    actions,
+    convert,
+    data,
+    evaluate,
+    events,
+    explain,
+    export,
+    predict,
+    train,
+)
 from lookhear.cli.console import complain, out
 from lookhear.errors import LookhearError, lacking
 
@@ -25,6 +35,7 @@ app.command()(predict.demo)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(events.events)
+app.command()(actions.actions)
 app.command()(data.world)
 app.command()(data.prepare)
 app.command()(convert.convert)

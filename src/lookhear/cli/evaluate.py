@@ -69,12 +69,21 @@ def evaluate(
     device: Device = None,
     engine: EngineName = None,
 ) -> None:
-    """Score models by how well they predict where people looked, or which events there are."""
+    """Score models by how well they predict where people looked, or find events or actions."""
     from lookhear.evaluation.kinds import kind_of
 
-    if kind_of(model) == "events":
-        only_gaze = (database, smooth, missing, None if every == 1 else every)
-        _evaluate_events(data, model, results, names, overwrite, device, only_gaze)
+    kind = kind_of(model)
+    if kind != "gaze":
+        only_gaze = (database, smooth, missing, engine, None if every == 1 else every)
+        if any(value is not None for value in only_gaze):
+            raise LookhearError(
+                "--database, --every, --smooth, --missing and --engine are for where people "
+                f"looked; leave them out for networks of {kind}"
+            )
+        if len(data) > 1 or len(names or ()) > 1:
+            raise LookhearError(f"--data: networks of {kind} are scored on one set at a time")
+        score = _evaluate_events if kind == "events" else _evaluate_actions
+        score(data[0], model, results, names[0] if names else None, device, overwrite=overwrite)
         return
     from lookhear.evaluation.evaluating import CLIPS, REPORT
     from lookhear.evaluation.evaluating import evaluate as evaluated
@@ -108,32 +117,19 @@ def evaluate(
 
 
 def _evaluate_events(
-    data: list[Path],
-    model: list[str],
+    data: Path,
+    models: list[str],
     results: Path | None,
-    names: list[Path] | None,
-    overwrite: bool,
+    names: Path | None,
     device: str | None,
-    only_gaze: tuple[object, ...],
+    *,
+    overwrite: bool,
 ) -> None:
     from lookhear.evaluation.of_events import TABLES, evaluate_events
     from lookhear.evaluation.tables import plain_table
 
-    if len(data) > 1 or len(names or ()) > 1:
-        raise LookhearError("--data: networks of events are scored on one set at a time")
-    if any(value is not None for value in only_gaze):
-        raise LookhearError(
-            "--database, --every, --smooth and --missing are for where people looked; leave them "
-            "out for networks of events"
-        )
     done = evaluate_events(
-        data[0],
-        model,
-        results,
-        names=names[0] if names else None,
-        overwrite=overwrite,
-        device=device,
-        bars=bars("clips"),
+        data, models, results, names=names, overwrite=overwrite, device=device, bars=bars("clips")
     )
     for note in done.notes:
         out.print(note)
@@ -143,3 +139,31 @@ def _evaluate_events(
         out.print(f"micro F1 of {done.scores[0].model} less that of {other}: {less}")
     if results:
         out.print(f"{results / TABLES}: the tables")
+
+
+def _evaluate_actions(
+    data: Path,
+    models: list[str],
+    results: Path | None,
+    names: Path | None,
+    device: str | None,
+    *,
+    overwrite: bool,
+) -> None:
+    from lookhear.evaluation.kinds import labelled
+    from lookhear.evaluation.of_actions import TABLE, evaluate_actions, markdown_table
+
+    done = evaluate_actions(
+        data,
+        dict(map(labelled, models)),
+        results,
+        names=names,
+        device=device,
+        overwrite=overwrite,
+        bars=bars("clips"),
+    )
+    for note in done.notes:
+        out.print(note)
+    out.print(markdown_table(done).rstrip())
+    if results:
+        out.print(f"{results / TABLE}: the figures; all values lie beside it")

@@ -144,4 +144,4 @@ def train_events(
     )
 
 
-train.verb(train_events, "events")
+train.training_verb(train_events, "events")

@@ -60,7 +60,7 @@ PretrainedName = Annotated[
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
 
-def verb(work: Callable[P, None], name: str | None = None) -> Callable[P, None]:
+def training_verb(work: Callable[P, None], name: str | None = None) -> Callable[P, None]:
     """Add a verb, which says in one line if what training needs is not there."""
 
     @wraps(work)
@@ -206,7 +206,7 @@ def _verb_of(
     joined.__name__, joined.__doc__ = work.__name__, work.__doc__
     named = [o.replace(kind=Parameter.KEYWORD_ONLY) for o in (data, folder, *own, *others)]
     joined.__signature__ = Signature(named)  # type: ignore[attr-defined]
-    verb(joined, name)
+    training_verb(joined, name)
     return work
 
 
@@ -293,7 +293,7 @@ def _recipe_of(
     return named_by("partners", partners, recipes)
 
 
-@verb
+@training_verb
 def maps(
     data: Prepared,
     folder: Annotated[Path, typer.Option("--out", help="Gets the maps; goes on where it was.")],
@@ -384,7 +384,7 @@ def sta_plus(
 _verb_of(SeeingTraining, sta_plus, "sta+")
 
 
-@verb
+@training_verb
 def join(
     net: Annotated[Path, typer.Option("--sta", help="Folder of a saved STA.")],
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
@@ -419,7 +419,7 @@ def join(
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
-@verb
+@training_verb
 def fixations(
     data: Annotated[
         list[Path],

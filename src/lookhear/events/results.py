@@ -19,7 +19,7 @@ from lookhear.files import whole_folder
 from lookhear.media import Clip, open_clip
 from lookhear.media.ticks import Due
 from lookhear.nets.saved import load_network
-from lookhear.prediction.results import SETTINGS, bytes_of, is_done, result_folders
+from lookhear.prediction.results import SETTINGS, is_done, made_from_clip, result_folders
 from lookhear.progress import Bars, Progress, no_bars
 from lookhear.show.heat import Pixels
 
@@ -78,15 +78,14 @@ def find_in_clips(
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
     net = load_network(EventNet, model, device)
-    edges = None if forest is None else forest.name
+    told = {"model": str(model), "edges": forest and forest.name, "overlay": overlay}
+
+    def describe(path: Path) -> dict[str, Any]:
+        return made_from_clip(path) | told
+
     for path, folder in zip(clips, result_folders(clips, out), strict=True):
         try:
-            made_of: dict[str, Any] = {}
-            if path.exists():
-                size = bytes_of(path)
-                made_of = {"clip": path.name, "bytes": size, "lookhear": __version__}
-                made_of |= {"model": str(model), "edges": edges, "overlay": overlay}
-            if is_done(path, folder, made_of, RESULTS, overwrite=overwrite):
+            if is_done(path, folder, describe, RESULTS, overwrite=overwrite):
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
@@ -111,7 +110,7 @@ def find_in_clips(
                 (partial / REPORT).write_text(page, encoding="utf-8", errors="replace")
                 _write_table(partial / TABLE, clip, events)
                 described = {"clip": path.name, "model": str(model)} | _described(clip, events)
-                for name, content in ((FOUND, described), (SETTINGS, made_of)):
+                for name, content in ((FOUND, described), (SETTINGS, describe(path))):
                     text = json.dumps(content, indent=1, ensure_ascii=False)
                     (partial / name).write_text(f"{text}\n", encoding="utf-8", errors="replace")
             yield Outcome(path, folder, events)

@@ -38,6 +38,7 @@ NETWORKS: dict[str, str] = {
     "STA+": "lookhear.stanet.sta_plus:STAPlus",
     "STANet+": "lookhear.stanet.stanet_plus:STANetPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
+    "WhereWhen": "lookhear.actions.net:WhereWhen",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
     "Events": "lookhear.events.net:EventNet",
 }

@@ -4,7 +4,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from safetensors.torch import load_file
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from lookhear.errors import LookhearError
 from lookhear.words import named
+
+Names: TypeAlias = dict[str, str | None]
+"""Module of a published network -> module here; None for one that its forward never uses."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Under which keys checkpoints keep the state dict beside an epoch, an optimiser and so on."""
@@ -84,3 +87,24 @@ def misfit(
     }
     said = (f"{len(keys)} {what} ({named(keys)})" for what, keys in faults.items() if keys)
     return ", ".join(said) or None
+
+
+def renamed(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+    """Give tensors the names they have here, leaving out those that are not used.
+
+    What lies in a module goes by the longest name that fits; names that none fits stay.
+    """
+    ours = {renamed_key(key, names): tensor for key, tensor in state.items()}
+    return {name: tensor for name, tensor in ours.items() if name is not None}
+
+
+def renamed_key(key: str, names: Mapping[str, str | None]) -> str | None:
+    """Give the name of one tensor its own; see `renamed`."""
+    module, inside = key, ""
+    while module:
+        if module in names:
+            name = names[module]
+            return None if name is None else name + inside
+        module, _, last = module.rpartition(".")
+        inside = f".{last}{inside}"
+    return key

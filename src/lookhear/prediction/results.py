@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,7 @@ class Settings:
 
     def describe(self, clip: Path) -> dict[str, Any]:
         """Say from what and how results are made, as kept beside them."""
-        made = {"clip": clip.name, "bytes": bytes_of(clip), "lookhear": __version__}
-        return made | asdict(self)
+        return made_from_clip(clip) | asdict(self)
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,7 @@ def predict_clips(
     notes = ModelNotes(settings.model, card_sections(settings.model))
     for path, folder in zip(clips, result_folders(clips, out), strict=True):
         try:
-            made_of = settings.describe(path) if path.exists() else {}
-            if is_done(path, folder, made_of, RESULTS, overwrite=overwrite):
+            if is_done(path, folder, settings.describe, RESULTS, overwrite=overwrite):
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
@@ -162,14 +160,19 @@ def result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
 
 
 def is_done(
-    clip: Path, folder: Path, made_of: dict[str, Any], names: Set[str], *, overwrite: bool
+    clip: Path,
+    folder: Path,
+    describe: Callable[[Path], dict[str, Any]],
+    names: Set[str],
+    *,
+    overwrite: bool,
 ) -> bool:
     """Say whether results are there already; protect what is not ours to replace.
 
     Args:
         clip: of which they are.
         folder: where they go.
-        made_of: what their `SETTINGS` say.
+        describe: says from what and how they are made, as their `SETTINGS` do.
         names: of all that may be among them.
         overwrite: whether they are made again.
 
@@ -183,7 +186,7 @@ def is_done(
     made = made_with(folder, names)
     if made is None:
         raise LookhearError(f"{folder}: holds more than results; choose another --out")
-    if made != made_of and not overwrite:
+    if made != describe(clip) and not overwrite:
         raise LookhearError(
             f"{folder}: holds results of another clip or other settings; use --overwrite or "
             "another --out"
@@ -327,7 +330,11 @@ def _contact_sheet(summary: AttentionSummary) -> bytes:
     return encode_jpeg(sheet, SHEET_QUALITY, optimize=True)
 
 
-def bytes_of(clip: Path) -> int:
-    """The size of a clip's file, or of the pictures of its folder together."""
+def made_from_clip(clip: Path) -> dict[str, Any]:
+    """Say of which clip results are, and of which version, for the note beside them."""
+    return {"clip": clip.name, "bytes": _bytes_of(clip), "lookhear": __version__}
+
+
+def _bytes_of(clip: Path) -> int:
     files = clip.iterdir() if clip.is_dir() else [clip]
     return sum(file.stat().st_size for file in files if file.is_file())

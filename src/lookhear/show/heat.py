@@ -7,6 +7,7 @@ stretched over the picture.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -238,6 +239,18 @@ def mark(picture: Pixels, peak: Peak) -> Pixels:
         size, line = round(radius * 2**fraction_bits), max(1, round(radius * thickness))
         cv2.circle(marked, (x, y), size, colour, line, cv2.LINE_AA, fraction_bits)
     return marked
+
+
+def outlined(picture: Pixels, box: Sequence[float]) -> Pixels:
+    """Draw a box (left, top, right, bottom, in shares of the sides) on a copy of a picture."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = box
+    corners = round(left * width), round(top * height), round(right * width), round(bottom * height)
+    drawn = picture.copy()
+    thin = max(1, round(min(height, width) / 90))
+    for colour, thickness in (((20, 16, 28), 2 * thin + 1), ((255, 255, 255), thin)):
+        cv2.rectangle(drawn, corners[:2], corners[2:], colour, thickness, cv2.LINE_AA)
+    return drawn
 
 
 def strongest(attention: Maps) -> Peak | None:

@@ -16,16 +16,13 @@ from lookhear.files import is_empty
 from lookhear.nets.kinds import SavedNetwork
 from lookhear.nets.saved import CONFIG, WEIGHTS, whole_model
 from lookhear.nets.sound import VGGSoundEncoder
-from lookhear.nets.state_dicts import misfit, read_state
+from lookhear.nets.state_dicts import Names, misfit, read_state, renamed, renamed_key
 from lookhear.stanet.blocks import UpsampledSoundGate
 from lookhear.stanet.sources import SA, ST, S
 from lookhear.stanet.sources_plus import SAPlus, SPlus, STPlus
 from lookhear.stanet.sta import STA
 from lookhear.stanet.sta_plus import STAPlus
 from lookhear.stanet.switch import MOST_WIDTH, WIDTH, AudioSwitch
-
-Names = dict[str, str | None]
-"""Module of the published network -> module here; None for one that its forward never uses."""
 
 Weights = Mapping[str, Tensor]
 
@@ -434,30 +431,10 @@ def _weights(state: Weights, kind: str) -> Weights:
     return renamed(PUBLISHED[kind].joined(state), PUBLISHED[kind].names)
 
 
-def renamed(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
-    """Give tensors the names they have here, leaving out those that are not used.
-
-    What lies in a module goes by the longest name that fits; names that none fits stay.
-    """
-    ours = {_renamed(key, names): tensor for key, tensor in state.items()}
-    return {name: tensor for name, tensor in ours.items() if name is not None}
-
-
-def _renamed(key: str, names: Mapping[str, str | None]) -> str | None:
-    module, inside = key, ""
-    while module:
-        if module in names:
-            name = names[module]
-            return None if name is None else name + inside
-        module, _, last = module.rpartition(".")
-        inside = f".{last}{inside}"
-    return key
-
-
 def _mismatch(state: Weights, kind: str) -> str | None:
     """Say what keeps a state dict from being that of a network; None where nothing does."""
     names, ours = PUBLISHED[kind].names, _weights(state, kind)
     published = {own: theirs for theirs, own in names.items() if own is not None}
     with torch.device("meta"):
         expected = PUBLISHED[kind].build(ours, CATEGORIES).state_dict()
-    return misfit(ours, expected, lambda name: _renamed(name, published))
+    return misfit(ours, expected, lambda name: renamed_key(name, published))

@@ -36,7 +36,7 @@ class Schedule:
         batch_size: samples a step, of all processes together.
         optimizer: ``"adamw"`` with a one-cycle schedule; or ``"sgd"``, the published one: momentum
             0.9 (Nesterov), twice the rate for biases, and ten times for what is neither the
-            backbone nor the sound encoder.
+            backbone nor the sound encoder; or ``"adam"``, at one rate, its decay added to slopes.
         learning_rate: the highest; for ``"sgd"`` that of the backbone's weights.
         weight_decay: for ``"adamw"`` of weights only; biases and norms have none.
         average: decay per step of the moving average of the weights, which is what is kept then;
@@ -50,7 +50,7 @@ class Schedule:
 
     epochs: int
     batch_size: int = 16
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "sgd", "adam"] = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     average: float | None = 0.995

@@ -119,6 +119,11 @@ class Task(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Set up what the schedule asks for."""
+        if self.schedule.optimizer == "adam":
+            of = self.schedule
+            return torch.optim.Adam(
+                self.net.parameters(), lr=of.learning_rate, weight_decay=of.weight_decay
+            )
         return self._adamw() if self.schedule.optimizer == "adamw" else self._sgd()
 
     def _adamw(self) -> Any:

@@ -196,7 +196,7 @@ def test_unsynchronised_is_seen_and_heard_at_times_of_their_own() -> None:
     assert np.mean(np.array(overlaps) <= 0) > 0.5
 
 
-@pytest.mark.parametrize("scenario", ["unsynchronised", "actions"])
+@pytest.mark.parametrize("scenario", ["unsynchronised", "actions", "busy"])
 def test_boxes_are_there_just_while_the_thing_is_seen(scenario: Scenario) -> None:
     for clip in clips_of(scenario, 6):
         truth = clip.truth()
@@ -221,6 +221,32 @@ def test_actions_are_done_in_their_stretch_and_otherwise_little_is() -> None:
                 assert moved[within].mean() > 1.5 * moved[~within].mean()
         for time in clip.times[::5]:
             assert (clip.target(time) is not None) == (start <= time < end)
+
+
+def test_in_busy_clips_all_moves_all_the_time_and_one_thing_acts() -> None:
+    shares = []
+    for clip in clips_of("busy", 2 * len(ACTIONS)):
+        truth = clip.truth()
+        ((start, end),) = segments(truth, "action", clip.tag)
+        assert clip.tag in ACTIONS
+        assert (clip.start, clip.end) == (0, clip.duration)
+        times = np.array(clip.times)[1:]
+        within = (times > start) & (times < end)
+        still = []
+        for thing in truth.things:
+            middles = np.array(thing.boxes).reshape(-1, 2, 2).mean(1)
+            moved = np.hypot(*np.diff(middles, axis=0).T)
+            assert moved[~within].mean() > 0.5
+            still.append(np.mean(moved < 0.1))
+            if thing.role == "other":
+                assert moved[within].mean() > 0.5
+                along = np.diff(middles, axis=0)[moved > 1.5]
+                slant = np.abs(np.arctan2(along[:, 1], along[:, 0]))
+                assert np.median(np.minimum(slant, np.pi - slant)) == pytest.approx(
+                    np.pi / 4, abs=np.pi / 9
+                )
+        shares.append(np.mean(still))
+    assert np.mean(shares) < 0.1
 
 
 def test_moving_has_one_mover_whose_like_may_stand_still_beside_it() -> None:

@@ -161,6 +161,15 @@ def is_plain(name: str) -> bool:
     return name.isprintable() and not leads_elsewhere
 
 
+def inner_path(text: str) -> str:
+    """A relative path that stays where it starts."""
+    if not text:
+        raise BadEntryError("the path is empty")
+    if not all(map(is_plain, text.split("/"))):
+        raise BadEntryError("the path is not one inside the table's folder", text)
+    return text
+
+
 def plain_name(text: str, what: str) -> str:
     """A name that is plain and not too long for a file's."""
     if not text:

@@ -22,7 +22,7 @@ from lookhear.data.readers.fixated import Fixated, count_fixations, density_of, 
 from lookhear.data.readers.lists import (
     BadEntryError,
     check_text,
-    is_plain,
+    inner_path,
     label,
     number,
     once_each,
@@ -99,7 +99,7 @@ def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideo
     for line, row in _rows(path, FIXATION_COLUMNS, faults):
         clip, time, x, y, observer = row
         try:
-            person, name = label(observer, "observer"), _inner_path(clip)
+            person, name = label(observer, "observer"), inner_path(clip)
             look = seconds(time, "time"), number(x, "x"), number(y, "y"), person
             looks_of.setdefault(name, _Looks()).add(*look)
         except BadEntryError as error:
@@ -168,16 +168,7 @@ def _rows(
 
 def _tagged_clip(root: Path, row: list[str]) -> TaggedClip:
     path, tag, start, end = row
-    return TaggedClip(root / _inner_path(path), label(tag, "tag"), *span(start, end))
-
-
-def _inner_path(text: str) -> str:
-    """A relative path that stays where it starts."""
-    if not text:
-        raise BadEntryError("the path is empty")
-    if not all(map(is_plain, text.split("/"))):
-        raise BadEntryError("the path is not one inside the table's folder", text)
-    return text
+    return TaggedClip(root / inner_path(path), label(tag, "tag"), *span(start, end))
 
 
 @dataclass

@@ -80,10 +80,15 @@ class WorldClip:
     def frames(self) -> Iterator[tuple[float, Picture]]:
         """Give the frames one by one: time in seconds, and RGB (270, 480, 3) uint8."""
         for index, time in enumerate(self.times):
-            frame = self._stage.view(time)
-            for actor in self._actors:
-                actor.stamp(frame, index)
-            yield time, self._stage.light(frame, time)
+            yield time, self.picture(index)
+
+    def picture(self, index: int) -> Picture:
+        """Render the frame of a number."""
+        time = self.times[index]
+        frame = self._stage.view(time)
+        for actor in self._actors:
+            actor.stamp(frame, index)
+        return self._stage.light(frame, time)
 
     def sound(self) -> tuple[NDArray[np.float32], int]:
         """Return mono samples, float32 in [-1, 1], and how many make a second."""

@@ -11,6 +11,9 @@
 - *pausing*: two to four things, all of which move now and then. Of one, every other time is heard:
   it makes the tag, and true attention stays on it. In the pauses only what was heard before, or
   will be, tells it apart.
+- *busy*: as *actions*, but everything moves all the time: things drift to and fro along slanted
+  lines, as no action does, and so does the one that acts, before and after. That something moves
+  tells neither when the action is nor where; how it moves does.
 """
 
 import math
@@ -30,6 +33,7 @@ from lookhear.data.world.motions import (
     ACTIONS,
     EASE_SECONDS,
     TRAVELS,
+    ease,
     pose_in_action,
     pose_with_sound,
 )
@@ -44,6 +48,8 @@ SMALLEST_RADIUS = 24.0  # pixels
 LARGEST_RADIUS = {2: 48.0, 3: 40.0, 4: 34.0}  # by the number of things
 MOVING_SECONDS, RESTING_SECONDS = (0.8, 2.0), (0.5, 1.3)  # of what moves silently: 60 % of the time
 TRAVEL_SECONDS = (1.2, 2.4)  # of one way to move, before the next
+DRIFT_RATE, DRIFT_FAR = (0.45, 0.8), (0.55, 0.95)  # cycles a second; radii either way
+DRIFT_SLANT = (math.radians(30), math.radians(60))
 
 
 Use = IntEnum("Use", "TAGS SPLITS SCRIPT LOOKS STAGE PLACES SOUND GAZE", start=0)
@@ -58,7 +64,11 @@ def chance_of(scenario: Scenario, seed: int, number: int, use: Use) -> Generator
 
 def tags_of(scenario: Scenario) -> tuple[str, ...]:
     """Everything that can be the tag of a clip."""
-    return ACTIONS if scenario == "actions" else tuple(category.name for category in CATEGORIES)
+    return (
+        ACTIONS
+        if scenario in ("actions", "busy")
+        else tuple(category.name for category in CATEGORIES)
+    )
 
 
 def tag_of(scenario: Scenario, seed: int, number: int) -> str:
@@ -148,8 +158,8 @@ def write_script(scenario: Scenario, seed: int, number: int, duration: float) ->
     """Decide what happens in a clip of so many seconds."""
     chance = chance_of(scenario, seed, number, Use.SCRIPT)
     tag = tag_of(scenario, seed, number)
-    if scenario == "actions":
-        script = _actions(tag, duration, chance)
+    if scenario in ("actions", "busy"):
+        script = _actions(tag, duration, chance, busy=scenario == "busy")
     else:
         category = next(category for category in CATEGORIES if category.name == tag)
         if scenario == "unsynchronised":
@@ -203,19 +213,33 @@ def _unsynchronised(tag: Category, duration: float, chance: Generator) -> Script
     return Script(0, duration, tuple(things), tuple(sounds), segments, 0, seen)
 
 
-def _actions(tag: str, duration: float, chance: Generator) -> Script:
+def _actions(tag: str, duration: float, chance: Generator, *, busy: bool) -> Script:
     start, end = _stretch(duration, (0.25, 0.5), chance)
     count = int(chance.integers(2, 4))
     things = []
     for index, category in enumerate(_different(count, [], chance)):
         sway = partial(_sway_a_little, *chance.uniform(0, 2 * math.pi, 2))
         moves = [Move(0, duration, sway)]
+        if busy:
+            at_rest = (start, end) if index == 0 else (duration, duration)
+            moves += _drifts(duration, at_rest, chance)
         if index == 0:
             moves.append(Move(start, end, partial(pose_in_action, tag, end - start)))
         radius = chance.uniform(SMALLEST_RADIUS, 36)
         things.append(Thing(category, radius, 0, duration, duration, tuple(moves)))
     segments = (*map(_sight, things), Segment("action", tag, start, end))
     return Script(0, duration, tuple(things), (), segments, 0, (start, end))
+
+
+def _drifts(duration: float, at_rest: tuple[float, float], chance: Generator) -> list[Move]:
+    """Going to and fro along one slanted line, but for a stretch at rest."""
+    slant = chance.uniform(*DRIFT_SLANT) * chance.choice([-1, 1])
+    far, rate = chance.uniform(*DRIFT_FAR), chance.uniform(*DRIFT_RATE)
+    return [
+        Move(start, end, partial(_drift, slant, far, rate, chance.uniform(), end - start))
+        for start, end in ((0.0, at_rest[0]), (at_rest[1], duration))
+        if end > start
+    ]
 
 
 def _moving(tag: Category, duration: float, chance: Generator) -> Script:
@@ -370,6 +394,13 @@ def _radius(count: int, chance: Generator) -> float:
 def _sway_a_little(phase: float, tilt: float, time: float) -> Pose:
     x, y = 0.07 * math.sin(1.3 * time + phase), 0.04 * math.sin(1.7 * time + tilt)
     return Pose(x, y, 0.04 * math.sin(1.1 * time + tilt))
+
+
+def _drift(
+    slant: float, far: float, rate: float, phase: float, duration: float, time: float
+) -> Pose:
+    along = far * ease(duration, time) * math.sin(2 * math.pi * (rate * time + phase))
+    return Pose(along * math.cos(slant), along * math.sin(slant))
 
 
 def _sight(thing: Thing) -> Segment:

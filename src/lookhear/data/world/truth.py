@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 from lookhear.errors import LookhearError
 
 Scenario: TypeAlias = Literal[
-    "sounding", "offscreen", "unsynchronised", "actions", "moving", "pausing"
+    "sounding", "offscreen", "unsynchronised", "actions", "moving", "pausing", "busy"
 ]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 Kind: TypeAlias = Literal["sight", "sound", "action"]

@@ -1,6 +1,6 @@
 """Saliency Tubes of a 3D network that learnt from tags alone, where the answers are known.
 
-    python benchmarks/actions.py OUT [--tested 30]
+    python benchmarks/tubes.py OUT [--tested 30]
 
 makes two worlds of actions in OUT (the first to learn from; the second, of another seed, to measure
 on), trains a network for some minutes, saves it as OUT/network.safetensors, and prints how much of
@@ -114,7 +114,7 @@ class ActionNet(nn.Module):
 
 
 def network() -> ActionNet:
-    """Make the untrained network, for `lookhear explain --network actions:network`."""
+    """Make the untrained network, for `lookhear explain --network tubes:network`."""
     return ActionNet()
 
 
@@ -323,7 +323,7 @@ def main() -> None:
         print(f"{EPOCHS} epochs of {len(learn)} clips: {minutes:.1f} min on {cores()} cores")
         contiguous = {key: value.contiguous() for key, value in net.state_dict().items()}
         save_file(contiguous, weights)
-    classifier = load_classifier("actions:network", weights)
+    classifier = load_classifier("tubes:network", weights)
     with bars("clips")("explain", TEST.clips) as progress:
         measure(classifier, out / "test", tested, progress)
 

@@ -1,0 +1,309 @@
+"""Where and when to look, on two worlds: what each part of attention, and each loss, is worth.
+
+    python benchmarks/where_when.py OUT make            the worlds, in AVE's layout with the truth
+    python benchmarks/where_when.py OUT train [NAME...] networks by their recipes, in OUT/runs
+    python benchmarks/where_when.py OUT heads [NAME...] heads on the features of one backbone
+    python benchmarks/where_when.py OUT score [NAME...] each on clips of another seed, as a table
+    python benchmarks/where_when.py OUT data            what waiting for clips costs
+
+Every step goes on where it was stopped. Worlds have every second frame and no sound, which halves
+the time that they take; the clips are those of `lookhear world` of the same seeds.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, default_collate
+
+from lookhear.actions.clips import duration_of, looks
+from lookhear.actions.finding import (
+    Actions,
+    features_of,
+    find_actions,
+    from_features,
+    windows_of,
+)
+from lookhear.actions.net import Attended, WhereWhen
+from lookhear.actions.presets import PRESETS
+from lookhear.actions.recipe import ActionRecipe, ActionSet, ActionTask, clip_set, train_on
+from lookhear.cli.console import bars
+from lookhear.data.labelled import read_labelled
+from lookhear.data.readers.ave import VIDEOS, ave_video, write_ave
+from lookhear.data.readers.tagged import TaggedClip
+from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
+from lookhear.data.world.files import TRUTH, World
+from lookhear.data.world.scenarios import FRAMES_PER_SECOND
+from lookhear.evaluation.of_actions import FIGURES, NO_ATTENTION, evaluate_actions
+from lookhear.files import whole_file, write_whole
+from lookhear.media import VideoWriter, open_clip
+from lookhear.nets.saved import load_network
+from lookhear.parallel import cores, in_parallel
+from lookhear.resume import Journal, described, left
+from lookhear.training.augment import plain_batch, random_batch
+from lookhear.training.curves import read_curves
+from lookhear.training.initial_weights import parts_of
+from lookhear.training.loop import train as run_training
+from lookhear.training.schedule import Machine
+
+STEP = 2  # frames of the world from one that is kept to the next
+LEARN = {
+    "busy": World("busy", clips=450, seed=41, duration=4.0),
+    "actions": World("actions", clips=450, seed=31, duration=4.0),
+}
+TEST = {
+    "busy": World("busy", clips=90, seed=43, duration=6.0),
+    "actions": World("actions", clips=90, seed=33, duration=6.0),
+}
+
+
+def make(out: Path, world: World) -> None:
+    clips = [world.clip(number) for number in range(world.clips)]
+    for folder in (VIDEOS, TRUTH):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    truths = {out / TRUTH / f"{clip.name}.json": n for n, clip in enumerate(clips)}
+    with bars("clips")(f"make {out.name}", world.clips) as progress:
+        todo = [*left(truths, progress, lambda _: 1).values()]
+        for _ in in_parallel(partial(make_clip, out, world), todo, cores()):
+            progress(1)
+    tagged = [
+        TaggedClip(ave_video(out, clip.name), clip.tag, clip.start, clip.end, clip.split)
+        for clip in clips
+    ]
+    write_ave(out, tagged)
+
+
+def make_clip(out: Path, world: World, number: int) -> None:
+    clip: WorldClip = world.clip(number)
+    video, rate = ave_video(out, clip.name), FRAMES_PER_SECOND / STEP
+    with whole_file(video) as partial_file:
+        writable = partial_file.with_suffix(".mp4")
+        with VideoWriter(writable, WIDTH, HEIGHT, frame_rate=rate, threads=1) as writer:
+            for index in range(0, len(clip.times), STEP):
+                writer.write_rgb(clip.picture(index), clip.times[index])
+        writable.replace(partial_file)
+    write_whole(out / TRUTH / f"{clip.name}.json", clip.truth().to_json())
+
+
+SMALL = PRESETS["small"]
+
+
+def of_net(recipe: ActionRecipe, **changes: Any) -> ActionRecipe:
+    return replace(recipe, net=recipe.net | changes)
+
+
+RECIPES: dict[str, tuple[str, ActionRecipe]] = {
+    "both": ("busy", SMALL),
+    "none": ("busy", of_net(SMALL, temporal="even", spatial=False)),
+    "spatial": ("busy", of_net(SMALL, temporal="even")),
+    "temporal": ("busy", of_net(SMALL, spatial=False)),
+    "actions": ("actions", SMALL),
+}
+"""What is trained as a whole: name -> world and recipe."""
+
+HEAD = replace(SMALL, schedule=replace(SMALL.schedule, epochs=12, frozen=("backbone",)))
+NO_LOSSES: dict[str, Any] = {"contrast": 0.0, "total_variation": 0.0, "unimodal": 0.0}
+HEADS: dict[str, ActionRecipe] = {
+    "head": HEAD,
+    "head, none": of_net(HEAD, temporal="even", spatial=False),
+    "head, spatial": of_net(HEAD, temporal="even"),
+    "head, temporal": of_net(HEAD, spatial=False),
+    "additive": of_net(HEAD, temporal="additive"),
+    "plain": of_net(HEAD, temporal="plain"),
+    "no losses": replace(HEAD, **NO_LOSSES),
+    "no total variation": replace(HEAD, total_variation=0.0),
+    "no contrast": replace(HEAD, contrast=0.0),
+    "no unimodal": replace(HEAD, unimodal=0.0),
+    "total variation x 100": replace(HEAD, total_variation=1e-3),
+    "the same, squared": replace(HEAD, total_variation=1e-3, distance="l2"),
+    "the same, Huber's": replace(HEAD, total_variation=1e-3, distance="huber"),
+    "contrast x 10": replace(HEAD, contrast=1e-3),
+    "contrast x -10": replace(HEAD, contrast=-1e-3),
+    "unimodal x 10": replace(HEAD, unimodal=10.0),
+    "2 convolutions": of_net(HEAD, widths=[24]),
+    "4 convolutions": of_net(HEAD, widths=[24, 24, 24]),
+}
+"""What is trained on the features of the backbone of `both`, each from nothing: name -> recipe."""
+
+
+class HeadTask(ActionTask):
+    """Trains a head on features that are at hand."""
+
+    def attended(self, batch: dict[str, torch.Tensor]) -> Attended:
+        """Attend to the features of a batch."""
+        return self.net.attend(batch["features"].float())
+
+
+class Features(Dataset[dict[str, Any]]):
+    """The features of clips, and of the same clips mirrored."""
+
+    def __init__(self, net: WhereWhen, samples: Any) -> None:
+        self.kept: list[torch.Tensor] = []
+        self.tags = [samples.clips[index].label for index in range(len(samples))]
+        with torch.inference_mode():
+            for index in range(len(samples)):
+                seen = plain_batch(
+                    default_collate([samples[index]]), (net.input_size[0], net.input_size[1])
+                )["frames"][0, 0]
+                both = torch.cat([seen, seen.flip(-1)])
+                features = net.features(both)[-1].half()
+                self.kept.append(features.unflatten(0, (2, len(seen))).contiguous())
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        side = int(torch.randint(2, ()))
+        return {"features": self.kept[index][side].clone(), "tag": self.tags[index]}
+
+
+def heads(out: Path, names: list[str]) -> None:
+    """Train heads on the features of one backbone, and score them."""
+    run = out / "runs" / "both"
+    net = load_network(WhereWhen, run, "cpu").folded()
+    clips = clip_set(read_labelled(out / "busy-learn"), HEAD, Journal(out / "left-out.jsonl"))
+    features = Features(net, clips.train)
+    known: dict[Path, list[torch.Tensor]] = {}
+
+    def find(path: Path, head: WhereWhen) -> Actions:
+        clip = open_clip(path)
+        with torch.inference_mode():
+            if path not in known:
+                times, _ = windows_of(duration_of(clip), net.frames, net.seconds)
+                pictures = looks(clip, times.tolist(), net.input_size, net.sight)
+                known[path] = [*features_of(net, pictures)]
+            return from_features(head, clip, known[path])
+
+    for name in names:
+        recipe = of_net(HEADS[name], seconds=clips.seconds)
+        task = HeadTask(recipe, parts_of(run, "backbone")).begin(0, clips.tags)
+        place = out / "runs" / place_of(name)
+        begun = time.monotonic()
+        run_training(task, features, place, described(recipe))
+        curves = {of: round(values[-1], 4) for of, values in read_curves(place).items()}
+        print(f"{name}: {time.monotonic() - begun:.0f} s, {json.dumps(curves)}", flush=True)
+        score(out, [name], find)
+
+
+def place_of(name: str) -> str:
+    return "".join(letter for letter in name.replace(" ", "-") if letter not in ",'")
+
+
+def train(out: Path, names: list[str], precision: str) -> None:
+    """Train networks, on clips that are decoded once for all of a world."""
+    sets: dict[str, ActionSet] = {}
+    for name in names:
+        world, recipe = RECIPES[name]
+        run = out / "runs" / name
+        if world not in sets:
+            clips = read_labelled(out / f"{world}-learn")
+            sets[world] = clip_set(clips, recipe, Journal(out / "left-out.jsonl"))
+        begun = time.monotonic()
+        train_on(sets[world], run, recipe, 0, Machine(precision=precision))
+        if (seconds := time.monotonic() - begun) > 10:
+            write_whole(run / "seconds", f"{seconds:.0f}\n")
+        curves = read_curves(run)
+        last = {of: round(values[-1], 4) for of, values in curves.items()}
+        print(f"{name}: {seconds:.0f} s, {json.dumps(last)}", flush=True)
+
+
+def score(
+    out: Path, names: list[str], find: Callable[[Path, WhereWhen], Actions] = find_actions
+) -> None:
+    """Score networks on clips of another seed."""
+    for name in names:
+        world = RECIPES[name][0] if name in RECIPES else "busy"
+        place = place_of(name)
+        file = out / "scores" / f"{place}.json"
+        if not file.exists():
+            run = {name: str(out / "runs" / place)}
+            done = evaluate_actions(out / f"{world}-test", run, find=find)
+            file.parent.mkdir(exist_ok=True)
+            write_whole(file, json.dumps(done.figures))
+        for row, figures in json.loads(file.read_text()).items():
+            if row == NO_ATTENTION:
+                row = f"{name}, {row}"
+            cells = " | ".join(f"{figures[of]:.3f}" for of in FIGURES)
+            print(f"| {row} | {cells} |", flush=True)
+
+
+def data(out: Path, clips: int = 96) -> None:
+    """Compare decoding alone, loading, and training, in clips a second."""
+    recipe = PRESETS["small"]
+    listed = read_labelled(out / "busy-learn")
+    few = replace(listed, clips=listed.clips[:clips])
+    paths = [clip.path for clip in few.of_split("train")]
+    seconds = {"decode, one after the other": timed(lambda: [*map(decode, paths)])}
+    with ThreadPoolExecutor(cores()) as pool:
+        seconds["decode, on all cores"] = timed(lambda: [*pool.map(decode, paths)])
+    samples: Any = clip_set(few, recipe, Journal(out / "left-out.jsonl")).train
+    size = recipe.schedule.batch_size
+    batches = [range(at, at + size) for at in range(0, len(samples) - size + 1, size)]
+
+    def load() -> None:
+        for batch in batches:
+            default_collate(samples.__getitems__(batch))
+
+    seconds["load, the first epoch"] = timed(load)
+    seconds["load, later ones"] = timed(load)
+    net = WhereWhen(few.tags, **recipe.net)
+
+    def step() -> None:
+        for batch in batches:
+            given = random_batch(
+                default_collate(samples.__getitems__(batch)), net.input_size, recipe.augmentation
+            )
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = net(given["frames"][:, 0]).logits.float().square().mean()
+            torch.autograd.backward(loss)
+
+    seconds["load and train, later ones"] = timed(step)
+    for what, took in seconds.items():
+        print(f"| {what} | {took:.1f} s | {len(paths) / took:.1f} clips a second |")
+    waits = seconds["load, later ones"] / seconds["load and train, later ones"]
+    print(f"waiting for data: {waits:.1%} of the time, from the second epoch on")
+
+
+def decode(path: Path) -> None:
+    for _ in open_clip(path).frames():
+        pass
+
+
+def timed(work: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    torch.set_num_threads(cores())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("step", choices=["make", "train", "heads", "score", "data"])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--precision", default="32-true")
+    given = parser.parse_args()
+    names = given.names or [*(HEADS if given.step == "heads" else RECIPES)]
+    if given.step == "make":
+        for world in LEARN:
+            make(given.out / f"{world}-test", TEST[world])
+            make(given.out / f"{world}-learn", LEARN[world])
+    elif given.step == "heads":
+        heads(given.out, names)
+    elif given.step == "data":
+        data(given.out)
+    elif given.step == "train":
+        train(given.out, names, given.precision)
+    else:
+        score(given.out, names)
+
+
+if __name__ == "__main__":
+    main()
