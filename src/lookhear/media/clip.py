@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lookhear.errors import LookhearError
+from lookhear.media.clock import FOREVER
 from lookhear.media.picture import Developer, Frame, Matrix, Orientation, matrix_of
 from lookhear.media.sound import Samples, on_the_clock
 from lookhear.media.source import (
-    FOREVER,
     Losses,
     MediaFile,
     can_decode,
@@ -30,6 +30,7 @@ from lookhear.media.source import (
     picture_stream,
     reason,
     sound_stream,
+    tells_decoding_only,
     time_zero,
 )
 from lookhear.words import count, counted
@@ -158,6 +159,7 @@ class _VideoClip(Clip):
                 zero=time_zero(container, [stream, sound] if sound else [stream]),
                 video=stream.index,
                 sound=sound.index if sound and can_decode(sound) else None,
+                shown_as_decoded=tells_decoding_only(path, stream.index),
             )
             frame_rate = _frame_rate(stream)
             duration = container.duration / av.time_base if container.duration else None
@@ -195,6 +197,8 @@ class _VideoClip(Clip):
         finally:  # also of a pass that is not wanted to the end
             if losses.reasons and index >= 0:
                 self.add_problem(_lost_frames(losses, index + 1))
+            if losses.restarts:
+                self.add_problem(_joined(losses.restarts, self.source.zero))
         if index < 0:
             raise LookhearError(f"{self.path}: no frame of its picture can be decoded")
         if self.duration and end < self.duration - EARLY_END:
@@ -282,6 +286,13 @@ def lost_sound(losses: Losses) -> str:
     return f"{packets} of the sound could not be decoded, {losses.where}; silent ({losses.why})"
 
 
+def _joined(restarts: list[float], zero: Fraction) -> str:
+    times = f"at {restarts[0] - float(zero):.1f} s"
+    if len(restarts) > 1:
+        times = f"{len(restarts)} times, first {times}"
+    return f"its clock begins again {times}; taken for recordings that were joined"
+
+
 def _lost_frames(losses: Losses, decoded_count: int) -> str:
     if not losses.count:
         shown = count(decoded_count, "frame")
@@ -300,7 +311,14 @@ def _decode(
         assert isinstance(stream, VideoStream)
         decoder = picture_decoder(stream, threads=threads)
         tick = stream.time_base or Fraction(0)
-        for frame in decoded(container, stream, decoder, losses, source.zero):
+        for frame in decoded(
+            container,
+            stream,
+            decoder,
+            losses,
+            source.zero,
+            shown_as_decoded=source.shown_as_decoded,
+        ):
             assert isinstance(frame, VideoFrame)
             time = None if frame.pts is None else float(frame.pts * tick - source.zero)
             yield time, float(frame.duration * tick), frame

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from lookhear.errors import LookhearError
+from lookhear.media.clock import Clock
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -38,11 +40,11 @@ DEMUXERS = (
 )
 MAX_PIXELS = 2**27  # 134 million: a 16k frame; a header may claim any size and cost any memory
 FEW_CORES = 2
-FOREVER = 3600.0  # seconds; a step of the clock beyond this is a broken timestamp, not a pause
 
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 PACKETS_TO_A_START = 500  # in which a stream without a stated start must show up
+PACKETS_TO_A_B_FRAME = 30  # in which a stream that has B-frames must show one
 
 _NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
@@ -55,6 +57,8 @@ class MediaFile:
     zero: Fraction  # time zero of the clip's clock, in seconds of the container's clock
     video: int  # index of the picture stream in the container
     sound: int | None  # index of the sound stream, or None
+    # Whether packets of the picture say when they are decoded, but not when they are shown.
+    shown_as_decoded: bool = False
 
 
 @dataclass
@@ -65,6 +69,7 @@ class Losses:
     first: float = math.inf
     last: float = -math.inf
     reasons: dict[str, None] = field(default_factory=dict)  # a dict keeps the order
+    restarts: list[float] = field(default_factory=list)  # seconds at which the clock began again
 
     def add(self, time: float | None) -> None:
         """Count one packet that gave nothing, at ``time`` seconds where that is known."""
@@ -180,6 +185,37 @@ def time_zero(container: InputContainer, streams: list[VideoStream | AudioStream
     return min(known, default=Fraction(0))
 
 
+def tells_decoding_only(path: Path, index: int) -> bool:
+    """Whether the packets of a picture stream say only when they are decoded.
+
+    So it is of .avi and older .mkv files. FFmpeg takes these times for those of presentation, and
+    B-frames come out of order.
+    """
+    with open_container(path) as container:
+        stream = container.streams[index]
+        assert isinstance(stream, VideoStream)
+        if not stream.codec_context.has_b_frames:
+            return False
+        stamped = (packet for packet in container.demux(stream) if packet.dts is not None)
+        some = [*itertools.islice(stamped, PACKETS_TO_A_B_FRAME)]
+        shown = [packet.pts for packet in some]
+        if None in shown:
+            return not any(pts is not None for pts in shown)
+        if _ever_falls(shown) or container.format.name == "avi":
+            return not _ever_falls(shown)
+        came_out: list[int | None] = []
+        decoder = picture_decoder(stream, threads=False)
+        for packet in (*some, None):
+            with contextlib.suppress(FFmpegError):
+                came_out += [frame.pts for frame in decoder.decode(packet)]  # type: ignore[attr-defined]
+        return _ever_falls(came_out)
+
+
+def _ever_falls(stamps: Iterable[int | None]) -> bool:
+    known = (stamp for stamp in stamps if stamp is not None)
+    return any(after < before for before, after in itertools.pairwise(known))
+
+
 def picture_decoder(stream: VideoStream, *, threads: bool) -> CodecContext:
     """The decoder of a picture stream.
 
@@ -200,6 +236,8 @@ def decoded(
     decoder: CodecContext,
     losses: Losses,
     zero: Fraction,
+    *,
+    shown_as_decoded: bool = False,
 ) -> Iterator[VideoFrame | AudioFrame]:
     """Decode one stream to its end, stepping over packets that cannot be decoded.
 
@@ -209,13 +247,19 @@ def decoded(
         decoder: the stream's decoder.
         losses: filled with what could not be decoded.
         zero: time zero of the clip's clock, in seconds of the container's.
+        shown_as_decoded: whether its packets say only when they are decoded: frames then get these
+            times in the order in which they come out.
 
     Yields:
         The frames in presentation order, with time stamps in ``stream.time_base``.
     """
     threaded = stream.type == "video"
     waiting: set[int] = set()  # time stamps of packets whose frame has not come out yet
+    first: int | None = None  # when decoding begins
+    delay: int | None = None  # from decoding to showing
     for packet in packets(container, stream, losses):
+        if packet is not None and shown_as_decoded:
+            first, packet.pts = packet.dts if first is None else first, packet.dts
         if packet is not None and packet.pts is not None and not packet.is_discard:
             waiting.add(packet.pts)
         try:
@@ -228,6 +272,10 @@ def decoded(
             if not threaded:
                 losses.add(_seconds(packet.pts if packet else None, stream, zero))
         for frame in frames:
+            if shown_as_decoded:
+                if delay is None and frame.dts is not None:
+                    delay = frame.dts - (first or 0)
+                frame.pts = None if frame.dts is None else frame.dts - (delay or 0)
             # A threaded decoder reports damage late: what is lost is what a later frame overtook.
             overtaken = {pts for pts in waiting if frame.pts is not None and pts < frame.pts}
             waiting -= overtaken | {frame.pts}
@@ -243,10 +291,18 @@ def decoded(
 def packets(
     container: InputContainer, stream: StreamT, losses: Losses
 ) -> Iterator[Packet[Any] | None]:
-    """The packets of a stream until its end or the first that cannot be read, then None."""
+    """The packets of a stream until its end or the first that cannot be read, then None.
+
+    Where the clocks of picture and sound begin again, they go on in step.
+    """
+    clock = Clock()
+    losses.restarts = clock.restarts
+    of_clip = [picture_stream(container), sound_stream(container), stream]
+    streams = {of.index: of for of in of_clip if of is not None}
     try:
-        for packet in container.demux(stream):
-            if packet.size:
+        filled = (packet for packet in container.demux(*streams.values()) if packet.size)
+        for packet in clock.mended(filled):
+            if packet.stream_index == stream.index:
                 yield packet
     except FFmpegError as error:
         losses.reasons[reason(error)] = None
