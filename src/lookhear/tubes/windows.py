@@ -95,14 +95,14 @@ class ClipWindows:
                 Tubes chooses. Both repeat frames of a clip that has too few.
 
         Raises:
-            LookhearError: the rate is not above 0, or there is no such selection.
+            LookhearError: the rate is not finite and above 0, or there is no such selection.
         """
         if selection not in get_args(Selection):
             raise LookhearError(
                 f"selection {selection!r}: must be one of {', '.join(get_args(Selection))}"
             )
         if not 0 < rate < math.inf:
-            raise LookhearError(f"{rate} frames a second: must be above 0")
+            raise LookhearError(f"--fps {rate:g}: must be a finite number above 0")
         self.length = length
         self.framing = framing
         self.times: list[float] = []
