@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,7 +17,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.codec.context import CodecContext
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -28,24 +29,38 @@ from lookhear.media.clock import Clock
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-# FFmpeg reports through exceptions as well; its own lines on stderr would break progress bars.
-av.logging.set_level(None)
+# FFmpeg reports through exceptions as well; its own lines on stderr would break progress bars. They
+# are not given on, but its errors are counted, as decoders conceal damage that they find.
+av.logging.set_level(av.logging.PANIC)
 av.logging.set_libav_level(av.logging.PANIC)
 
 # Playlists (hls, dash, concat, imf, ...) and image2, which would follow a file to other files
-# or addresses, are left out on purpose.
+# or addresses, are left out on purpose; so are what any text or bytes would be taken for.
 DEMUXERS = (
-    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,gif,apng,ogg,mxf,nut,dv,rm,wtv,ivf,obu,"
-    "h264,hevc,av1,vvc,m4v,yuv4mpegpipe,wav,w64,aiff,mp3,aac,ac3,eac3,flac,amr,au,caf,ape,wv,tta"
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,gif,apng,ogg,mxf,gxf,nut,nuv,"
+    "nsv,dv,rm,wtv,ivf,obu,h261,h263,h264,hevc,av1,vvc,evc,m4v,vc1,vc1test,dirac,dnxhd,cavsvideo,avs2,"
+    "avs3,apv,swf,dhav,mjpeg,mpjpeg,mjpeg_2000,jpeg_pipe,yuv4mpegpipe,lvf,lxf,pva,pmp,ty,vivo,viv,"
+    "bink,smk,flic,roq,mtv,4xm,filmstrip,ivr,xmv,wav,w64,aiff,mp3,aac,ac3,eac3,dts,flac,amr,au,caf,"
+    "ape,mpc,mpc8,tak,wv,tta,truehd,mlp,voc"
 )
 MAX_PIXELS = 2**27  # 134 million: a 16k frame; a header may claim any size and cost any memory
+JPEG = b"\xff\xd8\xff"  # how one begins
 FEW_CORES = 2
+
+MOST_REASONS = 3  # that are told
+# Errors of FFmpeg about what is said of the picture, not in it.
+HARMLESS = re.compile(
+    r"SEI|APP|exif|aspect ratio|VUI|colorspace|ICC|metadata|timing", re.IGNORECASE
+)
+BEYOND_A_FIELD = 0.75  # of a frame's duration; packets of fields, or of nothing to see, lie closer
+LEAST_OF_A_FRAME = 16  # bytes; MPEG-4 says in fewer that nothing has changed
 
 StreamT = TypeVar("StreamT", VideoStream, AudioStream)
 
 PACKETS_TO_A_START = 500  # in which a stream without a stated start must show up
 PACKETS_TO_A_B_FRAME = 30  # in which a stream that has B-frames must show one
 
+HEIF_BRANDS = ("avif", "avis", "heic", "heix", "hevc", "hevx", "mif1", "msf1")
 _NOT_THE_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -62,17 +77,15 @@ class MediaFile:
 
 
 @dataclass
-class Losses:
-    """What could not be decoded of one stream in one pass: count, span in seconds, reasons."""
+class Span:
+    """How many packets or frames there are of a kind, and from when to when, in seconds."""
 
     count: int = 0
     first: float = math.inf
     last: float = -math.inf
-    reasons: dict[str, None] = field(default_factory=dict)  # a dict keeps the order
-    restarts: list[float] = field(default_factory=list)  # seconds at which the clock began again
 
     def add(self, time: float | None) -> None:
-        """Count one packet that gave nothing, at ``time`` seconds where that is known."""
+        """Count one more, at ``time`` seconds where that is known."""
         self.count += 1
         if time is not None:
             self.first = min(self.first, time)
@@ -80,17 +93,52 @@ class Losses:
 
     @property
     def where(self) -> str:
-        """The time or the span of the losses, as words."""
+        """The time or the span, as words."""
         if self.last < self.first:
             return "at an unknown time"
         if self.last - self.first < 0.05:
             return f"at {self.first:.1f} s"
         return f"between {self.first:.1f} s and {self.last:.1f} s"
 
+
+@dataclass
+class Losses(Span):
+    """What could not be decoded of one stream in one pass, or only with damage."""
+
+    reasons: dict[str, None] = field(default_factory=dict)  # a dict keeps the order
+    # Seconds of frames that are damaged or made from such; and of those of which only the container
+    # says so.
+    damaged: list[float | None] = field(default_factory=list)
+    flagged: list[float | None] = field(default_factory=list)
+    signs: dict[str, None] = field(default_factory=dict)  # of damage
+    restarts: list[float] = field(default_factory=list)  # seconds at which the clock began again
+
     @property
     def why(self) -> str:
         """The reasons that FFmpeg gave, as words."""
-        return "; ".join(self.reasons)
+        return "; ".join(
+            itertools.islice(self.reasons or ("no picture in the data",), MOST_REASONS)
+        )
+
+
+class DecoderErrors:
+    """Tells what errors a decoder has reported that went on all the same."""
+
+    def __init__(self, decoder: str) -> None:
+        self._decoder = decoder
+        self._count = 0
+        self.new()
+
+    def new(self) -> str:
+        """The latest since it was last asked; empty if there is none."""
+        count, line = av.logging.get_last_error()
+        if count == self._count or line is None:
+            return ""
+        self._count = count
+        _, name, message = line
+        if name != self._decoder or HARMLESS.search(message):
+            return ""
+        return str(message).strip()
 
 
 def reason(error: Exception) -> str:
@@ -120,24 +168,17 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         LookhearError: FFmpeg does not take it for a media file.
     """
-    return _open(path, None, {"format_whitelist": DEMUXERS})
-
-
-def open_picture(path: Path) -> InputContainer:
-    """Open a still picture, its name taken literally (FFmpeg would expand ``%d``).
-
-    Raises:
-        LookhearError: FFmpeg does not take it for a picture.
-    """
-    return _open(path, "image2", {"pattern_type": "none"})
-
-
-def _open(path: Path, demuxer: str | None, options: dict[str, str]) -> InputContainer:
     check_readable(path)
-    limits = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
     try:
-        # An absolute path cannot be mistaken for an address such as "concat:...".
-        return av.open(str(path.absolute()), "r", format=demuxer, options=options | limits)
+        return _open(path)
+    except ArgumentError as error:
+        with path.open("rb") as file:
+            if file.read(len(JPEG)) == JPEG:  # which FFmpeg takes for image2's if it is named .jpg
+                return _open(path, "jpeg_pipe")
+        raise LookhearError(
+            f"{path}: not a media file of a format that is taken; convert it to .mp4 (H.264), or a "
+            "picture to .png"
+        ) from error
     except (FFmpegError, ValueError) as error:
         raise LookhearError(
             f"{path}: not a media file that can be read ({reason(error)}); "
@@ -145,9 +186,30 @@ def _open(path: Path, demuxer: str | None, options: dict[str, str]) -> InputCont
         ) from error
 
 
+def _open(path: Path, demuxer: str | None = None) -> InputContainer:
+    options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+    # An absolute path cannot be mistaken for an address such as "concat:...".
+    return av.open(
+        str(path.absolute()),
+        "r",
+        format=demuxer,
+        options=options if demuxer else options | {"format_whitelist": DEMUXERS},
+    )
+
+
+def picture_streams(container: InputContainer) -> list[VideoStream]:
+    """The streams that are the picture, not cover art."""
+    return [s for s in container.streams.video if not s.disposition & _NOT_THE_PICTURE]
+
+
 def picture_stream(container: InputContainer) -> VideoStream | None:
-    """The picture stream flagged default, or else the first; cover art does not count."""
-    streams = [s for s in container.streams.video if not s.disposition & _NOT_THE_PICTURE]
+    """The picture stream flagged default, or else the first; cover art does not count.
+
+    Of an animated AVIF or HEIF it is the animation, not the still that stands for it.
+    """
+    streams = picture_streams(container)
+    if container.metadata.get("major_brand", "").strip() in HEIF_BRANDS:
+        streams = sorted(streams, key=lambda stream: -stream.frames)[:1]
     return _default(streams)
 
 
@@ -255,12 +317,25 @@ def decoded(
     """
     threaded = stream.type == "video"
     waiting: set[int] = set()  # time stamps of packets whose frame has not come out yet
+    errors = DecoderErrors(decoder.name)
+    damaged_from: int | None = None  # until a frame comes that needs no other
+    by_container = False  # whether only the container says that there is damage
+    previous: int | None = None  # frame's time stamp
+    own_time = _ticks_of_a_field(stream)
     first: int | None = None  # when decoding begins
     delay: int | None = None  # from decoding to showing
+
+    def lose(overtaken: Iterable[int], following: int | None) -> None:
+        """Count packets without a frame, but for those that belong to a frame beside."""
+        for pts in overtaken:
+            beside = (of for of in (previous, following) if of is not None)
+            if losses.reasons or all(abs(of - pts) > own_time for of in beside):
+                losses.add(_seconds(pts, stream, zero))
+
     for packet in packets(container, stream, losses):
         if packet is not None and shown_as_decoded:
             first, packet.pts = packet.dts if first is None else first, packet.dts
-        if packet is not None and packet.pts is not None and not packet.is_discard:
+        if packet is not None and packet.pts is not None and _holds_a_frame(packet, decoder):
             waiting.add(packet.pts)
         try:
             frames = decoder.decode(packet)  # type: ignore[attr-defined]
@@ -271,21 +346,60 @@ def decoded(
             frames = []
             if not threaded:
                 losses.add(_seconds(packet.pts if packet else None, stream, zero))
+        sign = errors.new()
+        is_flagged = packet is not None and packet.is_corrupt
+        if (sign or is_flagged) and threaded and damaged_from is None:
+            begun = packet.pts if packet is not None else previous
+            damaged_from = min(waiting, default=0) if begun is None else begun
+            by_container = True
+        if sign:
+            losses.signs[sign] = None
+            by_container = False
         for frame in frames:
             if shown_as_decoded:
                 if delay is None and frame.dts is not None:
                     delay = frame.dts - (first or 0)
-                frame.pts = None if frame.dts is None else frame.dts - (delay or 0)
+                if frame.dts is not None:
+                    frame.pts = frame.dts - (delay or 0)
+                else:  # of the last, for which no packet comes any more
+                    frame.pts = min(waiting, default=None)
             # A threaded decoder reports damage late: what is lost is what a later frame overtook.
             overtaken = {pts for pts in waiting if frame.pts is not None and pts < frame.pts}
-            waiting -= overtaken | {frame.pts}
-            if threaded and losses.reasons:
-                for pts in overtaken:
-                    losses.add(_seconds(pts, stream, zero))
+            waiting -= overtaken | {min(waiting, default=0) if frame.pts is None else frame.pts}
+            if threaded:
+                lose(overtaken, frame.pts)
+                if _needs_no_other(frame, damaged_from):
+                    damaged_from = None
+                if frame.is_corrupt and damaged_from is None:
+                    damaged_from, by_container = frame.pts or 0, True
+                if damaged_from is not None and (frame.pts is None or frame.pts >= damaged_from):
+                    damaged = losses.flagged if by_container else losses.damaged
+                    damaged.append(_seconds(frame.pts, stream, zero))
+                previous = previous if frame.pts is None else frame.pts
             yield frame
-    if threaded and losses.reasons:
-        for pts in waiting:
-            losses.add(_seconds(pts, stream, zero))
+    if threaded:
+        lose(waiting, None)
+
+
+def _ticks_of_a_field(stream: Stream) -> float:
+    """How close to a frame packets are that belong to it, or show nothing of their own."""
+    rate = stream.average_rate or stream.guessed_rate if isinstance(stream, VideoStream) else None
+    if not rate or not stream.time_base:
+        return math.inf
+    return float(BEYOND_A_FIELD / rate / stream.time_base)
+
+
+def _holds_a_frame(packet: Packet[Any], decoder: CodecContext) -> bool:
+    if packet.is_discard:
+        return False
+    return decoder.name != "mpeg4" or packet.size >= LEAST_OF_A_FRAME
+
+
+def _needs_no_other(frame: VideoFrame | AudioFrame, damaged_from: int | None) -> bool:
+    """Whether a frame ends what damage has done to those before it."""
+    if damaged_from is None or frame.is_corrupt or not isinstance(frame, VideoFrame):
+        return False
+    return bool(frame.key_frame) and frame.pts is not None and frame.pts > damaged_from
 
 
 def packets(

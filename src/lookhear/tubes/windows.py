@@ -34,14 +34,13 @@ class Framing:
     whole: tuple[int, int] | None = None
 
     def picture(self, frame: Frame) -> Picture:
-        """Return what is seen of a frame, (H, W, 3) uint8 RGB.
-
-        Raises:
-            LookhearError: OpenCV cannot read its picture file.
-        """
+        """Return what is seen of a frame, (H, W, 3) uint8 RGB."""
         if self.whole is None:
             return frame.rgb(self.size)
-        stored = frame.rgb() if frame.path is None else read_still(frame.path)
+        try:
+            stored = frame.rgb() if frame.path is None else read_still(frame.path)
+        except LookhearError:  # which OpenCV does not read
+            stored = frame.rgb()
         large = cv2.resize(stored, self.whole[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(large[self._middle], np.uint8)
 
