@@ -19,7 +19,7 @@ from lookhear.media.formats import (
     picture_format,
 )
 from lookhear.media.pictures import AnimatedWebP, PictureClip
-from lookhear.media.source import check_readable, open_container, picture_stream
+from lookhear.media.source import check_readable, open_container, picture_stream, reason
 from lookhear.media.videos import VideoClip
 
 PICTURES_PER_SECOND = 25.0  # of a folder of frames whose rate is not told
@@ -38,7 +38,15 @@ def open_clip(path: str | Path, *, frame_rate: float = PICTURES_PER_SECOND) -> C
         LookhearError: there is no such file, it cannot be read, it is no media file, or it has
             no picture that can be decoded.
     """
-    path = Path(path)
+    try:
+        return _opened(Path(path), frame_rate)
+    except (FFmpegError, ValueError) as error:  # of what only a damaged file can be
+        raise LookhearError(
+            f"{path}: cannot be read, the file is damaged ({reason(error)})"
+        ) from error
+
+
+def _opened(path: Path, frame_rate: float) -> Clip:
     if path.is_dir():
         return PictureClip(path, frame_rate)
     check_readable(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ from lookhear.media.source import (
     open_container,
     picture_streams,
 )
+from lookhear.media.stills import read_still
 from lookhear.words import counted
 
 PICTURE_SUFFIXES: tuple[str, ...] = (
@@ -53,8 +56,8 @@ class Still(NamedTuple):
 def read_picture(path: Path) -> Still:
     """Read a still picture by what is in its file, whatever its name says.
 
-    FFmpeg reads most. Pillow puts the tiles of HEIC and AVIF together, and reads what FFmpeg gives
-    as nothing but black, such as JPEG in TIFF.
+    FFmpeg reads most. Pillow puts the tiles of HEIC and AVIF together; what FFmpeg gives as nothing
+    but black, such as JPEG in TIFF, is read by Pillow or OpenCV.
 
     Raises:
         LookhearError: it is no picture, or damaged beyond reading, or too large.
@@ -129,11 +132,13 @@ def _heif(path: Path) -> Still:
 
 
 def _by_pillow(path: Path) -> VideoFrame | None:
-    """Decode a picture by Pillow, upright; None if it cannot."""
+    """Decode a picture by Pillow, or TIFF by OpenCV, upright; None if they cannot."""
     try:
-        with _opened(path) as picture:
+        with _quietly(), _opened(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 return None
+            if picture.format == "TIFF":  # libtiff complains to the terminal, but for OpenCV
+                return VideoFrame.from_ndarray(read_still(path), "rgb24")
             upright = ImageOps.exif_transpose(picture)
             has_alpha = upright.has_transparency_data
             pixels = np.asarray(upright.convert("RGBA" if has_alpha else "RGB"), np.uint8)
@@ -141,6 +146,14 @@ def _by_pillow(path: Path) -> VideoFrame | None:
     except Exception:
         return None
     return VideoFrame.from_ndarray(pixels, "rgba" if has_alpha else "rgb24")
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Within, Pillow does not warn of what it finds odd in a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _opened(path: Path) -> Image.Image:
@@ -227,7 +240,7 @@ class AnimatedWebP(Clip):
         _, _, first = next(self._decoded(path), (0.0, 0.0, None))
         if first is None:
             raise LookhearError(f"{path}: {DAMAGED}")
-        with _opened(path) as animation:
+        with _quietly(), _opened(path) as animation:
             count = int(getattr(animation, "n_frames", 1))
         super().__init__(path, first, frame_rate=None, duration=None, frame_count=count)
 
@@ -251,12 +264,15 @@ class AnimatedWebP(Clip):
         """Frames with their time and duration in seconds, up to the first that is damaged."""
         time = 0.0
         try:
-            with _opened(path) as animation:
+            with _quietly():
+                opened = _opened(path)
+            with opened as animation:
                 if animation.width * animation.height > MAX_PIXELS:
                     raise LookhearError(f"{path}: has more than {MAX_PIXELS:,} pixels a frame")
                 for number in range(int(getattr(animation, "n_frames", 1))):
-                    animation.seek(number)
-                    pixels = np.asarray(animation.convert("RGBA"), np.uint8)
+                    with _quietly():
+                        animation.seek(number)
+                        pixels = np.asarray(animation.convert("RGBA"), np.uint8)
                     shown: Any = animation.info.get("duration") or 1  # milliseconds
                     yield time, shown / MILLISECONDS, VideoFrame.from_ndarray(pixels, "rgba")
                     time += shown / MILLISECONDS

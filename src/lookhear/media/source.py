@@ -236,9 +236,10 @@ def time_zero(container: InputContainer, streams: list[VideoStream | AudioStream
     """
     starts = {stream.index: stream.start_time for stream in streams}
     if None in starts.values():
-        for packet in itertools.islice(container.demux(streams), PACKETS_TO_A_START):
-            if starts[packet.stream_index] is None:
-                starts[packet.stream_index] = packet.pts
+        with contextlib.suppress(FFmpegError):  # of damage, which every pass will come to
+            for packet in itertools.islice(container.demux(streams), PACKETS_TO_A_START):
+                if starts[packet.stream_index] is None:
+                    starts[packet.stream_index] = packet.pts
     known = [
         start * stream.time_base
         for stream in streams
@@ -259,7 +260,9 @@ def tells_decoding_only(path: Path, index: int) -> bool:
         if not stream.codec_context.has_b_frames:
             return False
         stamped = (packet for packet in container.demux(stream) if packet.dts is not None)
-        some = [*itertools.islice(stamped, PACKETS_TO_A_B_FRAME)]
+        some: list[Packet[Any]] = []
+        with contextlib.suppress(FFmpegError):
+            some += itertools.islice(stamped, PACKETS_TO_A_B_FRAME)
         shown = [packet.pts for packet in some]
         if None in shown:
             return not any(pts is not None for pts in shown)

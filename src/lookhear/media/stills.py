@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
 
+SILENT = cv2.utils.logging.LOG_LEVEL_SILENT
+
 
 def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
     """Read a picture file, as RGB of 8 bits or by OpenCV's flags: (H, W) or (H, W, channels).
@@ -17,11 +19,14 @@ def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
     Raises:
         LookhearError: it is missing, damaged, or claims to be too large.
     """
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(SILENT)  # else OpenCV writes on the terminal what it finds odd
     try:
-        # Of a missing file OpenCV writes on the terminal.
         picture = cv2.imread(str(path), flags) if path.is_file() else None
     except cv2.error:
         picture = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if picture is None:
         raise LookhearError(f"{path}: not a picture that can be read; copy it again")
     return picture

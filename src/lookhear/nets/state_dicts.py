@@ -42,7 +42,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
             held: Any = load_file(file)
         else:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", ".*TorchScript archive")  # which is said below
+                warnings.simplefilter("ignore")  # what matters is said below
                 held = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's readers raise whatever the bytes lead them to
         refused = re.search(r"GLOBAL (\S+)", str(error))
