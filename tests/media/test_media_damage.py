@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from fractions import Fraction
@@ -264,3 +265,26 @@ def test_a_sound_clip_has_no_problems(tmp_path: Path) -> None:
     clip = open_clip(make_clip(tmp_path / "clip.mp4", counting_frames(10)))
     assert len(shown(clip)) == 10
     assert clip.problems == []
+
+
+def test_an_animation_that_is_damaged_at_its_start_is_refused_in_a_line(tmp_path: Path) -> None:
+    frames = [Image.fromarray(picture) for picture in moving(3)]
+    path = tmp_path / "moving.png"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=90)
+    path.write_bytes(path.read_bytes().replace(b"\0\0\0\x1afcTL", b"\xff" * 8, 1))
+    with pytest.raises(LookhearError) as caught:
+        list(open_clip(path).frames())
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_written_on_the_terminal_about_a_damaged_picture(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(moving(1)[0]).save(tmp_path / "whole.tif", compression="jpeg")
+    content = (tmp_path / "whole.tif").read_bytes()
+    for _ in range(30):
+        (tmp_path / "a.tif").write_bytes(content)
+        noisy(tmp_path / "a.tif", 0.0, 1.0, 0.005)
+        with contextlib.suppress(LookhearError):
+            list(open_clip(tmp_path / "a.tif").frames())
+    assert capfd.readouterr() == ("", "")

@@ -1,6 +1,8 @@
 """State dicts are found in whatever checkpoints wrap them in, and get a network's own names."""
 
+import contextlib
 import shlex
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,3 +97,15 @@ def test_the_command_that_saves_a_module_holds_for_any_name(tmp_path: Path) -> N
     assert (program, option) == ("python", "-c")
     compile(code, "told", "exec")
     assert repr(str(file)) in code
+
+
+def test_a_damaged_file_is_one_line_and_no_warning(tmp_path: Path) -> None:
+    torch.save(net().state_dict(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    content = bytearray((tmp_path / "old.pth").read_bytes())
+    content[1] = 6  # the protocol of its pickle
+    (tmp_path / "old.pth").write_bytes(content)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with contextlib.suppress(LookhearError):
+            read_state(tmp_path / "old.pth")
+    assert not warned
