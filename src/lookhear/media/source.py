@@ -318,28 +318,14 @@ def decoded(
     Yields:
         The frames in presentation order, with time stamps in ``stream.time_base``.
     """
-    threaded = stream.type == "video"
-    waiting: set[int] = set()  # time stamps of packets whose frame has not come out yet
-    errors = DecoderErrors(decoder.name)
-    damaged_from: int | None = None  # until a frame comes that needs no other
-    by_container = False  # whether only the container says that there is damage
-    previous: int | None = None  # frame's time stamp
-    own_time = _ticks_of_a_field(stream)
+    account = _Account(stream, decoder, losses, zero) if stream.type == "video" else None
     first: int | None = None  # when decoding begins
     delay: int | None = None  # from decoding to showing
-
-    def lose(overtaken: Iterable[int], following: int | None) -> None:
-        """Count packets without a frame, but for those that belong to a frame beside."""
-        for pts in overtaken:
-            beside = (of for of in (previous, following) if of is not None)
-            if losses.reasons or all(abs(of - pts) > own_time for of in beside):
-                losses.add(_seconds(pts, stream, zero))
-
     for packet in packets(container, stream, losses):
         if packet is not None and shown_as_decoded:
             first, packet.pts = packet.dts if first is None else first, packet.dts
-        if packet is not None and packet.pts is not None and _holds_a_frame(packet, decoder):
-            waiting.add(packet.pts)
+        if packet is not None and account:
+            account.take(packet)
         try:
             frames = decoder.decode(packet)  # type: ignore[attr-defined]
         except EOFError:
@@ -347,41 +333,88 @@ def decoded(
         except FFmpegError as error:
             losses.reasons[reason(error)] = None
             frames = []
-            if not threaded:
+            if not account:
                 losses.add(_seconds(packet.pts if packet else None, stream, zero))
-        sign = errors.new()
-        is_flagged = packet is not None and packet.is_corrupt
-        if (sign or is_flagged) and threaded and damaged_from is None:
-            begun = packet.pts if packet is not None else previous
-            damaged_from = min(waiting, default=0) if begun is None else begun
-            by_container = True
-        if sign:
-            losses.signs[sign] = None
-            by_container = False
+        if account:
+            account.look_for_damage(packet)
         for frame in frames:
-            if shown_as_decoded:
-                if delay is None and frame.dts is not None:
-                    delay = frame.dts - (first or 0)
-                if frame.dts is not None:
-                    frame.pts = frame.dts - (delay or 0)
-                else:  # of the last, for which no packet comes any more
-                    frame.pts = min(waiting, default=None)
-            # A threaded decoder reports damage late: what is lost is what a later frame overtook.
-            overtaken = {pts for pts in waiting if frame.pts is not None and pts < frame.pts}
-            waiting -= overtaken | {min(waiting, default=0) if frame.pts is None else frame.pts}
-            if threaded:
-                lose(overtaken, frame.pts)
-                if _needs_no_other(frame, damaged_from):
-                    damaged_from = None
-                if frame.is_corrupt and damaged_from is None:
-                    damaged_from, by_container = frame.pts or 0, True
-                if damaged_from is not None and (frame.pts is None or frame.pts >= damaged_from):
-                    damaged = losses.flagged if by_container else losses.damaged
-                    damaged.append(_seconds(frame.pts, stream, zero))
-                previous = previous if frame.pts is None else frame.pts
+            if shown_as_decoded and frame.dts is not None:
+                delay = frame.dts - (first or 0) if delay is None else delay
+                frame.pts = frame.dts - delay
+            elif shown_as_decoded and account:  # of the last, for which no packet comes any more
+                frame.pts = account.earliest
+            if account:
+                account.give(frame)
             yield frame
-    if threaded:
-        lose(waiting, None)
+    if account:
+        account.close()
+
+
+class _Account:
+    """Keeps account of a picture: what went into its decoder, what came out, and what is damaged.
+
+    A threaded decoder reports damage late, so what is lost is what a later frame overtook.
+    """
+
+    def __init__(
+        self, stream: Stream, decoder: CodecContext, losses: Losses, zero: Fraction
+    ) -> None:
+        self._stream, self._decoder, self._losses, self._zero = stream, decoder, losses, zero
+        self._errors = DecoderErrors(decoder.name)
+        self._waiting: set[int] = set()  # time stamps of packets whose frame has not come out yet
+        self._damaged_from: int | None = None  # until a frame comes that needs no other
+        self._by_container = False  # whether only the container says that there is damage
+        self._previous: int | None = None  # frame's time stamp
+        self._own_time = _ticks_of_a_field(stream)
+
+    @property
+    def earliest(self) -> int | None:
+        """The time stamp of the first packet whose frame has not come out yet."""
+        return min(self._waiting, default=None)
+
+    def take(self, packet: Packet[Any]) -> None:
+        """Note a packet that goes into the decoder."""
+        if packet.pts is not None and _holds_a_frame(packet, self._decoder):
+            self._waiting.add(packet.pts)
+
+    def look_for_damage(self, packet: Packet[Any] | None) -> None:
+        """Note what the decoder or the container says of the packet that went in last."""
+        sign = self._errors.new()
+        is_flagged = packet is not None and packet.is_corrupt
+        if (sign or is_flagged) and self._damaged_from is None:
+            begun = packet.pts if packet is not None else self._previous
+            self._damaged_from = self.earliest or 0 if begun is None else begun
+            self._by_container = True
+        if sign:
+            self._losses.signs[sign] = None
+            self._by_container = False
+
+    def give(self, frame: VideoFrame | AudioFrame) -> None:
+        """Note a frame that came out."""
+        stamp = frame.pts
+        overtaken = {pts for pts in self._waiting if stamp is not None and pts < stamp}
+        self._waiting -= overtaken | {self.earliest if stamp is None else stamp}
+        self._lose(overtaken, stamp)
+        if _needs_no_other(frame, self._damaged_from):
+            self._damaged_from = None
+        if frame.is_corrupt and self._damaged_from is None:
+            self._damaged_from, self._by_container = stamp or 0, True
+        if self._damaged_from is not None and (stamp is None or stamp >= self._damaged_from):
+            losses = self._losses
+            damaged = losses.flagged if self._by_container else losses.damaged
+            damaged.append(_seconds(stamp, self._stream, self._zero))
+        self._previous = self._previous if stamp is None else stamp
+
+    def close(self) -> None:
+        """Note that nothing comes any more."""
+        self._lose(self._waiting, None)
+
+    def _lose(self, overtaken: Iterable[int], following: int | None) -> None:
+        """Count packets without a frame, but for those that belong to a frame beside."""
+        for pts in overtaken:
+            beside = (of for of in (self._previous, following) if of is not None)
+            if self._losses.reasons or all(abs(of - pts) > self._own_time for of in beside):
+                self._losses.add(_seconds(pts, self._stream, self._zero))
 
 
 def _ticks_of_a_field(stream: Stream) -> float:
