@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 TICKS = 90_000
 SOUND_BLOCK = 1024  # samples
+STEADY = ("mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "flv", "wmv2")  # in whole frames only
 
 
 def make_clip(
@@ -64,7 +65,10 @@ def make_clip(
         )
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, pixel_format
-        context.time_base = Fraction(1, 100 if codec == "gif" else TICKS)
+        if codec in STEADY or path.suffix == ".avi":
+            context.time_base = 1 / Fraction(fps).limit_denominator(1001)
+        else:
+            context.time_base = Fraction(1, 100 if codec == "gif" else TICKS)
         context.sample_aspect_ratio = pixel_aspect
         for name, value in (colours or {}).items() if tagged else ():
             setattr(context, name, value)

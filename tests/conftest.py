@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from lookhear import cli
 from lookhear.stanet.sta import STA
+
+settings.register_profile("any machine", deadline=None)  # which may be busy
+settings.load_profile("any machine")
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lookhear.errors import LookhearError
-from lookhear.files import sole_use, write_whole
+from lookhear.files import sole_use, whole_folder, write_whole
 
 
 def test_a_file_replaces_an_older_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -33,3 +33,10 @@ def test_a_folder_of_which_nothing_came_is_not_left(tmp_path: Path) -> None:
     with sole_use(tmp_path / "run"):
         (tmp_path / "run" / "kept").touch()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["kept"]
+
+
+def test_an_error_in_a_folder_names_it_as_it_will_be_named(tmp_path: Path) -> None:
+    with pytest.raises(LookhearError) as caught, whole_folder(tmp_path / "out") as partial:
+        raise LookhearError(f"{partial / 'overlay.mp4'}: cannot be written")
+    assert str(caught.value) == f"{tmp_path / 'out' / 'overlay.mp4'}: cannot be written"
+    assert [*tmp_path.iterdir()] == []

@@ -83,6 +83,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
         _swap(partial, folder, replaced)
+    except LookhearError as error:  # of a file in it, which is nowhere as it is named
+        if f"{partial}" in f"{error}":
+            raise LookhearError(f"{error}".replace(f"{partial}", f"{folder}")) from error
+        raise
     except OSError as error:
         raise cannot_write(folder, error) from error
     finally:

@@ -285,11 +285,23 @@ def test_an_absurd_end_costs_nothing(tmp_path: Path) -> None:
 
 def test_nothing_to_prepare_is_an_error(tmp_path: Path) -> None:
     write_lists(tmp_path / "ave", {"trainSet.txt": ["Bark&clip00&good&0&3"]})
-    with pytest.raises(LookhearError, match="not one clip can be prepared"):
+    with pytest.raises(LookhearError, match="not one clip can be prepared") as caught:
         prepare(read_ave(tmp_path / "ave"), tmp_path / "out")
+    assert "(the first: AVE/clip00.mp4: not there)" in str(caught.value)
 
 
 def test_a_cluster_that_is_not_there_is_one_line(ave: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     with pytest.raises(LookhearError, match="no Ray cluster that takes us"):
         prepare(read_ave(ave), tmp_path / "out", ray_address="127.0.0.1:1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_clips_of_a_table_may_lie_elsewhere(ave: Path, tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    clip = next((ave / "AVE").iterdir())
+    table = tmp_path / "tables" / "clips.csv"
+    table.write_text(f"path,tag,start,end\n{clip},Cat,0,2\n{clip},Cat,1,3\n")
+    manifest = prepare(read_tagged(table, [ave]), tmp_path / "out")
+    assert sum(manifest.moments.values()) == 4
+    assert manifest.faults == ()

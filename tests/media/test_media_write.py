@@ -239,3 +239,24 @@ def test_what_fails_while_encoding_is_told_and_leaves_nothing(tmp_path: Path, fr
     with pytest.raises(ValueError, match="64x48 video"):
         encode()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "rate"),
+    [(".avi", "libmp3lame", 11_025), (".mkv", "libmp3lame", 8_000), (".flv", "libmp3lame", 11_025)],
+)
+def test_sound_that_mp4_does_not_take_is_encoded_anew(
+    tmp_path: Path, suffix: str, codec: str, rate: int
+) -> None:
+    source = make_clip(
+        tmp_path / f"in{suffix}",
+        FRAMES,
+        codec="flv" if suffix == ".flv" else "libx264",
+        sound=beep(2, [0.5, 1.25], rate),
+        sound_codec=codec,
+    )
+    clip, copy = rewrite(source, tmp_path / "out.mp4")
+    assert sound_codec(copy.path) == "aac"
+    before, after = (onsets(np.concatenate(list(of.sound()))) for of in (clip, copy))
+    assert after == pytest.approx(before, abs=0.02)
+    assert clip.problems == []

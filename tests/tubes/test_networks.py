@@ -394,3 +394,46 @@ def test_an_unknown_network_is_told_the_choices_the_likeliest_first() -> None:
 def test_an_unusable_device_is_one_line(device: str) -> None:
     with pytest.raises(LookhearError, match=f"^device {device}: cannot be used"):
         load_classifier("mc3_18", "random", device=device)
+
+
+@pytest.mark.parametrize("ending", ["softmax", "crops", "sigmoid", "sigmoids"])
+def test_probabilities_are_known_as_such_and_taken_as_they_are(
+    ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    classifier = load_classifier(f"wrapped_nets:{ending}", device="cpu")
+    assert classifier.outputs == "probabilities"
+    assert len(caplog.messages) == 1
+    assert "gives probabilities" in caplog.messages[0]
+    given = torch.tensor([[0.25] * classifier.classes])
+    assert torch.equal(classifier.probabilities(given), given)
+
+
+def test_logits_become_probabilities_and_one_alone_is_that_of_its_class(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    several = load_classifier("wrapped_nets:logits", device="cpu")
+    torch.testing.assert_close(several.probabilities(torch.zeros(1, 4)), torch.full((1, 4), 0.25))
+    alone = load_classifier("wrapped_nets:logit", device="cpu")
+    scores = torch.tensor([[-1.0], [2.0]])
+    torch.testing.assert_close(alone.probabilities(scores), torch.sigmoid(scores))
+    assert not caplog.messages
+
+
+def test_what_a_network_gives_can_be_said(caplog: pytest.LogCaptureFixture) -> None:
+    told = load_classifier("wrapped_nets:softmax", device="cpu", outputs="logits")
+    assert told.outputs == "logits"
+    assert not caplog.messages
+    with pytest.raises(LookhearError, match="--outputs scores: must be logits or probabilities"):
+        load_classifier("wrapped_nets:softmax", outputs="scores")
+
+
+def test_one_logit_may_have_the_name_of_its_absence_too(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("quiet\nloud\n")
+    classifier = load_classifier("wrapped_nets:logit", None, tmp_path / "names.txt", "cpu")
+    assert classifier.categories == ("loud",)
+
+
+@pytest.mark.parametrize("how", ["parallel", "compiled", "Trained"])
+def test_a_wrapped_network_is_fed_as_it_says_itself(how: str) -> None:
+    classifier = load_classifier(f"wrapped_nets:{how}", device="cpu")
+    assert (classifier.frames, classifier.input_size) == (6, (32, 32))

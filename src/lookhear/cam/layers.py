@@ -1,13 +1,14 @@
 """Which layer of a network to look at, and which of its layers predicts."""
 
 import math
+from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from lookhear.cam.layout import Layout, layout_of
-from lookhear.cam.watched import Hook, Watched, hooked, undisturbed
+from lookhear.cam.watched import Hook, Watched, are_frames, hooked, undisturbed
 from lookhear.errors import LookhearError
 
 # Their output is a coarser view of the layer before.
@@ -123,8 +124,8 @@ def _useful(net: nn.Module, model: nn.Module, inputs: Tensor) -> tuple[dict[str,
     def noting(name: str) -> Hook:
         def note(module: nn.Module, _args: Any, output: Any) -> None:
             nonlocal patches
-            if isinstance(module, nn.Conv2d | nn.Conv3d) and output.ndim == inputs.ndim:
-                patches = tuple(output.shape[2:])
+            if isinstance(module, nn.Conv2d | nn.Conv3d) and output.ndim >= 4:
+                patches = (*size[:-2], *output.shape[-2:]) if output.ndim == 4 else output.shape[2:]
             layout = layout_of(output, 1, size, patches)
             turn = sum(map(len, uses.values()))
             uses.setdefault(name, []).append(_Use(output, layout, turn))
@@ -138,20 +139,23 @@ def _useful(net: nn.Module, model: nn.Module, inputs: Tensor) -> tuple[dict[str,
         if not isinstance(scores, Tensor) or not scores.requires_grad:
             return {}, set()
         candidates = {
-            name: (layout, layout.pick(use.output))
+            name: (layout, [layout.pick(use.output) for use in of_name])
             for name, module in named
-            if len(uses.get(name, ())) == 1 and not isinstance(module, _POOLING)
-            for use in uses[name]
-            if (layout := use.layout) is not None
+            if (of_name := uses.get(name))
+            and not isinstance(module, _POOLING)
+            and (len(of_name) == 1 or are_frames([use.output for use in of_name], 1, size[0]))
+            and (layout := of_name[0].layout) is not None
             and max(layout.grid[-2:]) > 1  # not scores in time, of a clip whose space is pooled
-            and layout.pick(use.output).requires_grad
+            and all(layout.pick(use.output).requires_grad for use in of_name)
         }
-        tensors = [tensor for _, tensor in candidates.values()]
         top = scores.flatten(1).amax(1).sum()
-        gradients = torch.autograd.grad(top, tensors, allow_unused=True) if tensors else ()
+        tensors = [tensor for _, of_name in candidates.values() for tensor in of_name]
+        found = torch.autograd.grad(top, tensors, allow_unused=True) if tensors else ()
+    gradients = iter(found)
     matters = {
         name
-        for (name, (layout, _)), gradient in zip(candidates.items(), gradients, strict=True)
+        for name, (layout, of_name) in candidates.items()
+        for gradient in [*islice(gradients, len(of_name))]
         if gradient is not None and bool(layout.maps(gradient).any())
     }
     return {name: of_name[-1].turn for name, of_name in uses.items()}, matters

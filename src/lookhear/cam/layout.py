@@ -1,7 +1,12 @@
-"""Where in a layer's output its places are: maps, maps with channels last, or tokens."""
+"""Where in a layer's output its places are: maps, maps with channels last, or tokens.
+
+Networks that look at each frame by itself, as a CNN before an LSTM, fold the frames of a clip into
+the batch: (B, C, T, H, W) goes in, and a layer gives (B * T, C, h, w), the frames of a clip one
+after the other or those of all clips at a time.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from torch import Tensor
@@ -21,12 +26,16 @@ class Layout:
         grid: of the places.
         prefix: how many tokens come before those of the places, such as a class token.
         index: where in a tuple of outputs the features are; None if the output is a tensor.
+        frames: how many frames of each clip are folded into the batch; None if they are not.
+        times_first: whether the batch then has the first frames of all clips first.
     """
 
     kind: Literal["channels first", "channels last", "tokens"]
     grid: Grid
     prefix: int = 0
     index: int | None = None
+    frames: int | None = None
+    times_first: bool = False
 
     def pick(self, output: Any) -> Tensor:
         """Return the tensor with the features."""
@@ -35,6 +44,12 @@ class Layout:
 
     def maps(self, tensor: Tensor) -> Tensor:
         """Return the features of the places, (B, C, *grid)."""
+        if self.frames is not None:
+            of_frames = self._of_a_frame.maps(tensor)
+            sides = of_frames.shape[1:]
+            if self.times_first:
+                return of_frames.reshape(self.frames, -1, *sides).permute(1, 2, 0, 3, 4)
+            return of_frames.reshape(-1, self.frames, *sides).transpose(1, 2)
         if self.kind == "channels first":
             return tensor
         if self.kind == "channels last":
@@ -44,6 +59,9 @@ class Layout:
 
     def put(self, maps: Tensor, output: Any) -> Any:
         """Return the output with other features (B, C, *grid) at its places."""
+        if self.frames is not None:
+            order = (2, 0, 1, 3, 4) if self.times_first else (0, 2, 1, 3, 4)
+            return self._of_a_frame.put(maps.permute(order).flatten(0, 1), output)
         tensor = self.pick(output)
         if self.kind == "channels first":
             changed = maps
@@ -56,6 +74,10 @@ class Layout:
             return changed
         parts = [*output[: self.index], changed, *output[self.index + 1 :]]
         return output._make(parts) if hasattr(output, "_make") else type(output)(parts)
+
+    @property
+    def _of_a_frame(self) -> "Layout":
+        return replace(self, grid=self.grid[1:], frames=None)
 
 
 def layout_of(output: Any, batch: int, size: Grid, patches: Grid) -> Layout | None:
@@ -94,7 +116,16 @@ def _is_grid(part: Any, axes: int) -> bool:
 
 
 def _layout_of_tensor(tensor: Tensor, batch: int, size: Grid, patches: Grid) -> Layout | None:
-    if tensor.ndim < 3 or tensor.shape[0] != batch or not tensor.is_floating_point():
+    if tensor.ndim < 3 or not tensor.is_floating_point():
+        return None
+    folded = len(size) == 3 and tensor.ndim < 5 and not tensor.shape[0] % batch
+    if folded and (tensor.shape[0] > batch or tensor.ndim == 4):
+        frames = tensor.shape[0] // batch
+        of_frame = _layout_of_tensor(tensor, len(tensor), size[1:], patches[-2:])
+        if of_frame is None or frames > size[0]:
+            return None
+        return replace(of_frame, grid=(frames, *of_frame.grid), frames=frames)
+    if tensor.shape[0] != batch:
         return None
     if tensor.ndim == len(size) + 2:
         first = Layout("channels first", tuple(tensor.shape[2:]))

@@ -11,6 +11,15 @@ from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
 from lookhear.words import count, named
 
+Roots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--root",
+        help="Repeatable: a folder where clips of your own table may lie, beside the table's own.",
+        show_default="the table's folder alone",
+    ),
+]
+
 app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 
 
@@ -65,6 +74,7 @@ def prepare(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first clip that is broken.")] = False,
+    root: Roots = None,
 ) -> None:
     """Cut tagged clips into shards of moments, which training reads; goes on where it was."""
     from lookhear.data.prepare import MomentsCut, read_tagged
@@ -76,7 +86,8 @@ def prepare(
 
     if not events and (boxes or edges):
         raise LookhearError("--boxes and --edges go with --events")
-    clips, cut = read_tagged(data), SecondsCut.of(boxes, edges) if events else MomentsCut()
+    clips = read_tagged(data, root or ())
+    cut = SecondsCut.of(boxes, edges) if events else MomentsCut()
     if events:
         clips = once_a_clip(clips)
     with bars("clips")("preparing", len(clips.clips)) as progress:
@@ -108,6 +119,7 @@ def check(
             help="AVE, STAViS's or OSIE's layout, clips.csv, fixations.csv, or prepared.",
         ),
     ],
+    root: Roots = None,
 ) -> None:
     """Say what a data set holds, what is missing or broken, and how balanced it is.
 
@@ -118,7 +130,7 @@ def check(
     from lookhear.data.check.findings import render
 
     with bars("clips")("looking", None) as progress:
-        findings = look_at(path, progress)
+        findings = look_at(path, progress, root or ())
     out.print(render(findings))
     if not findings.usable:
         raise LookhearError(f"{path}: holds nothing that can be used")

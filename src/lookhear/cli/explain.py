@@ -108,6 +108,13 @@ def explain(
             show_default="what the network is used to",
         ),
     ] = None,
+    outputs: Annotated[
+        Literal["logits", "probabilities"] | None,
+        typer.Option(
+            help="What your own network gives; one logit alone is taken by the logistic function.",
+            show_default="found by itself",
+        ),
+    ] = None,
     formats: Annotated[
         list[Format] | None,
         typer.Option(
@@ -149,6 +156,7 @@ def explain(
         crop=crop,
         mean=mean,
         std=std,
+        outputs=outputs,
         faithfulness=faithfulness,
         device=device,
     )

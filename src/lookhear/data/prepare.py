@@ -24,7 +24,14 @@ from lookhear.data.moment import cut as moments_of
 from lookhear.data.readers.ave import ANNOTATIONS, read_ave
 from lookhear.data.readers.dcase import has_dcase, is_dcase, read_dcase
 from lookhear.data.readers.tables import CLIPS, read_clips
-from lookhear.data.readers.tagged import SPLITS, Fault, TaggedClip, TaggedClips, size_of
+from lookhear.data.readers.tagged import (
+    SPLITS,
+    Fault,
+    TaggedClip,
+    TaggedClips,
+    name_from,
+    size_of,
+)
 from lookhear.data.shards import (
     FACTS,
     FRAME_MEMBERS,
@@ -105,7 +112,7 @@ class _Shard:
         """Say what is known of the clips before they are prepared."""
         return [
             PreparedClip(
-                clip.path.relative_to(self.root).as_posix(),
+                name_from(self.root, clip.path),
                 clip.tag,
                 clip.start,
                 clip.end,
@@ -128,10 +135,12 @@ class _Shard:
         return are_same and record.is_of(self.path)
 
 
-def read_tagged(path: Path) -> TaggedClips:
+def read_tagged(path: Path, roots: Sequence[Path] = ()) -> TaggedClips:
     """Read the tagged clips of a folder in AVE's layout or of DCASE's lists, or of a `clips.csv`.
 
     Of a `clips.csv` or a list of DCASE, its path will do as well as its folder's.
+
+    Clips of a table may also lie in ``roots``.
 
     Raises:
         LookhearError: It is none of these, or its lists cannot be read.
@@ -145,7 +154,7 @@ def read_tagged(path: Path) -> TaggedClips:
         raise LookhearError(
             f"{path}: no tagged clips; looked for {ANNOTATIONS} (AVE), {CLIPS} and DCASE's lists"
         )
-    return read_clips(table)
+    return read_clips(table, roots)
 
 
 def prepare(
@@ -195,15 +204,24 @@ def prepare(
                 take(record)
             else:
                 todo.append(shard)
+        is_new = not (out / MANIFEST).exists()
         if todo:
             write_whole(out / MANIFEST, Manifest(data.root.name, cut=cut.told).as_json())
-        for made in in_parallel(_make_shard, todo, workers, ray_address):
-            take(made)
+        try:
+            for made in in_parallel(_make_shard, todo, workers, ray_address):
+                take(made)
+        except LookhearError:
+            if is_new and not _readable_records(out):  # the work could not even begin
+                (out / MANIFEST).unlink(missing_ok=True)
+            raise
         _clear_leftovers(out, records)
         manifest = _manifest(data, [records[shard.path.stem] for shard in shards], cut)
         write_whole(out / MANIFEST, manifest.as_json())
     if not sum(manifest.moments.values()):
-        raise LookhearError(f"{data.root}: not one clip can be prepared; {out / MANIFEST} says why")
+        why = f"the first: {manifest.faults[0]}" if manifest.faults else "it names none"
+        raise LookhearError(
+            f"{data.root}: not one clip can be prepared ({why}); {out / MANIFEST} names all"
+        )
     return manifest
 
 

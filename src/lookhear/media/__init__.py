@@ -1,6 +1,7 @@
 """A clip as a stream: frames with their times, 16 kHz mono sound on the same clock, and back."""
 
-from lookhear.media.clip import TIMESTAMP_ERROR, Clip, open_clip
+from lookhear.media.clip import TIMESTAMP_ERROR, Clip
+from lookhear.media.opening import open_clip
 from lookhear.media.picture import Frame, Matrix, Picture, Planes, shaped_like
 from lookhear.media.sound import SAMPLE_RATE, Samples, SoundWindows, read_sound
 from lookhear.media.write import VideoWriter

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal, TypeAlias, cast
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
@@ -27,6 +29,8 @@ from av.video.reformatter import (
 )
 from numpy.typing import NDArray
 
+from lookhear.errors import LookhearError
+
 Picture: TypeAlias = NDArray[np.uint8]
 Planes: TypeAlias = tuple[Picture, Picture, Picture]
 
@@ -35,8 +39,24 @@ Matrix: TypeAlias = Literal["bt601", "bt709"]
 COLORSPACES: dict[Matrix, Colorspace] = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709}
 # Matrix coefficients by their numbers in ITU-T H.273, which are FFmpeg's too.
 BT709, UNSPECIFIED, BT601_625, BT601_525, BT2020 = 1, 2, 5, 6, 9
+# Matrices that swscale has not, and the nearest that it has.
+MATRIX_NAMES = {
+    3: "reserved",
+    8: "YCgCo",
+    10: "BT.2020 of constant luminance",
+    11: "SMPTE ST 2085",
+    12: "derived from the primaries",
+    13: "of constant luminance, derived from the primaries",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
+NEAREST = dict.fromkeys((10, 11, 14, 15), BT2020)  # of others, what is usual for the size
 HD_HEIGHT = 577  # pictures without a stated matrix: BT.601 up to PAL size, BT.709 above
 HD_WIDTH = 1280
+SAME_SHAPE = 0.02  # of width for height, by which frames that are resized may differ
+BLACK, NO_COLOUR = 16, 128  # of limited range
 HDR_TRANSFERS = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ, HLG
 TO_SDR = "out_transfer=bt709:out_primaries=bt709:out_color_matrix=bt709:out_range=tv"
 
@@ -92,12 +112,14 @@ class Developer:
     """Turns decoded frames of one pass into arrays; keeps what FFmpeg sets up for that.
 
     Attributes:
-        size: (height, width) that every upright picture of the clip has.
+        size: (height, width) that every upright picture of the clip has; a frame of another shape
+            keeps it, with black beside.
         lock: held while a frame is converted, as frames of one pass may go to several threads.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], path: Path | None = None) -> None:
         self.size = size
+        self._path = path
         self.lock = Lock()
         self._to_rgb = VideoReformatter()
         self._to_yuv = VideoReformatter()
@@ -129,6 +151,42 @@ class Developer:
         if frame.color_trc in HDR_TRANSFERS or frame.color_primaries == ColorPrimaries.BT2020:
             return self._to_sdr(frame)
         return frame
+
+    def place(self, frame: VideoFrame, size: tuple[int, int]) -> tuple[slice, slice] | None:
+        """Where in a picture of (height, width) a frame of another shape lies; None if all over it.
+
+        Args:
+            frame: as it is stored.
+            size: that `size` is resized to.
+        """
+        orientation = self.orientation(frame)
+        height, width = orientation.size(frame.height, frame.width)
+        rows, columns = self.size
+        if abs(math.log(height * columns / (width * rows))) < SAME_SHAPE:
+            return None
+        scale = min(rows / height, columns / width)
+        sides = []
+        for own, whole, wanted in zip((height, width), self.size, size, strict=True):
+            kept = min(max(round(wanted * own * scale / whole / 2) * 2, 2), wanted)
+            start = (wanted - kept) // 4 * 2  # even, for colours are stored at half size
+            sides.append(slice(start, start + kept))
+        return sides[0], sides[1]
+
+    @contextmanager
+    def told(self, frame: VideoFrame) -> Iterator[None]:
+        """Within, colours that cannot be converted are an error that names the clip and them.
+
+        Raises:
+            LookhearError: they cannot.
+        """
+        try:
+            yield
+        except (FFmpegError, ValueError) as error:
+            raise LookhearError(
+                f"{self._path or 'a frame'}: its colours cannot be converted ({frame.format.name}, "
+                f"matrix {frame.colorspace}, primaries {frame.color_primaries}, transfer "
+                f"{frame.color_trc}); convert it to H.264 in BT.709"
+            ) from error
 
     def rgb(self, frame: VideoFrame, size: tuple[int, int]) -> Picture:
         """Convert a standard frame to RGB, resizing it to (height, width) in the same pass."""
@@ -214,10 +272,13 @@ class Frame:
         Args:
             size: (height, width) to resize to, averaging areas; the clip's size by default.
         """
-        with self._developer.lock:
+        whole = size or self._developer.size
+        with self._developer.lock, self._developer.told(self._decoded):
             orientation = self._developer.orientation(self._decoded)
-            stored = orientation.size(*(size or self._developer.size))
-            return orientation.upright(self._developer.rgb(self._standard, stored))
+            place = self._developer.place(self._decoded, whole)
+            stored = orientation.size(*(whole if place is None else _size(place)))
+            picture = orientation.upright(self._developer.rgb(self._standard, stored))
+        return picture if place is None else _framed(picture, whole, place, 0)
 
     def yuv420(self, matrix: Matrix = "bt709") -> Planes:
         """The frame as planes (y, u, v), uint8, upright, 4:2:0, limited range, over black.
@@ -229,16 +290,52 @@ class Frame:
         Args:
             matrix: the YCbCr matrix wanted.
         """
-        with self._developer.lock:
+        whole = self._developer.size
+        with self._developer.lock, self._developer.told(self._decoded):
             orientation = self._developer.orientation(self._decoded)
-            size = orientation.size(*self._developer.size)
+            place = self._developer.place(self._decoded, whole)
+            size = orientation.size(*(whole if place is None else _size(place)))
             planes = self._developer.yuv420(self._standard, size, matrix)
         y, u, v = (orientation.upright(plane) for plane in planes)
+        if place is not None:
+            half = (whole[0] + 1) // 2, (whole[1] + 1) // 2
+            at_half = _halved(place[0]), _halved(place[1])
+            y = _framed(even_size(y), whole, place, BLACK)
+            u, v = (_framed(plane, half, at_half, NO_COLOUR) for plane in (u, v))
         return even_size(y), u, v
 
     @cached_property
     def _standard(self) -> VideoFrame:
         return self._developer.standard(self._decoded)
+
+
+def _size(place: tuple[slice, slice]) -> tuple[int, int]:
+    rows, columns = place
+    return rows.stop - rows.start, columns.stop - columns.start
+
+
+def _halved(side: slice) -> slice:
+    return slice(side.start // 2, (side.stop + 1) // 2)
+
+
+def _framed(
+    picture: Picture, size: tuple[int, int], place: tuple[slice, slice], level: int
+) -> Picture:
+    """Put a picture in its place in one of (height, width) that is of one level beside it."""
+    rows, columns = place
+    framed = np.full((*size, *picture.shape[2:]), level, np.uint8)
+    target = framed[rows, columns]
+    target[:] = picture[: target.shape[0], : target.shape[1]]
+    return framed
+
+
+def take_nearest_matrix(frame: VideoFrame) -> str | None:
+    """Let a frame say the nearest matrix that can be converted; give the name of its own if not."""
+    name = MATRIX_NAMES.get(int(frame.colorspace))
+    if name is None or frame.format.is_rgb:
+        return None
+    frame.colorspace = NEAREST.get(int(frame.colorspace), UNSPECIFIED)
+    return name
 
 
 def even_size(picture: Picture) -> Picture:

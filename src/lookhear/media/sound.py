@@ -14,8 +14,8 @@ from av.audio.stream import AudioStream
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
+from lookhear.media.clock import FOREVER
 from lookhear.media.source import (
-    FOREVER,
     Losses,
     check_readable,
     decoded,

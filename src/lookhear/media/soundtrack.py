@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.error import FFmpegError
 from av.packet import Packet
 
 from lookhear.media.clip import Clip, lost_sound
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
 
 COPIED_CODECS = ("aac", "mp3", "opus", "ac3", "eac3", "alac", "flac")  # what .mp4 players take
+PACKETS_TRIED = 4
 AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 AAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1")
 AAC_BITS_PER_CHANNEL = 64_000  # a second
@@ -43,7 +48,7 @@ def clip_track(output: OutputContainer, clip: Clip | None) -> Packets:
         assert isinstance(original, AudioStream)
         codec, zero = original.codec_context, clip.source.zero
         try:
-            if codec.codec.canonical_name in COPIED_CODECS:
+            if codec.codec.canonical_name in COPIED_CODECS and _is_taken(clip):
                 yield from _copied(output, container, original, zero, losses)
             else:
                 rate = codec.sample_rate if codec.sample_rate in AAC_RATES else AAC_RATES[0]
@@ -60,6 +65,29 @@ def generated_track(output: OutputContainer, samples: Samples, rate: int) -> Pac
     """Add generated mono sound, float32 in [-1, 1] at ``rate`` samples a second, as AAC."""
     seconds = (samples[np.newaxis, start : start + rate] for start in range(0, samples.size, rate))
     return _encoded(output, seconds, rate, "mono")
+
+
+def _is_taken(clip: Clip) -> bool:
+    """Try whether .mp4 takes the sound as it is, such as no MP3 below 16 kHz.
+
+    The file that is written cannot tell: it takes all of its streams or none.
+    """
+    assert clip.source is not None
+    assert clip.source.sound is not None
+    try:
+        with (
+            open_container(clip.path) as container,
+            av.open(io.BytesIO(), "w", format="mp4") as trial,
+        ):
+            original = container.streams[clip.source.sound]
+            assert isinstance(original, AudioStream)
+            copied = _copied(trial, container, original, clip.source.zero, Losses())
+            for packet in itertools.islice(copied, PACKETS_TRIED):
+                trial.mux(packet)
+            copied.close()
+    except (FFmpegError, ValueError):
+        return False
+    return True
 
 
 def _copied(

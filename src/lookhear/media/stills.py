@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
 
+JPEG, END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"  # how one begins, and ends
+SILENT = cv2.utils.logging.LOG_LEVEL_SILENT
+
 
 def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
     """Read a picture file, as RGB of 8 bits or by OpenCV's flags: (H, W) or (H, W, channels).
@@ -18,10 +21,19 @@ def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
         LookhearError: it is missing, damaged, or claims to be too large.
     """
     try:
-        # Of a missing file OpenCV writes on the terminal.
-        picture = cv2.imread(str(path), flags) if path.is_file() else None
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError as error:
+        raise LookhearError(f"{path}: not a picture that can be read; copy it again") from error
+    if content.startswith(JPEG) and END_OF_JPEG not in content:
+        raise LookhearError(f"{path}: a picture that is cut short; copy it again")
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(SILENT)  # else OpenCV writes on the terminal what it finds odd
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     except cv2.error:
         picture = None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if picture is None:
         raise LookhearError(f"{path}: not a picture that can be read; copy it again")
     return picture

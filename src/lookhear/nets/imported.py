@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, one_line
 from lookhear.nets.devices import placed
 
 log = logging.getLogger(__name__)
@@ -37,16 +39,50 @@ def imported_network(path: str, device: str | None = None) -> nn.Module:
         factory = getattr(importlib.import_module(module), name)
     except Exception as error:  # whatever a stranger's code raises
         raise LookhearError(
-            f"{path}: cannot be imported ({type(error).__name__}: {error}); give MODULE:FACTORY"
+            f"{path}: cannot be imported ({type(error).__name__}: {one_line(error)}); give "
+            "MODULE:FACTORY"
         ) from error
     try:
         net = factory()
     except Exception as error:
-        raise LookhearError(f"{path}: fails with {type(error).__name__}: {error}") from error
+        raise LookhearError(
+            f"{path}: fails with {type(error).__name__}: {one_line(error)}"
+        ) from error
     if not isinstance(net, nn.Module):
         raise LookhearError(f"{path}: gives {type(net).__name__}, not a torch.nn.Module")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+        raise LookhearError(
+            f"{path}: gives a TorchScript network, which cannot be looked into; give the "
+            "torch.nn.Module that it was made of, with the same weights"
+        )
+    net = unwrapped(net)
     _give_logits_alone(net, path)
     return placed(net, device)
+
+
+def unwrapped(net: nn.Module) -> nn.Module:
+    """Take a network, and each part of it, out of what runs it on several GPUs or compiled.
+
+    Layers have the names, and the network the attributes, that they have without.
+    """
+    while (inner := _inside(net)) is not None:
+        net = inner
+    for parent in [*net.modules()]:
+        parent._compiled_call_impl = None  # of Module.compile(), which would pass by the layers
+        for name, child in parent.named_children():
+            while (inner := _inside(child)) is not None:
+                child = inner
+                setattr(parent, name, child)
+    return net
+
+
+def _inside(module: nn.Module) -> nn.Module | None:
+    parallel = nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel
+    if isinstance(module, parallel):
+        inner: nn.Module = module.module
+        return inner
+    compiled = module._modules.get("_orig_mod")  # whose class is one of the compiler's own
+    return compiled if type(module).__name__ == "OptimizedModule" else None
 
 
 def _give_logits_alone(net: nn.Module, path: str) -> None:

@@ -233,7 +233,7 @@ def write_results(
         LookhearError: the clip cannot be decoded, the folder not be written, or the overlay
             would need too much memory.
     """
-    started, frames = time.monotonic(), 0
+    started, frames, end = time.monotonic(), 0, 0.0
     if settings.overlay and not clip.is_still:
         batch_size = min(batch_size, _affordable_batch(clip, settings))
     described = json.dumps(settings.describe(clip.path), indent=2)
@@ -268,7 +268,7 @@ def write_results(
                 overlay.add_frame(frame)
                 for glimpse in attention.push(frame):
                     take(glimpse)
-                frames += 1
+                frames, end = frames + 1, frame.time + frame.duration
                 progress(1)
             for glimpse in attention.finish():
                 take(glimpse)
@@ -278,7 +278,7 @@ def write_results(
             name=clip.path.name,
             width=clip.width,
             height=clip.height,
-            duration=clip.duration,
+            duration=max(clip.duration or 0.0, end),
             frame_rate=clip.frame_rate,
             has_sound=clip.has_sound,
         )

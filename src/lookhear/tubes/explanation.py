@@ -85,6 +85,7 @@ def explain(
     crop: int | None = None,
     mean: str | Sequence[float] | None = None,
     std: str | Sequence[float] | None = None,
+    outputs: str | None = None,
     progress: Bars = no_bars,
 ) -> Explanation:
     """Find where and when a network sees classes in a clip, in bounded memory.
@@ -107,11 +108,12 @@ def explain(
             where it is most probable.
         device: where the network runs, unless it is loaded already; None for CUDA where there is
             one, else the CPU.
-        resize: how the network is fed; these four as `lookhear.tubes.networks.load_classifier`
+        resize: how the network is fed; these five as `lookhear.tubes.networks.load_classifier`
             takes them, which loaded this one if it is loaded.
         crop: likewise.
         mean: likewise.
         std: likewise.
+        outputs: what the network gives, likewise.
         progress: shows what is done, window by window.
 
     Raises:
@@ -129,11 +131,20 @@ def explain(
         )
     if not isinstance(network, Classifier):
         network = load_classifier(
-            network, weights, categories, device, resize=resize, crop=crop, mean=mean, std=std
+            network,
+            weights,
+            categories,
+            device,
+            resize=resize,
+            crop=crop,
+            mean=mean,
+            std=std,
+            outputs=outputs,
         )
-    elif any(of is not None for of in (resize, crop, mean, std)):
+    elif any(of is not None for of in (resize, crop, mean, std, outputs)):
         raise LookhearError(
-            f"network {network.name}: is loaded; give resize, crop, mean and std to load_classifier"
+            f"network {network.name}: is loaded; give resize, crop, mean, std and outputs to "
+            "load_classifier"
         )
     asked = ask(
         [labels] if isinstance(labels, str) else labels, network.categories, network.classes
@@ -152,7 +163,7 @@ def explain(
             with progress("looking", windows.expected) as count:
                 for batch in chain([first], batches):
                     starts += [window.start for window in batch.windows]
-                    seen.append(torch.softmax(view.look(batch.inputs).float(), 1).cpu())
+                    seen.append(network.probabilities(view.look(batch.inputs)).cpu())
                     kept.add(batch, seen[-1])
                     count(len(batch.windows))
             probabilities = torch.cat(seen)
@@ -252,7 +263,13 @@ def _faithfulness(
     inputs, grey = map(network.inputs, (frames, torch.full_like(frames, GREY)))
     (((grid,),)) = view.grids(inputs, [index])
     return measure_faithfulness(
-        network.net, inputs, grey, grid, index, (float(span[0]), float(span[1])), count
+        lambda of: network.probabilities(network.net(of)),
+        inputs,
+        grey,
+        grid,
+        index,
+        (float(span[0]), float(span[1])),
+        count,
     )
 
 

@@ -7,12 +7,13 @@ pixels at random, as in RISE, or the places of the layer's grid, would flicker a
 undo what a network sees by that alone.)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lookhear.progress import Progress
@@ -43,7 +44,7 @@ class Faithfulness:
 
 @torch.no_grad()
 def measure_faithfulness(
-    net: nn.Module,
+    probabilities: Callable[[Tensor], Tensor],
     inputs: Tensor,
     grey: Tensor,
     maps: NDArray[np.float32],
@@ -56,7 +57,7 @@ def measure_faithfulness(
     Pixels that go become grey; those that come take the place of blurred ones.
 
     Args:
-        net: gives logits (1, K) of inputs.
+        probabilities: gives those of all classes, (1, K), of inputs.
         inputs: (1, 3, T, H, W), or (1, 3, H, W), one window.
         grey: the same of a grey picture.
         maps: (t, h, w), the window's maps of the class, on the layer's grid.
@@ -69,7 +70,7 @@ def measure_faithfulness(
 
     def probability(window: Tensor) -> float:
         advance(1)
-        return torch.softmax(net(window).float(), 1)[0, index].item()
+        return probabilities(window)[0, index].item()
 
     whole, gone, unclear = map(probability, (inputs, grey, blurred))
 

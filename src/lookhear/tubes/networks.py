@@ -6,6 +6,7 @@
 """
 
 import contextlib
+import logging
 import math
 import re
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +22,18 @@ from torchvision import models
 
 from lookhear.cam.watched import undisturbed
 from lookhear.data.readers.lists import read_names
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, one_line
 from lookhear.media import Clip, shaped_like
 from lookhear.nets.devices import usable
 from lookhear.nets.imported import imported_network, is_size
 from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.saved import load_network, name_of
-from lookhear.nets.state_dicts import misfit, read_state
+from lookhear.nets.state_dicts import fitted, misfit, read_state
 from lookhear.prediction.stream import MAPS_PER_SECOND
 from lookhear.tubes.windows import Framing
 from lookhear.words import count, sides
+
+log = logging.getLogger(__name__)
 
 _ZOO: Any = models  # whose types do not tell all that it has
 NETWORKS: tuple[str, ...] = tuple(_ZOO.list_models(module=_ZOO.video))
@@ -43,6 +46,12 @@ MOST_SIDE = 4096  # pixels, to which frames may be stretched
 WHITE = 255  # of colours that are told as those of pictures are
 
 RGB = tuple[float, float, float]
+Outputs = Literal["logits", "probabilities"]
+
+# What autograd calls the last step of a network, and steps that only give it another shape.
+SQUASHING = ("SigmoidBackward0", "SoftmaxBackward0")
+RESHAPING = re.compile(r"(View|UnsafeView|Squeeze|Unsqueeze|Reshape|Clone|Select|ToCopy)Backward\d")
+SUM_ERROR = 1e-3  # by which the sum of probabilities may miss 1
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Classifier:
     """A network that names what is in a clip or picture, and how it is fed."""
 
     name: str  # as the user named it
-    # In eval mode, on its device. It gives logits (B, classes) of clips (B, 3, T, H, W), or of
+    # In eval mode, on its device. It gives scores (B, classes) of clips (B, 3, T, H, W), or of
     # pictures (B, 3, H, W).
     net: nn.Module
     device: str  # where it is
@@ -66,6 +75,17 @@ class Classifier:
     whole: tuple[int, int] | None = None
     mean: RGB = (0.0, 0.0, 0.0)  # of red, green and blue in [0, 1], taken away from each
     std: RGB = (1.0, 1.0, 1.0)  # what each is then divided by
+    outputs: Outputs = "logits"  # what the network gives
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Turn what the network gives, (B, classes), into probabilities, float32.
+
+        A single logit is that of the class being there, by the logistic function.
+        """
+        scores = scores.float()
+        if self.outputs == "probabilities":
+            return scores
+        return torch.softmax(scores, 1) if scores.shape[1] > 1 else torch.sigmoid(scores)
 
     def size_for(self, clip: Clip) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which the network looks at a clip."""
@@ -113,6 +133,7 @@ def load_classifier(
     crop: int | None = None,
     mean: str | Sequence[float] | None = None,
     std: str | Sequence[float] | None = None,
+    outputs: str | None = None,
 ) -> Classifier:
     """Load a network that names what is in a clip or picture.
 
@@ -137,6 +158,8 @@ def load_classifier(
             is taken away from each. Numbers above 1 are of colours from 0 to 255, as the script's
             124, 117, 104, others of colours from 0 to 1. None for what it is used to.
         std: Likewise what each is then divided by, as the script's 0.229, 0.224, 0.225.
+        outputs: ``logits`` or ``probabilities``: what the user's own network gives; None to find
+            out, by whether it ends in a sigmoid or softmax, or what it gives sums up to 1.
 
     Raises:
         LookhearError: There is no such network, file or device, weights or names do not fit, or
@@ -145,6 +168,10 @@ def load_classifier(
     fed: dict[str, Any] = _sizes(resize, crop)
     fed |= {} if mean is None else {"mean": _colours("mean", mean)}
     fed |= {} if std is None else {"std": _colours("std", std)}
+    if outputs is not None:
+        if outputs not in get_args(Outputs):
+            raise LookhearError(f"--outputs {outputs}: must be {' or '.join(get_args(Outputs))}")
+        fed["outputs"] = outputs
     names = None if categories is None else read_names(Path(categories))
     device = usable(device)
     if name in NETWORKS:
@@ -161,12 +188,17 @@ def load_classifier(
         )
     if names is None:
         return classifier
-    if len(names) != classifier.classes:
+    if not _name_all(names, classifier.classes):
         raise LookhearError(
             f"{categories}: holds {len(names)} names, but {name} has {classifier.classes} classes; "
             "give one name a line"
         )
-    return replace(classifier, categories=names)
+    return replace(classifier, categories=names[-classifier.classes :])
+
+
+def _name_all(names: Sequence[str], classes: int) -> bool:
+    """Whether names are those of all classes; of a single logit also of its absence and it."""
+    return len(names) == classes or (classes, len(names)) == (1, 2)
 
 
 def _sizes(resize: int | None, crop: int | None) -> dict[str, Any]:
@@ -268,6 +300,7 @@ def _built_for(name: str, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
         }
         head, last = layers.popitem()
         classes = len(last.weight)
+        state = fitted(state, net.state_dict())
         shape = state.get(f"{head}.weight", last.weight).shape
         if len(shape) > 1 and shape[0] not in (0, classes):
             classes = shape[0]
@@ -282,6 +315,7 @@ def _fill(net: nn.Module, state: Mapping[str, Tensor], source: str, name: str) -
         LookhearError: they are of another network.
     """
     own = net.state_dict()
+    state = fitted(state, own)
     if said := misfit(state, own):
         raise LookhearError(
             f"{source}: these weights do not fit {name}: {said}; give those of this network"
@@ -305,7 +339,9 @@ def _imported(
         net.to(device)
 
     def told(attribute: str, default: Any, needed: str, is_good: Callable[[Any], bool]) -> Any:
-        value = getattr(net, attribute, default)
+        # What is wrapped may tell it, as a network that Lightning trains.
+        telling = [of for of in (net, *net.children()) if hasattr(of, attribute)]
+        value = getattr(telling[0], attribute) if telling else default
         if not is_good(value):
             raise LookhearError(f"network {name}: its {attribute} must be {needed}, not {value!r}")
         return value
@@ -327,12 +363,16 @@ def _imported(
         input_size=(size[0], size[1]),
     )
     unchecked = replace(told_itself, **fed)
-    classes = _tried(unchecked)
-    if categories and len(categories) != classes:
+    scores = _tried(unchecked)
+    classes = scores.shape[1]
+    if "outputs" not in fed and _are_probabilities(scores):
+        unchecked = replace(unchecked, outputs="probabilities")
+        log.warning("%s: gives probabilities, taken as they are; else say --outputs logits", name)
+    if categories and not _name_all(categories, classes):
         raise LookhearError(
             f"network {name}: has {len(categories)} categories, but gives {classes} logits"
         )
-    return replace(unchecked, classes=classes)
+    return replace(unchecked, classes=classes, categories=tuple(categories[-classes:]))
 
 
 def _is_count(value: Any) -> bool:
@@ -347,25 +387,37 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(name, str) for name in value)
 
 
-def _tried(classifier: Classifier) -> int:
-    """How many classes a stranger's network tells apart in a black window."""
+def _tried(classifier: Classifier) -> Tensor:
+    """What a stranger's network gives of a black window, (1, classes)."""
     window = torch.zeros(1, classifier.frames, *classifier.input_size, 3, dtype=torch.uint8)
     inputs = classifier.inputs(window)
     fed = f"{'pictures' if classifier.takes_pictures else 'clips'} {tuple(inputs.shape)}"
     try:
-        with undisturbed(classifier.net), torch.no_grad():
-            logits = classifier.net(inputs)
+        with undisturbed(classifier.net), torch.inference_mode(mode=False), torch.enable_grad():
+            logits = classifier.net(inputs.clone().requires_grad_())
     except Exception as error:  # whatever a stranger's code raises
         raise LookhearError(
-            f"network {classifier.name}: fails on {fed}: {error}; give it the attributes frames "
-            "and input_size that it needs, or use --resize and --crop"
+            f"network {classifier.name}: fails on {fed}: {one_line(error)}; give it the attributes "
+            "frames and input_size that it needs, or use --resize and --crop"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or not logits.shape[1]:
         raise LookhearError(
             f"network {classifier.name}: gives no logits (1, classes) of {fed}; wrap it in a "
             "module that does"
         )
-    return logits.shape[1]
+    return logits
+
+
+def _are_probabilities(scores: Tensor) -> bool:
+    """Whether a network has ended in a sigmoid or softmax."""
+    step = scores.grad_fn
+    while step is not None and RESHAPING.fullmatch(step.name()):
+        step = step.next_functions[0][0]
+    if step is not None and step.name() in SQUASHING:
+        return True
+    values = scores.detach().float()
+    sums_to_1 = (values.sum(1) - 1).abs() < SUM_ERROR
+    return values.shape[1] > 1 and bool((values >= 0).all() and sums_to_1.all())
 
 
 def _saved(name: str, weights: str | Path | None, device: str) -> Classifier:

@@ -34,14 +34,13 @@ class Framing:
     whole: tuple[int, int] | None = None
 
     def picture(self, frame: Frame) -> Picture:
-        """Return what is seen of a frame, (H, W, 3) uint8 RGB.
-
-        Raises:
-            LookhearError: OpenCV cannot read its picture file.
-        """
+        """Return what is seen of a frame, (H, W, 3) uint8 RGB."""
         if self.whole is None:
             return frame.rgb(self.size)
-        stored = frame.rgb() if frame.path is None else read_still(frame.path)
+        try:
+            stored = frame.rgb() if frame.path is None else read_still(frame.path)
+        except LookhearError:  # which OpenCV does not read
+            stored = frame.rgb()
         large = cv2.resize(stored, self.whole[::-1], interpolation=cv2.INTER_LINEAR)
         return np.asarray(large[self._middle], np.uint8)
 
@@ -95,14 +94,14 @@ class ClipWindows:
                 Tubes chooses. Both repeat frames of a clip that has too few.
 
         Raises:
-            LookhearError: the rate is not above 0, or there is no such selection.
+            LookhearError: the rate is not finite and above 0, or there is no such selection.
         """
         if selection not in get_args(Selection):
             raise LookhearError(
                 f"selection {selection!r}: must be one of {', '.join(get_args(Selection))}"
             )
         if not 0 < rate < math.inf:
-            raise LookhearError(f"{rate} frames a second: must be above 0")
+            raise LookhearError(f"--fps {rate:g}: must be a finite number above 0")
         self.length = length
         self.framing = framing
         self.times: list[float] = []

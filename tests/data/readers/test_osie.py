@@ -169,3 +169,9 @@ def test_a_picture_that_cannot_be_read(tmp_path):
     (tmp_path / "data" / "stimuli" / "1001.jpg").write_bytes(b"not a picture")
     with pytest.raises(LookhearError, match=r"1001\.jpg: not a picture"):
         read_osie(tmp_path)
+
+
+def test_positions_in_shares_of_the_sides_are_refused(tmp_path):
+    looks = {"a.png": [[(0.1, 0.5), (0.9, 0.2)], [(0.4, 0.4), (0.7, 1.0)]]}
+    with pytest.raises(LookhearError, match="all looks lie in one pixel of the corner"):
+        read_osie(write_osie(tmp_path, looks))

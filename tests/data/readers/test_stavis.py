@@ -334,3 +334,28 @@ def test_every_line_of_a_fuzzed_list_is_a_clip_or_a_fault(tmp_path, lines):
     count = sum(bool(line.decode(errors="replace").strip()) for line in raw.split(b"\n"))
     assert len(of_db.clips) + len(of_db.faults) == count
     assert all(clip.frames.parent == tmp_path / "video_frames/db" for clip in of_db.clips)
+
+
+@pytest.mark.parametrize(
+    ("said", "change"),
+    [
+        ("fractions", lambda density: density.astype(np.float64) / 255),
+        ("fractions", lambda density: density.astype(np.float32) * 3.7),
+        ("of its pixels", lambda density: density),
+    ],
+)
+def test_a_density_in_place_of_fixations_is_refused(root, said, change):
+    clip = only_clip(root)
+    spread = np.random.default_rng(0).integers(1, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+    scipy.io.savemat(clip.fixation_path(0), {"eyeMap": change(spread)})
+    with pytest.raises(LookhearError, match=said) as caught:
+        clip.fixation_map(0)
+    assert "is it the density?" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.bool_, np.uint16])
+def test_counts_of_any_type_are_counts(root, kind):
+    clip = only_clip(root)
+    before = clip.fixation_map(0)
+    scipy.io.savemat(clip.fixation_path(0), {"eyeMap": before.astype(kind)})
+    np.testing.assert_array_equal(clip.fixation_map(0) > 0, before > 0)

@@ -14,6 +14,7 @@ from lookhear.data.readers.tagged import TaggedClip
 from lookhear.errors import LookhearError
 
 HEADER = "path,tag,start,end\n"
+REFUSED = "the path is not one inside the table's folder; say with --root DIR where they may lie"
 LOOKS = "clip,time,x,y,observer\n"
 
 
@@ -61,13 +62,13 @@ def test_columns_in_any_order_and_what_spreadsheets_write(tmp_path, content):
     [
         ("a.mp4,Cat,0", "has too few fields"),
         (",Cat,0,1", "the path is empty"),
-        ("../a.mp4,Cat,0,1", "the path is not one inside the table's folder"),
-        ("sub/../../a.mp4,Cat,0,1", "the path is not one inside the table's folder"),
-        ("/etc/passwd,Cat,0,1", "the path is not one inside the table's folder"),
-        ("C:\\a.mp4,Cat,0,1", "the path is not one inside the table's folder"),
-        ("sub\\a.mp4,Cat,0,1", "the path is not one inside the table's folder"),
-        ("sub//a.mp4,Cat,0,1", "the path is not one inside the table's folder"),
-        ("a\0.mp4,Cat,0,1", "the path is not one inside the table's folder"),
+        ("../a.mp4,Cat,0,1", REFUSED),
+        ("sub/../../a.mp4,Cat,0,1", REFUSED),
+        ("/etc/passwd,Cat,0,1", REFUSED),
+        ("C:\\a.mp4,Cat,0,1", REFUSED),
+        ("sub\\a.mp4,Cat,0,1", REFUSED),
+        ("sub//a.mp4,Cat,0,1", REFUSED),
+        ("a\0.mp4,Cat,0,1", REFUSED),
         ("a.mp4,,0,1", "the tag is empty"),
         ("a.mp4,Cat,soon,1", "the start is not a number"),
         ("a.mp4,Cat,0,nan", "the end is not finite"),
@@ -182,7 +183,7 @@ def test_density_and_metrics_of_the_truth(folder):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("../a.mp4,0,1,1,ann", "the path is not one inside the table's folder"),
+        ("../a.mp4,0,1,1,ann", REFUSED),
         ("day one/a.mp4,-1,1,1,ann", "the time is negative"),
         ("day one/a.mp4,now,1,1,ann", "the time is not a number"),
         ("day one/a.mp4,0,left,1,ann", "x is not a number"),
@@ -211,3 +212,61 @@ def test_a_clip_that_cannot_be_opened_is_named_once(folder):
         "no such file",
     ]
     assert sum(opened) == 2
+
+
+def test_a_path_that_is_refused_says_how_to_allow_it(tmp_path):
+    clips = read_clips(table(tmp_path, "clips.csv", f"{HEADER}/somewhere/a.mp4,Cat,0,1\n"))
+    assert "--root DIR says" not in clips.faults[0].reason
+    assert "say with --root DIR where they may lie" in clips.faults[0].reason
+
+
+def test_roots_say_where_else_clips_may_lie(tmp_path):
+    for place in ("tables", "disk/day", "other"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "disk" / "day" / "a.mp4").touch()
+    rows = [tmp_path / "disk" / "day" / "a.mp4", "../disk/day/a.mp4", "day/a.mp4", "not/there.mp4"]
+    content = HEADER + "".join(f"{row},Cat,{n},9\n" for n, row in enumerate(rows))
+    path = table(tmp_path / "tables", "clips.csv", content)
+    clips = read_clips(path, [tmp_path / "other", tmp_path / "disk"])
+    assert clips.faults == ()
+    *found, absent = (clip.path for clip in clips.clips)
+    assert {file.resolve() for file in found} == {tmp_path / "disk" / "day" / "a.mp4"}
+    assert absent == tmp_path / "tables" / "not" / "there.mp4"
+
+
+@pytest.mark.parametrize("row", ["/etc/passwd", "../other/a.mp4", "../disk/../other/a.mp4", "link"])
+def test_nothing_beside_the_roots_is_reached(tmp_path, row):
+    for place in ("tables", "disk", "other"):
+        (tmp_path / place).mkdir()
+    (tmp_path / "other" / "a.mp4").touch()
+    (tmp_path / "disk" / "link").symlink_to(tmp_path / "other" / "a.mp4")
+    path = table(tmp_path / "tables", "clips.csv", f"{HEADER}{row},Cat,0,1\n")
+    clips = read_clips(path, [tmp_path / "disk"])
+    assert not any(clip.path.exists() for clip in clips.clips)
+
+
+@pytest.mark.parametrize(
+    ("scale", "seconds", "reason"),
+    [
+        ((1 / 64, 1 / 48), 1, "all looks lie in one pixel of the corner"),
+        ((1e-6, 1e-6), 1, "all looks lie in one pixel of the corner"),
+        ((0, 30), 1000, "most looks come after its end; times must be in seconds"),
+        ((30, 30), 1, "most looks are outside its picture"),
+    ],
+)
+def test_numbers_that_mean_something_else_are_a_fault_of_the_clip(folder, scale, seconds, reason):
+    chance = np.random.default_rng(0)
+    places = chance.uniform(2, (63, 47), (40, 2)) * scale
+    times = chance.uniform(0.01, 0.39, 40) * seconds
+    rows = [f"day one/a.mp4,{t},{x},{y},p\n" for t, (x, y) in zip(times, places, strict=True)]
+    videos = read_fixations(table(folder, "odd.csv", LOOKS + "".join(rows)))
+    assert videos.clips == ()
+    (fault,) = videos.faults
+    assert reason in fault.reason
+    assert (fault.what, videos.named) == ("day one/a.mp4", 1)
+
+
+def test_looks_of_which_all_are_at_one_pixel_are_a_fault(folder):
+    rows = [f"day one/a.mp4,{n / 100},20.{n},30.5,p\n" for n in range(10, 39)]
+    (fault,) = read_fixations(table(folder, "one.csv", LOOKS + "".join(rows))).faults
+    assert "all looks lie in one pixel" in fault.reason

@@ -1,7 +1,8 @@
 """Looking at a data set before anyone waits for it: what it is, what is missing or broken."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from lookhear.data.check.findings import Findings, Section, Trouble, by_reason, row
@@ -24,29 +25,30 @@ from lookhear.progress import Progress, unseen
 Look = Callable[[Path, Progress], Section]
 
 
-def check(path: Path, advance: Progress = unseen) -> Findings:
+def check(path: Path, advance: Progress = unseen, roots: Sequence[Path] = ()) -> Findings:
     """Find out what a path holds, in all layouts that are read here, and what is wrong with it.
 
     Every clip that is there is opened and its first frame decoded. Of gaze in STAViS's layout,
     all files are counted, and those of each clip's first and last frame are read. ``advance`` is
-    told a number of clips or pictures that were looked at.
+    told a number of clips or pictures that were looked at. Clips of tables may also lie in
+    ``roots``.
 
     Raises:
         LookhearError: If there is no such path, or nothing there is known.
     """
-    return Findings(path, tuple(_found(look, at, advance) for look, at in _layouts(path)))
+    return Findings(path, tuple(_found(look, at, advance) for look, at in _layouts(path, roots)))
 
 
-def _layouts(path: Path) -> list[tuple[Look, Path]]:
+def _layouts(path: Path, roots: Sequence[Path]) -> list[tuple[Look, Path]]:
     if path.is_file():
-        return [(_table_look(path), path)]
+        return [(_table_look(path, roots), path)]
     if not path.is_dir():
         raise LookhearError(f"{path}: no such file or folder; check the path")
     marks: tuple[tuple[str | Path, Look, Path], ...] = (
         (ANNOTATIONS, check_ave, path),
-        (CLIPS, check_clips, path / CLIPS),
+        (CLIPS, partial(check_clips, roots=roots), path / CLIPS),
         (FOLD_LISTS, check_stavis, path),
-        (FIXATIONS, check_fixations, path / FIXATIONS),
+        (FIXATIONS, partial(check_fixations, roots=roots), path / FIXATIONS),
         (FIXATION_FILE, check_osie, path),
         (MANIFEST, check_prepared, path),
     )
@@ -60,12 +62,12 @@ def _layouts(path: Path) -> list[tuple[Look, Path]]:
     return layouts
 
 
-def _table_look(path: Path) -> Look:
+def _table_look(path: Path, roots: Sequence[Path]) -> Look:
     columns = {*columns_of(path)}
     if columns.issuperset(CLIP_COLUMNS):
-        return check_clips
+        return partial(check_clips, roots=roots)
     if columns.issuperset(FIXATION_COLUMNS):
-        return check_fixations
+        return partial(check_fixations, roots=roots)
     raise LookhearError(
         f"{path}: not a table that is known; the first row must name {','.join(CLIP_COLUMNS)} or "
         f"{','.join(FIXATION_COLUMNS)}"

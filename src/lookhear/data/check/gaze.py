@@ -1,6 +1,6 @@
 """Looking at clips and pictures with recorded gaze: what is there, and does it fit together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,9 +120,9 @@ def _rows(sets: list[EyeTrackedSet], found: list[_Gaze]) -> list[tuple[str, ...]
     return rows
 
 
-def check_fixations(path: Path, advance: Progress) -> Section:
+def check_fixations(path: Path, advance: Progress, roots: Sequence[Path] = ()) -> Section:
     """Look at a table of looks, and at the clips it names."""
-    videos = read_fixations(path, advance)
+    videos = read_fixations(path, advance, roots)
     looks = sum(len(clip.frame) for clip in videos.clips)
     frames = sum(len(np.unique(clip.frame)) for clip in videos.clips)
     left_out = (
@@ -133,7 +133,7 @@ def check_fixations(path: Path, advance: Progress) -> Section:
         f"{path.name}: clips with recorded gaze",
         unit="clips",
         usable=sum(bool(len(clip.frame)) for clip in videos.clips),
-        total=len(videos.clips),
+        total=videos.named,
         facts=[
             f"Looks: {looks:,}; frames with any: {frames:,}",
             *(f"Looks {where}, left out: {count:,}" for where, count in left_out if count),

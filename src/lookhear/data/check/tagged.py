@@ -1,16 +1,19 @@
 """Looking at clips with one tag each: which are there, open and are long enough; how balanced."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from lookhear.data.check.findings import Section, Trouble, by_reason, names_in, row
 from lookhear.data.moment import seconds_of
 from lookhear.data.readers.ave import VIDEOS, read_ave
 from lookhear.data.readers.tables import read_clips
-from lookhear.data.readers.tagged import SPLITS, TaggedClip, TaggedClips, size_of
+from lookhear.data.readers.tagged import SPLITS, TaggedClip, TaggedClips, name_from, size_of
 from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.progress import Progress
+
+TRIED = 16  # pixels a side, to which a frame is converted to see whether it can be
 
 
 def check_ave(root: Path, advance: Progress) -> Section:
@@ -26,9 +29,9 @@ def check_ave(root: Path, advance: Progress) -> Section:
     )
 
 
-def check_clips(path: Path, advance: Progress) -> Section:
+def check_clips(path: Path, advance: Progress, roots: Sequence[Path] = ()) -> Section:
     """Look at a table of tagged clips; they need not be there."""
-    clips = read_clips(path)
+    clips = read_clips(path, roots)
     videos = _Videos(path.parent, clips, advance)
     return _section(f"{path.name}: clips with one tag each", clips, videos)
 
@@ -50,6 +53,7 @@ class _Videos:
                 continue
             try:
                 clip = open_clip(path)
+                next(clip.frames()).rgb((TRIED, TRIED))
             except LookhearError as error:
                 self.broken[path] = str(error).removeprefix(f"{path}: ")
                 continue
@@ -62,7 +66,7 @@ class _Videos:
 
     def name(self, path: Path) -> str:
         """How the list has it."""
-        return path.relative_to(self._folder).as_posix()
+        return name_from(self._folder, path)
 
     def is_short(self, clip: TaggedClip) -> bool:
         """Whether the last of the clip's moments comes after its end."""

@@ -18,6 +18,8 @@ from lookhear.errors import LookhearError
 
 # One degree of visual angle in OSIE's recordings: 24 pixels of pictures 800 pixels wide.
 DENSITY_SIGMA_PER_WIDTH = 24 / 800
+FEWEST_TO_JUDGE = 3  # looks, of which all in one corner are no chance
+MANY = 20  # looks, of which all in one pixel are no chance
 
 
 class FixatedClip(Protocol):
@@ -52,6 +54,17 @@ def is_inside(
 ) -> NDArray[np.bool_]:
     """Which positions `(N,)` lie in a picture; NaN does not."""
     return (x >= 0) & (x < width) & (y >= 0) & (y < height)
+
+
+def doubts_about(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    """Say why positions `(N,)` cannot be in pixels; empty if they may be."""
+    if len(x) < FEWEST_TO_JUDGE:
+        return ""
+    if min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) <= 1:
+        return "all looks lie in one pixel of the corner; x, y must be in pixels"
+    if np.ptp(np.floor(x)) == np.ptp(np.floor(y)) == 0 and len(x) >= MANY:
+        return "all looks lie in one pixel; x, y must be in pixels"
+    return ""
 
 
 def count_fixations(

@@ -17,7 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.data.readers.fixated import Fixated, count_fixations, is_inside, read_mat
+from lookhear.data.readers.fixated import (
+    Fixated,
+    count_fixations,
+    doubts_about,
+    is_inside,
+    read_mat,
+)
 from lookhear.data.readers.lists import is_plain
 from lookhear.errors import LookhearError
 from lookhear.media.stills import read_still
@@ -144,6 +150,8 @@ def _picture(path: Path, people: list[dict[str, Any]], fixation_file: Path) -> F
         raise LookhearError(
             f"{fixation_file}: the fixations of {path.name} cannot be read ({error})"
         ) from error
+    if doubts := doubts_about(table[0], table[1]):
+        raise LookhearError(f"{fixation_file}: of {path.name} {doubts}")
     inside = is_inside(table[0], table[1], height, width)
     x_inside, y_inside, of_inside = table[:, inside]
     return FixatedPicture(path, height, width, x_inside, y_inside, observer[inside], of_inside)

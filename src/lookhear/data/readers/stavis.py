@@ -44,6 +44,7 @@ TEST_LIST = "{}_list_test_fps.txt"  # of a database without folds
 WITHOUT_FOLDS = "DIEM"  # the one of the six that has none
 MAX_FRAMES = 10**6  # eleven hours
 MAX_FRAME_RATE = 1000.0
+MOST_LOOKS, MOST_LOOKED_AT = 1000, 0.05  # pixels of a frame, and share of them
 
 _FOLD_LIST = re.compile(r"(?P<database>.+)_list_(?P<part>train|test)(?:_(?P<fold>\d+))?_fps\.txt")
 _EYE_MAP = "eyeMap"
@@ -113,6 +114,17 @@ class EyeTrackedClip:
         if not (np.isfinite(counts) & (counts >= 0)).all():
             raise LookhearError(
                 f"{path}: {_EYE_MAP} has numbers in it that are no counts; replace it"
+            )
+        if (counts != np.floor(counts)).any():
+            raise LookhearError(
+                f"{path}: {_EYE_MAP} has fractions in it, which are no counts of fixations; is it "
+                "the density? Replace it"
+            )
+        looked_at = np.count_nonzero(counts)
+        if looked_at > MOST_LOOKS and looked_at > MOST_LOOKED_AT * counts.size:
+            raise LookhearError(
+                f"{path}: {_EYE_MAP} has fixations at {looked_at / counts.size:.0%} of its pixels, "
+                "more than people make; is it the density? Replace it"
             )
         return np.asarray(np.minimum(counts, 255), np.uint8)
 

@@ -4,7 +4,9 @@
     fixations.csv    clip,time,x,y,observer         a look a row: seconds, pixels, any name
 
 The first row names the columns, in any order; others are let be. A path is relative to the
-table's folder, with `/` between its parts, and a `clip` is such a path, too. A look counts for the
+table's folder, with `/` between its parts, and a `clip` is such a path, too. A stranger's table
+could name any file of the machine, so other paths are refused but for what lies in folders that are
+given as roots. A look counts for the
 one frame that is shown at its time: someone who looks on in later frames has a row for each.
 """
 
@@ -18,11 +20,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lookhear.data.readers.fixated import Fixated, count_fixations, density_of, is_inside
+from lookhear.data.readers.fixated import (
+    MANY,
+    Fixated,
+    count_fixations,
+    density_of,
+    doubts_about,
+    is_inside,
+)
 from lookhear.data.readers.lists import (
     BadEntryError,
     check_text,
-    inner_path,
+    is_plain,
     label,
     number,
     once_each,
@@ -69,10 +78,13 @@ class FixatedVideos:
     faults: tuple[Fault, ...] = ()  # rows and clips that cannot be used
     outside_picture: int = 0  # how many looks were left out for being outside their clip's picture
     outside_time: int = 0  # how many were left out for being after their clip's end
+    named: int = 0  # how many clips the table names
 
 
-def read_clips(path: Path | str) -> TaggedClips:
+def read_clips(path: Path | str, roots: Sequence[Path] = ()) -> TaggedClips:
     """Read a table of tagged clips; their files need not be there. All are for training.
+
+    Paths may lead into the table's folder, and to what lies in any of ``roots``.
 
     Raises:
         LookhearError: If there is no such file, it is not text or lacks a column.
@@ -80,26 +92,32 @@ def read_clips(path: Path | str) -> TaggedClips:
     path = Path(path)
     faults: list[Fault] = []
     rows = _rows(path, CLIP_COLUMNS, faults)
-    clips = once_each(rows, partial(_tagged_clip, path.parent), path, faults)
+    clips = once_each(rows, partial(_tagged_clip, _Places(path.parent, roots)), path, faults)
     return TaggedClips(path, tuple(clips), tuple(faults))
 
 
-def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideos:
+def read_fixations(
+    path: Path | str, advance: Progress = unseen, roots: Sequence[Path] = ()
+) -> FixatedVideos:
     """Read a table of looks, and the size and length of the clips it names.
 
-    Looks outside their clip are left out and counted. Of a long table no more than the numbers is
-    held; ``advance`` is told the number of clips that were opened.
+    Paths may lead into the table's folder, and to what lies in any of ``roots``. Looks outside
+    their clip are left out and counted; a clip of which most looks are becomes a fault. Of a long
+    table no more than the numbers is held; ``advance`` is told the number of clips opened.
 
     Raises:
         LookhearError: If there is no such file, it is not text or lacks a column.
     """
     path = Path(path)
     looks_of: dict[str, _Looks] = {}
+    places = _Places(path.parent, roots)
     faults: list[Fault] = []
     for line, row in _rows(path, FIXATION_COLUMNS, faults):
         clip, time, x, y, observer = row
         try:
-            person, name = label(observer, "observer"), inner_path(clip)
+            person, name = label(observer, "observer"), clip
+            if name not in looks_of:
+                places.place(name)
             look = seconds(time, "time"), number(x, "x"), number(y, "y"), person
             looks_of.setdefault(name, _Looks()).add(*look)
         except BadEntryError as error:
@@ -107,15 +125,17 @@ def read_fixations(path: Path | str, advance: Progress = unseen) -> FixatedVideo
     clips, outside_picture, outside_time = [], 0, 0
     for name, looks in looks_of.items():
         try:
-            video, too_late, too_far = _fixated_video(path.parent, name, looks)
+            video, too_late, too_far = _fixated_video(places.place(name), name, looks)
         except LookhearError as error:
-            faults.append(Fault(name, str(error).removeprefix(f"{path.parent / name}: ")))
+            faults.append(Fault(name, str(error).removeprefix(f"{places.place(name)}: ")))
         else:
             clips.append(video)
             outside_time += too_late
             outside_picture += too_far
         advance(1)
-    return FixatedVideos(path, tuple(clips), tuple(faults), outside_picture, outside_time)
+    return FixatedVideos(
+        path, tuple(clips), tuple(faults), outside_picture, outside_time, len(looks_of)
+    )
 
 
 def columns_of(path: Path) -> list[str]:
@@ -166,9 +186,44 @@ def _rows(
                 faults.append(error.fault(path, reader.line_num))
 
 
-def _tagged_clip(root: Path, row: list[str]) -> TaggedClip:
+def _tagged_clip(places: "_Places", row: list[str]) -> TaggedClip:
     path, tag, start, end = row
-    return TaggedClip(root / inner_path(path), label(tag, "tag"), *span(start, end))
+    return TaggedClip(places.place(path), label(tag, "tag"), *span(start, end))
+
+
+class _Places:
+    """Where the clips of a table may lie: in its folder, or in those that are given."""
+
+    def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
+        self._folder = folder
+        self._roots = roots
+        self._resolved = [root.resolve() for root in roots]
+
+    def place(self, text: str) -> Path:
+        """The file that a path leads to."""
+        if not text:
+            raise BadEntryError("the path is empty")
+        inner = all(map(is_plain, text.split("/")))
+        if inner and (not self._roots or (self._folder / text).exists()):
+            return self._folder / text
+        if text.isprintable():
+            for folder in (self._folder, *self._roots):
+                path = folder / text
+                if self._is_allowed(path) and (path.exists() or not inner):
+                    return path
+        if inner:
+            return self._folder / text
+        raise BadEntryError(
+            "the path is not one inside the table's folder; say with --root DIR where they may lie",
+            text,
+        )
+
+    def _is_allowed(self, path: Path) -> bool:
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError, ValueError):  # a link to itself
+            return False
+        return any(resolved.is_relative_to(root) for root in self._resolved)
 
 
 @dataclass
@@ -183,15 +238,27 @@ class _Looks:
         self.numbers.extend((time, x, y, person))
 
 
-def _fixated_video(root: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, int, int]:
-    """The clip, and how many looks came after its end or fell outside its picture."""
-    clip = open_clip(root / name)
+def _fixated_video(path: Path, name: str, looks: _Looks) -> tuple[FixatedVideo, int, int]:
+    """The clip, and how many looks came after its end or fell outside its picture.
+
+    Raises:
+        LookhearError: it cannot be opened, or the numbers cannot be what they should be.
+    """
+    clip = open_clip(path)
     if not clip.frame_count or not clip.frame_rate:
         raise LookhearError(f"{clip.path}: its header does not tell its length; convert it to .mp4")
     time, x, y, observer = np.array(looks.numbers).reshape(-1, 4).T
     frame = np.floor(time * clip.frame_rate + ROUNDING).astype(np.int64)
     in_time = frame < clip.frame_count
     in_picture = is_inside(x, y, clip.height, clip.width)
+    if len(time) >= MANY and 2 * in_time.sum() < len(time):
+        raise LookhearError(f"{clip.path}: most looks come after its end; times must be in seconds")
+    if doubts := doubts_about(x, y):
+        raise LookhearError(f"{clip.path}: {doubts}")
+    if len(time) >= MANY and 2 * in_picture.sum() < len(time):
+        raise LookhearError(
+            f"{clip.path}: most looks are outside its picture; x, y must be in its pixels"
+        )
     kept = np.flatnonzero(in_time & in_picture)
     kept = kept[np.argsort(frame[kept], kind="stable")]
     video = FixatedVideo(

@@ -82,6 +82,12 @@ def once_a_clip(data: TaggedClips) -> TaggedClips:
     return replace(data, clips=tuple(clips))
 
 
+def name_from(root: Path, path: Path) -> str:
+    """A path from a folder on, or, of a list, from the folder it is in; all of it elsewhere."""
+    folder = root if root.is_dir() else root.parent
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
 def size_of(path: Path) -> int | None:
     """Bytes of a clip's file; None if it is not there, or no file."""
     try:
