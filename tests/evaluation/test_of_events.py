@@ -11,12 +11,12 @@ from conftest import Run
 from event_runs import EventRun, event_run
 from lookhear.data.world.truth import Box, Course, Segment, Truth
 from lookhear.errors import LookhearError
+from lookhear.evaluation.event_models import are_events
 from lookhear.evaluation.of_events import (
     EventScores,
     JudgedClip,
     Places,
     _intervals,
-    are_events,
     evaluate_events,
 )
 

@@ -69,7 +69,7 @@ def evaluate(
     device: Device = None,
 ) -> None:
     """Score models by how well they predict where people looked, or which events there are."""
-    from lookhear.evaluation.of_events import are_events
+    from lookhear.evaluation.event_models import are_events
 
     if are_events(model):
         only_gaze = (database, smooth, missing, None if every == 1 else every)

@@ -24,6 +24,7 @@ from lookhear.data.readers.tagged import TaggedClip, TaggedClips, once_a_clip, t
 from lookhear.data.world.files import TRUTH
 from lookhear.data.world.truth import Box, Truth, read_truth
 from lookhear.errors import LookhearError
+from lookhear.evaluation.event_models import label_and_folder
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
 from lookhear.events.finding import Stretch, gathered, in_stretches, judge, spans_of
 from lookhear.events.net import EventNet
@@ -40,11 +41,10 @@ from lookhear.events.seconds import MIDDLE, SecondsCut, seconds_of
 from lookhear.files import check_replaceable, whole_folder
 from lookhear.localisation import box_iou, points_into
 from lookhear.media import Clip, open_clip
-from lookhear.nets.saved import load_network, model_folder, saved_as
+from lookhear.nets.saved import load_network
 from lookhear.progress import Bars, no_bars
 from lookhear.words import counted
 
-NETWORK = "Events"
 SCORES, CLASSES, TABLES = "scores.json", "classes.csv", "tables.md"
 RESULTS = {SCORES, CLASSES, TABLES}
 LEAST_OVERLAP = 0.5  # of a box that is right
@@ -205,34 +205,6 @@ def _short(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def are_events(models: Sequence[str]) -> bool:
-    """Say whether models are networks of events, all of them or none.
-
-    Raises:
-        LookhearError: some are, and some are not.
-    """
-    known = [_is_events(_named(name)[1]) for name in models]
-    if any(known) and not all(known):
-        other = models[known.index(False)]
-        raise LookhearError(f"--model {other}: no network of events, as others are; score it alone")
-    return any(known)
-
-
-def _named(name: str) -> tuple[str, str]:
-    """A model's label and folder."""
-    label, equals, folder = name.partition("=")
-    if not equals or Path(name).exists():
-        return Path(name).name, name
-    return label, folder
-
-
-def _is_events(name: str) -> bool:
-    try:
-        return Path(name).is_dir() and saved_as(model_folder(name))[0] == NETWORK
-    except LookhearError:
-        return False
-
-
 def evaluate_events(
     data: Path,
     models: Sequence[str],
@@ -262,7 +234,7 @@ def evaluate_events(
         check_replaceable(out, RESULTS, overwrite=overwrite)
     tagged = read_tagged(data)
     clips, notes = _clips_of(tagged, names)
-    labels = [_named(name) for name in models]
+    labels = [label_and_folder(name) for name in models]
     if len({label for label, _ in labels}) < len(labels):
         raise LookhearError("--model: two have one name; give each its own, as LABEL=FOLDER")
     nets = [load_network(EventNet, folder, device).folded() for _, folder in labels]
