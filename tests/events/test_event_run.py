@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from event_runs import EventRun, event_run
 from safetensors.torch import load_file, save_file
 
 from conftest import Run
+from event_runs import EventRun, event_run
 from little_world import write_little_world
 from lookhear.data.derived import POOLED
 from lookhear.errors import LookhearError
