@@ -32,6 +32,7 @@ def bare(path: Path, model: Path) -> float:
     import numpy as np
     import torch
 
+    from lookhear.events.finding import in_stretches
     from lookhear.events.net import EventNet
     from lookhear.events.seconds import SecondsCut, seconds_of
     from lookhear.media import open_clip
@@ -39,11 +40,15 @@ def bare(path: Path, model: Path) -> float:
 
     net = load_network(EventNet, model, "cpu").folded()
     begun = time.monotonic()
-    for second in seconds_of(open_clip(path), SecondsCut(net.boxes)):
-        picture = torch.from_numpy(second.picture).permute(2, 0, 1)[None].float() / 255
-        boxes = torch.from_numpy(np.ascontiguousarray(second.boxes[None, :, :4]))
+    seconds = seconds_of(open_clip(path), SecondsCut(net.boxes))
+    for stretch in in_stretches(seconds, net.stretch):
+        frames = np.stack([second.picture for second in stretch])
+        boxes = np.zeros((len(stretch), net.boxes, 4), np.float32)
+        for number, second in enumerate(stretch):
+            boxes[number, : len(second.boxes)] = second.boxes[:, :4]
         with torch.inference_mode():
-            net.pooled(picture, boxes)
+            pictures = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+            net.pooled(pictures, torch.from_numpy(boxes))
     return time.monotonic() - begun
 
 

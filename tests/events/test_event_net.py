@@ -139,6 +139,17 @@ def test_losses_equal_loops(loss: str, of_one: Callable[[int, float], float]) ->
     )
 
 
+def test_a_balanced_loss_equals_loops() -> None:
+    scores, tags = random(4, 3), random(4, 3, seed=5) > 0
+    total = 0.0
+    for row, carried in zip(scores.tolist(), tags.tolist(), strict=True):
+        for score, tag in zip(row, carried, strict=True):
+            loss = math.log1p(math.exp(-5 * (score if tag else -score)))
+            total += loss / 2 * ((3 - sum(carried)) / sum(carried) if tag else 1)
+    ours = multi_label_loss(scores, tags, "soft margin", 5.0, balanced=True)
+    assert float(ours) == pytest.approx(total / 12, abs=1e-12)
+
+
 def roi_by_hand(level: Tensor, box: list[float], cells: int, stride: int) -> Tensor:
     """Girshick's RoI pooling: maxima of cells of a box on whole positions, (C, cells, cells)."""
     _, height, width = level.shape

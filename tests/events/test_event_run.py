@@ -139,7 +139,8 @@ def test_an_ear_begins_with_vggishs_state_dict(tmp_path: Path) -> None:
     small = {"channels": [2, 2, 2, 2, 2, 2], "hidden": 4}
     ear = Ear(**small)
     extra = {"pproc.pca_means": torch.zeros(2)}
-    save_file(ear.state_dict() | extra, tmp_path / "vggish.safetensors")
+    state = {name: tensor.contiguous() for name, tensor in ear.state_dict().items()}
+    save_file(state | extra, tmp_path / "vggish.safetensors")
     net = EventNet(["a", "b"], **RECIPES["tiny"].net | {"ear": small})
     initialise(net, {"ear": tmp_path / "vggish.safetensors"})
     for name, tensor in ear.state_dict().items():

@@ -11,7 +11,7 @@ import typer
 from lookhear.cli import train
 from lookhear.cli.console import bars, complain, err, out
 from lookhear.cli.options import Device, Out, Overwrite, Seed, Workers
-from lookhear.words import count, counted
+from lookhear.words import count, counted, named
 
 Forest = Annotated[
     Path | None,
@@ -67,7 +67,7 @@ def events(
         else:
             if of.events.problems:
                 err.print(f"{name}: {'; '.join(of.events.problems)}")
-            tags = ", ".join(f"{tag.name} ({tag.score:.2f})" for tag in of.events.tags)
+            tags = named([f"{tag.name} ({tag.score:.2f})" for tag in of.events.tags])
             out.print(f"{name}: {tags or 'no tag that it knows'}; see {of.folder / REPORT}")
     if done:
         out.print(f"done already in {folder}: {counted('clip', done)}; --overwrite does it again")
