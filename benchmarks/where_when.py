@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset, default_collate
 
@@ -41,13 +42,14 @@ from lookhear.data.readers.tagged import TaggedClip
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.files import TRUTH, World
 from lookhear.data.world.scenarios import FRAMES_PER_SECOND
+from lookhear.data.world.truth import Box, Course, Segment, Truth
 from lookhear.evaluation.of_actions import FIGURES, NO_ATTENTION, evaluate_actions
 from lookhear.files import whole_file, write_whole
 from lookhear.media import VideoWriter, open_clip
 from lookhear.nets.saved import load_network
 from lookhear.parallel import cores, in_parallel
 from lookhear.resume import Journal, described, left
-from lookhear.training.augment import plain_batch, random_batch
+from lookhear.training.augment import Augmentation, plain_batch, random_batch
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 from lookhear.training.loop import train as run_training
@@ -55,7 +57,7 @@ from lookhear.training.schedule import Machine
 
 STEP = 2  # frames of the world from one that is kept to the next
 LEARN = {
-    "busy": World("busy", clips=450, seed=41, duration=4.0),
+    "busy": World("busy", clips=504, seed=41, duration=4.0),
     "actions": World("actions", clips=450, seed=31, duration=4.0),
 }
 TEST = {
@@ -92,7 +94,72 @@ def make_clip(out: Path, world: World, number: int) -> None:
     write_whole(out / TRUTH / f"{clip.name}.json", clip.truth().to_json())
 
 
+COLOURS = {"reddening": (205, 60, 60), "greening": (60, 190, 70), "bluing": (70, 80, 210)}
+SQUARES_RATE = 8.0
 SMALL = PRESETS["small"]
+SQUARES = replace(
+    SMALL,
+    net=SMALL.net
+    | {
+        "backbone_args": {"channels": [8, 16, 16, 16], "stem_width": 4},
+        "input_size": [48, 72],
+        "sight": "colour",
+        "pixels": None,
+        "widths": [16, 16],
+    },
+    schedule=replace(SMALL.schedule, epochs=6, learning_rate=3e-3),
+    augmentation=Augmentation((52, 78), 0.9, (0.1, 0.1, 0.0, 0.0)),
+)
+
+
+def make_squares(out: Path, clips: int, seed: int, seconds: float) -> None:
+    """Make clips of squares on noise, each of which changes its colour now and then.
+
+    One takes on a colour of `COLOURS` for a quarter to a half of the time: that is the action. All
+    others, and that one at other times, turn dark, light or grey for as long.
+    """
+    (out / VIDEOS).mkdir(parents=True, exist_ok=True)
+    (out / TRUTH).mkdir(exist_ok=True)
+    tagged = []
+    for number in range(clips):
+        chance = np.random.default_rng((seed, number))
+        tag = [*COLOURS][number % len(COLOURS)]
+        name, split = f"q{seed}-{number:05d}", ("val" if number % 10 == 9 else "train")
+        tagged.append(TaggedClip(ave_video(out, name), tag, 0.0, seconds, split))
+        if (out / TRUTH / f"{name}.json").exists():
+            continue
+        length = chance.uniform(0.25, 0.5) * seconds
+        begun = chance.uniform(0, seconds - length)
+        action = Segment("action", tag, begun, begun + length)
+        corners = chance.permutation(6)[:3]
+        lefts = corners % 3 * 32 + chance.integers(0, 12, 3)
+        tops = corners // 3 * 32 + chance.integers(0, 12, 3)
+        ground = chance.integers(80, 140, (64, 96, 3)).astype(np.uint8)
+        dull = [(20,) * 3, (235,) * 3, (180, 180, 185), (60, 60, 65)]
+        turns = [np.sort(chance.uniform(0, seconds, 5)) for _ in range(3)]
+        shades = [[dull[k] for k in chance.integers(len(dull), size=6)] for _ in range(3)]
+        with VideoWriter(ave_video(out, name), 96, 64, frame_rate=SQUARES_RATE) as writer:
+            for index in range(round(seconds * SQUARES_RATE)):
+                time = index / SQUARES_RATE
+                picture = ground.copy()
+                for square in range(3):
+                    acts = square == 0 and action.start <= time < action.end
+                    shade = shades[square][int(np.searchsorted(turns[square], time))]
+                    rows = slice(tops[square], tops[square] + 18)
+                    columns = slice(lefts[square], lefts[square] + 18)
+                    picture[rows, columns] = COLOURS[tag] if acts else shade
+                writer.write_rgb(picture, time)
+        boxes = [
+            Box(x - 0.5, y - 0.5, x + 17.5, y + 17.5) for x, y in zip(lefts, tops, strict=True)
+        ]
+        count = round(seconds * SQUARES_RATE)
+        things = tuple(
+            Course("square", "other" if square else "target", (box,) * count)
+            for square, box in enumerate(boxes)
+        )
+        truth = Truth("squares", tag, SQUARES_RATE, (action,), things)
+        write_whole(out / TRUTH / f"{name}.json", truth.to_json())
+    write_ave(out, tagged)
 
 
 def of_net(recipe: ActionRecipe, **changes: Any) -> ActionRecipe:
@@ -105,6 +172,26 @@ RECIPES: dict[str, tuple[str, ActionRecipe]] = {
     "spatial": ("busy", of_net(SMALL, temporal="even")),
     "temporal": ("busy", of_net(SMALL, spatial=False)),
     "actions": ("actions", SMALL),
+    "squares": ("squares", SQUARES),
+    "squares, none": ("squares", of_net(SQUARES, temporal="even", spatial=False)),
+    "squares, spatial": ("squares", of_net(SQUARES, temporal="even")),
+    "squares, temporal": ("squares", of_net(SQUARES, spatial=False)),
+    "squares, additive": ("squares", of_net(SQUARES, temporal="additive")),
+    "squares, plain": ("squares", of_net(SQUARES, temporal="plain")),
+    "squares, no losses": (
+        "squares",
+        replace(SQUARES, contrast=0.0, total_variation=0.0, unimodal=0.0),
+    ),
+    "squares, no total variation": ("squares", replace(SQUARES, total_variation=0.0)),
+    "squares, no contrast": ("squares", replace(SQUARES, contrast=0.0)),
+    "squares, no unimodal": ("squares", replace(SQUARES, unimodal=0.0)),
+    "squares, contrast x 10": ("squares", replace(SQUARES, contrast=1e-3)),
+    "squares, contrast x -10": ("squares", replace(SQUARES, contrast=-1e-3)),
+    "squares, l1 x 100": ("squares", replace(SQUARES, total_variation=1e-3)),
+    "squares, l2 x 100": ("squares", replace(SQUARES, total_variation=1e-3, distance="l2")),
+    "squares, huber x 100": ("squares", replace(SQUARES, total_variation=1e-3, distance="huber")),
+    "squares, 2 convolutions": ("squares", of_net(SQUARES, widths=[16])),
+    "squares, 4 convolutions": ("squares", of_net(SQUARES, widths=[16, 16, 16])),
 }
 """What is trained as a whole: name -> world and recipe."""
 
@@ -201,14 +288,13 @@ def train(out: Path, names: list[str], precision: str) -> None:
     sets: dict[str, ActionSet] = {}
     for name in names:
         world, recipe = RECIPES[name]
-        run = out / "runs" / name
+        run = out / "runs" / place_of(name)
         if world not in sets:
             clips = read_labelled(out / f"{world}-learn")
             sets[world] = clip_set(clips, recipe, Journal(out / "left-out.jsonl"))
         begun = time.monotonic()
         train_on(sets[world], run, recipe, 0, Machine(precision=precision))
-        if (seconds := time.monotonic() - begun) > 10:
-            write_whole(run / "seconds", f"{seconds:.0f}\n")
+        seconds = time.monotonic() - begun
         curves = read_curves(run)
         last = {of: round(values[-1], 4) for of, values in curves.items()}
         print(f"{name}: {seconds:.0f} s, {json.dumps(last)}", flush=True)
@@ -283,7 +369,6 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    torch.set_num_threads(cores())
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("step", choices=["make", "train", "heads", "score", "data"])
@@ -292,6 +377,8 @@ def main() -> None:
     given = parser.parse_args()
     names = given.names or [*(HEADS if given.step == "heads" else RECIPES)]
     if given.step == "make":
+        make_squares(given.out / "squares-learn", 300, 51, 4.0)
+        make_squares(given.out / "squares-test", 90, 53, 6.0)
         for world in LEARN:
             make(given.out / f"{world}-test", TEST[world])
             make(given.out / f"{world}-learn", LEARN[world])

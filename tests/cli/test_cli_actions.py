@@ -94,6 +94,11 @@ def test_the_page_shows_it_and_needs_no_other_site(run: Run, trained: Path, tmp_
         assert address.startswith(("data:", "./"))
     assert page.paths()["line"]
     assert all(label in page.text for label in LABELS)
+    assert "It knows 3 actions and names one of them whatever it sees" in page.text
+    weights = [
+        float(row.split(",")[1]) for row in (folder / "weights.csv").read_text().splitlines()[1:]
+    ]
+    assert ("No moment counts for much more" in page.text) is (max(weights) < 1.5)
 
 
 def test_done_already_failed_and_overwritten(run: Run, trained: Path, tmp_path: Path) -> None:

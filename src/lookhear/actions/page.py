@@ -14,6 +14,7 @@ from lookhear.words import count, time_label
 
 MOST_POINTS = 600  # of a plot
 MOST_SEGMENTS = 12
+UNEVEN = 1.5  # of an even share, that a moment has which counts for more than others
 
 
 class Moment(NamedTuple):
@@ -64,6 +65,8 @@ def render(
         findings=_findings(found, top[0]),
         top=[(of.label, f"{of.probability:.1%}") for of in top],
         unsure=top[0].probability < 2 / len(found.categories),
+        flat=float(found.weights.max()) < UNEVEN,
+        known=len(found.categories),
         moments=pictures,
         columns=min(len(pictures), 4),
         weights=_weights(found, threshold) if len(found.times) > 1 else None,
