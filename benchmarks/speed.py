@@ -2,9 +2,9 @@
 
     python benchmarks/speed.py CLIP [--model small] [--rounds 5]
 
-Every round runs all contenders in turn, so that a machine whose speed drifts drifts for all; a
-ratio is the median of the rounds' ratios. Importing and loading the model are not counted, as
-they are paid once for any number of clips.
+Every round runs all contenders in turn, by ONNX Runtime and by PyTorch, so that a machine whose
+speed drifts drifts for all; a ratio is the median of the rounds' ratios. Importing and loading the
+model are not counted, as they are paid once for any number of clips.
 """
 
 import argparse
@@ -14,21 +14,28 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
-import torch
+import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from numpy.typing import NDArray
 
 from lookhear.media import open_clip
 from lookhear.media.soundtrack import AAC_BITS_PER_CHANNEL, COPIED_CODECS
 from lookhear.media.write import X264_B_FRAMES, X264_CRF, X264_PRESET
-from lookhear.nets.saved import load_network
+from lookhear.nets import Engine
+from lookhear.nets.saved import load_watcher
+from lookhear.nets.watching import Watcher
 from lookhear.prediction.page import ModelNotes
 from lookhear.prediction.results import Settings, write_results
 from lookhear.prediction.stream import BATCH_SIZE, MAPS_PER_SECOND, stream
-from lookhear.stanet.sta import STA
+
+DECODE, DECODE_BY_ALL = "decode, PyAV's default threads", "decode, all threads"
+REENCODE, OVERLAY = "decode and re-encode", "predict with overlay"
+FORWARD, MAPS = "forward passes", "maps only"
 
 
 def decode(path: Path, threads: str) -> None:
@@ -82,13 +89,11 @@ def sound_packets(source: InputContainer, target: OutputContainer) -> Iterator[P
         yield from stream.encode(None)
 
 
-def forward(net: STA, pictures: torch.Tensor) -> None:
+def forward(watcher: Watcher, pictures: NDArray[np.uint8]) -> None:
     """See all pictures in batches and attend to a moment around each: no clip, no threads."""
-    with torch.inference_mode():
-        for start in range(0, len(pictures), BATCH_SIZE):
-            frames = pictures[start : start + BATCH_SIZE].permute(0, 3, 1, 2).float() / 255
-            seen = net.see(frames)
-            net.attend(seen, seen, seen)
+    for start in range(0, len(pictures), BATCH_SIZE):
+        looks = watcher.see(pictures[start : start + BATCH_SIZE])
+        watcher.attend([(look,) * (2 * watcher.reach + 1) for look in looks])
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -100,30 +105,34 @@ def timed(action: Callable[[], object]) -> float:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("clip", type=Path)
-    arguments.add_argument("--model", default="small", help="an STA")
+    arguments.add_argument("--model", default="small")
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     path: Path = options.clip
 
-    net = load_network(STA, options.model, "cpu").folded()
+    engines: tuple[Engine, ...] = ("onnx", "torch")
+    watchers = {engine: load_watcher(options.model, "cpu", engine) for engine in engines}
     clip = open_clip(path)
-    count = sum(1 for _ in stream(path, net))
-    size = net.size_for(clip.height, clip.width)
-    pictures = torch.randint(0, 256, (count, *size, 3), dtype=torch.uint8)
+    count = sum(1 for _ in stream(path, watchers["onnx"]))
+    size = watchers["onnx"].size_for(clip.height, clip.width)
+    pictures = np.random.default_rng(0).integers(0, 256, (count, *size, 3), dtype=np.uint8)
     notes, settings = ModelNotes(options.model, ()), Settings()
 
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
         contenders: dict[str, Callable[[], object]] = {
-            "decode, PyAV's default threads": lambda: decode(path, "SLICE"),
-            "decode, all threads": lambda: decode(path, "AUTO"),
-            "forward passes": lambda: forward(net, pictures),
-            "maps only": lambda: [None for _ in stream(path, net)],
-            "decode and re-encode": lambda: reencode(path, out / "reencoded.mp4"),
-            "predict with overlay": lambda: write_results(
-                open_clip(path), out / "results", net.watcher(), notes, settings
-            ),
+            DECODE: partial(decode, path, "SLICE"),
+            DECODE_BY_ALL: partial(decode, path, "AUTO"),
+            REENCODE: partial(reencode, path, out / "reencoded.mp4"),
         }
+        for engine, watcher in watchers.items():
+            contenders |= {
+                f"{engine}: {FORWARD}": partial(forward, watcher, pictures),
+                f"{engine}: {MAPS}": lambda of=watcher: sum(1 for _ in stream(path, of)),
+                f"{engine}: {OVERLAY}": lambda of=watcher: write_results(
+                    open_clip(path), out / "results", of, notes, settings
+                ),
+            }
         rounds = [
             {name: timed(action) for name, action in contenders.items()}
             for _ in range(options.rounds + 1)
@@ -134,16 +143,17 @@ def main() -> None:
         seconds = [times[name] for times in rounds]
         spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
         print(f"  {name:32} {statistics.median(seconds):7.2f} s  ({spread})")
-    seen = statistics.median(times["forward passes"] for times in rounds) / count
-    print(f"a map at {size[0]} x {size[1]}: {1000 * seen:.1f} ms")
 
     def ratio(of: str, *to: str) -> float:
         return statistics.median(times[of] / max(times[name] for name in to) for times in rounds)
 
-    plain, all_threads = "decode, PyAV's default threads", "decode, all threads"
-    print(f"overlay / re-encode: {ratio('predict with overlay', 'decode and re-encode'):.2f}")
-    print(f"maps / max(decode, forward): {ratio('maps only', plain, 'forward passes'):.2f}")
-    print(f"  decoding with all threads: {ratio('maps only', all_threads, 'forward passes'):.2f}")
+    for engine in watchers:
+        passes, maps = f"{engine}: {FORWARD}", f"{engine}: {MAPS}"
+        seen = statistics.median(times[passes] for times in rounds) / count
+        print(f"{engine}: a map at {size[0]} x {size[1]}: {1000 * seen:.1f} ms")
+        print(f"  overlay / re-encode: {ratio(f'{engine}: {OVERLAY}', REENCODE):.2f}")
+        print(f"  maps / max(decode, forward): {ratio(maps, DECODE, passes):.2f}")
+        print(f"    decoding with all threads: {ratio(maps, DECODE_BY_ALL, passes):.2f}")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,12 @@ FLOORS = (
     {"data"},
     {"nets", "cam", "baselines", "show"},
     {"training", "prediction"},
-    {"stanet", "tubes"},
+    {"events", "stanet", "tubes"},
     {"evaluation"},
     {"cli"},
 )
 
-SLOW = {"cv2", "lightning", "scipy.signal", "timm", "torch"}
+SLOW = {"cv2", "lightning", "scipy", "scipy.signal", "timm", "torch"}
 
 
 def imported(code: str) -> set[str]:
@@ -62,7 +62,8 @@ def test_every_room_has_a_floor() -> None:
         "import lookhear",
         "from lookhear import LookhearError",
         "import sys\nfrom lookhear.cli import app\n"
-        "for verb in [], ['predict'], ['evaluate'], ['train', 'stanet'], ['data', 'check']:\n"
+        "for verb in ([], ['predict'], ['evaluate'], ['events'], ['train', 'stanet'], "
+        "['train', 'events'], ['data', 'check']):\n"
         "    app([*verb, '--help'], standalone_mode=False)",
     ],
 )
@@ -70,6 +71,14 @@ def test_help_and_the_package_itself_import_nothing_slow(code: str) -> None:
     assert imported(code) == set()
 
 
-def test_predicting_imports_no_training_and_no_scipy_signal() -> None:
+def test_predicting_with_the_bundled_model_imports_no_pytorch_and_no_scipy() -> None:
+    code = (
+        "import lookhear.prediction.results\n"
+        "from lookhear.nets.saved import load_watcher\nload_watcher('small', 'cpu')"
+    )
+    assert imported(code) == {"cv2"}
+
+
+def test_predicting_by_pytorch_imports_no_training_and_no_scipy_signal() -> None:
     code = "import lookhear.prediction.results\nlookhear.load_model()"
-    assert imported(code) == SLOW - {"lightning", "scipy.signal"}
+    assert imported(code) == SLOW - {"lightning", "scipy", "scipy.signal"}

@@ -5,6 +5,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+EXTRA_OF = {
+    **dict.fromkeys(("lightning", "tensorboard"), "train"),
+    **dict.fromkeys(("huggingface_hub", "onnx", "safetensors", "timm", "torch"), "torch"),
+    **dict.fromkeys(("torchcam", "torchvision"), "torch"),
+    "ray": "ray",
+}
+"""Package that a plain install lacks -> extra of lookhear that brings it."""
+
 
 class LookhearError(Exception):
     """Something the user can mend, said in one line: what, which file, what to do."""
@@ -19,6 +27,22 @@ def named_by(option: str, name: str, known: Mapping[str, T]) -> T:
     if name not in known:
         raise LookhearError(f"--{option} {name}: unknown; there are {', '.join(known)}")
     return known[name]
+
+
+def lacking(error: ModuleNotFoundError, what: str) -> LookhearError:
+    """Say in one line what to install for what cannot be done.
+
+    Args:
+        error: of an import.
+        what: cannot be done.
+
+    Raises:
+        ModuleNotFoundError: no extra of lookhear brings what is missing.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRA_OF:
+        raise error
+    return LookhearError(f"{what}: needs {package}: pip install 'lookhear[{EXTRA_OF[package]}]'")
 
 
 def one_line(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 A map is a float32 array (h, w); leading axes are a batch, commonly time: (T, h, w).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -81,6 +81,21 @@ def enlarge(attention: Maps, size: tuple[int, int]) -> Maps:
     attention = attention.astype(np.float32, copy=False)
     height, width = min(size[0], attention.shape[-2]), min(size[1], attention.shape[-1])
     return through_log_odds(resize(attention, (height, width)), partial(resize, size=size))
+
+
+def highest(attention: Iterable[Maps], size: tuple[int, int], *, stretched: bool = False) -> Maps:
+    """The highest of several networks' attention at each place: (..., *size).
+
+    Args:
+        attention: of each network (..., h, w), on grids of their own.
+        size: height and width that all are enlarged to.
+        stretched: whether each is made to run from 0 to 1 first, and what comes out, too.
+    """
+    enlarged = [enlarge(of_one, size) for of_one in attention]
+    if stretched:
+        enlarged = [normalise(of_one) for of_one in enlarged]
+    most: Maps = np.maximum.reduce(enlarged)
+    return normalise(most) if stretched else most
 
 
 def through_log_odds(attention: Maps, change: Callable[[Maps], Maps]) -> Maps:

@@ -318,3 +318,7 @@ def test_what_happens_in_place_after_the_layer_does_not_change_its_features(
     torch.testing.assert_close(
         class_activation(in_place, inputs, CLASSES[:2], method, layer=LAST_MAPS), maps
     )
+
+
+def test_every_method_has_a_name_that_is_known_without_pytorch() -> None:
+    assert tuple(cam_methods._METHODS) == METHODS

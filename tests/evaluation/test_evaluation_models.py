@@ -16,13 +16,12 @@ from lookhear.baselines import BASELINES, Baseline, fitted_centre
 from lookhear.baselines.pictures import Pictures
 from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
+from lookhear.evaluation.cams import OfOwn, OfSource
 from lookhear.evaluation.models import (
     BATCH_SIZE,
     NEIGHBOUR_SECONDS,
     OfBaseline,
     OfFittedCentre,
-    OfOwn,
-    OfSource,
     OfWatcher,
 )
 from lookhear.evaluation.scoring import inter_observer

@@ -15,9 +15,10 @@ from lookhear.cam import METHODS
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.errors import LookhearError
+from lookhear.evaluation.cams import OfOwn, OfSource
 from lookhear.evaluation.from_files import FAR, OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
-from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfWatcher
+from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfWatcher
 from lookhear.evaluation.naming import find_models, paths_in
 from lookhear.evaluation.stimuli import StimulusSet, read_stimuli
 from lookhear.nets.imported import imported_network

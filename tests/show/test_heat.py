@@ -135,3 +135,18 @@ def test_places_have_names(place: tuple[float, float], name: str) -> None:
     assert place_name(*place) == name
     assert heat.in_words(Peak(*place, 1)) == f"strongest in the {name}"
     assert heat.in_words(None) == "even"
+
+
+@pytest.mark.parametrize("size", [(72, 128), (90, 160), (71, 93)])
+@pytest.mark.parametrize("place", [(0, 0), (4, 9), (8, 15)])
+def test_heat_that_is_seen_in_a_part_is_blended_there_as_in_the_whole(
+    size: tuple[int, int], place: tuple[int, int]
+) -> None:
+    attention = np.full((9, 16), 0.05, np.float32)
+    attention[place] = 0.9
+    planes = to_yuv(picture_of(*size))
+    part = heat.Overlay(*size).blend(*planes, heat.shown(attention))
+    seen_everywhere = heat.HEAT_LOOK._replace(alpha=np.maximum(heat.HEAT_LOOK.alpha, 0.003))
+    whole = heat.Overlay(*size, look=seen_everywhere).blend(*planes, heat.shown(attention))
+    for mine, other in zip(part, whole, strict=True):
+        assert abs(mine.astype(int) - other).max() <= 3

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchcam import methods as torchcam
 
+from lookhear.cam import METHODS
 from lookhear.cam.layers import TellingClassifier, find_layer, linear_head
 from lookhear.cam.watched import Watched, undisturbed
 from lookhear.errors import LookhearError
@@ -226,7 +227,6 @@ _METHODS: dict[str, Callable[[_Case], Tensor]] = {
     "EigenGradCAM": eigen_grad_cam,
     "EigenCAM": eigen_cam,
 }
-METHODS: tuple[str, ...] = tuple(_METHODS)
 ONE_BY_ONE = ("SSCAM", "ScoreCAM", "ISCAM", "AblationCAM")
 
 

@@ -9,9 +9,9 @@ import typer
 from typer.exceptions import TyperException
 
 from lookhear import __version__
-from lookhear.cli import convert, data, evaluate, explain, predict, train
+from lookhear.cli import convert, data, evaluate, events, explain, export, predict, train
 from lookhear.cli.console import complain, out
-from lookhear.errors import LookhearError
+from lookhear.errors import LookhearError, lacking
 
 app = typer.Typer(
     help="Predict where people look in a video, from what they see and what they hear.",
@@ -24,9 +24,11 @@ app.command()(predict.predict)
 app.command()(predict.demo)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
+app.command()(events.events)
 app.command()(data.world)
 app.command()(data.prepare)
 app.command()(convert.convert)
+app.command()(export.export)
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 
@@ -45,6 +47,9 @@ def main() -> None:
         code = 2
     except (LookhearError, OSError) as error:
         complain(str(error))
+        code = 1
+    except ModuleNotFoundError as error:
+        complain(str(lacking(error, " ".join(arg for arg in sys.argv[1:3] if arg.isalpha()))))
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

@@ -45,9 +45,26 @@ def world(
 
 def prepare(
     data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A folder in AVE's layout, or a clips.csv.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="A folder in AVE's layout or of DCASE's lists, or a clips.csv."
+        ),
     ],
     folder: Out,
+    events: Annotated[
+        bool, typer.Option(help="For train events: whole clips, boxes and log-mel sound.")
+    ] = False,
+    boxes: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --events: in a frame, at most.", show_default="16"),
+    ] = None,
+    edges: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --events: OpenCV's model of structured edges (model.yml.gz).",
+            show_default="plain edges",
+        ),
+    ] = None,
     workers: Workers = None,
     ray: Annotated[
         str | None,
@@ -60,16 +77,24 @@ def prepare(
     root: Roots = None,
 ) -> None:
     """Cut tagged clips into shards of moments, which training reads; goes on where it was."""
+    from lookhear.data.prepare import MomentsCut, read_tagged
     from lookhear.data.prepare import prepare as prepare_clips
-    from lookhear.data.prepare import read_tagged
+    from lookhear.data.readers.tagged import once_a_clip
     from lookhear.data.shards import MANIFEST
+    from lookhear.events.seconds import SecondsCut
     from lookhear.parallel import cores
 
+    if not events and (boxes or edges):
+        raise LookhearError("--boxes and --edges go with --events")
     clips = read_tagged(data, root or ())
+    cut = SecondsCut.of(boxes, edges) if events else MomentsCut()
+    if events:
+        clips = once_a_clip(clips)
     with bars("clips")("preparing", len(clips.clips)) as progress:
         manifest = prepare_clips(
             clips,
             folder,
+            cut,
             workers=workers or cores(),
             ray_address=ray,
             strict=strict,
@@ -78,8 +103,9 @@ def prepare(
     if manifest.faults:
         err.print(f"left out: {named(manifest.faults)}")
     moments, prepared = sum(manifest.moments.values()), sum(manifest.clips.values())
+    pieces = count(moments, "second" if events else "moment")
     out.print(
-        f"{folder}: {count(moments, 'moment')} of {count(prepared, 'clip')}, "
+        f"{folder}: {pieces} of {count(prepared, 'clip')}, "
         f"{len(manifest.faults)} left out; see {folder / MANIFEST}"
     )
 

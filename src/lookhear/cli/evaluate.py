@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 import typer
 
 from lookhear.cli.console import bars, out
-from lookhear.cli.options import Device, Overwrite
+from lookhear.cli.options import Device, EngineName, Overwrite
+from lookhear.errors import LookhearError
 from lookhear.progress import Progress
 
 
@@ -17,17 +18,18 @@ def evaluate(
     data: Annotated[
         list[Path],
         typer.Option(
-            help="Pictures with fixations in OSIE's layout, repeatable for a table of each set; or "
-            "clips in STAViS's layout."
+            help="Pictures with fixations in OSIE's layout, repeatable for a table of each set; "
+            "clips in STAViS's layout; or, for runs of train events, clips with tags."
         ),
     ],
     model: Annotated[
         list[str],
         typer.Option(
             help="Repeatable: centre, centre-fitted, spectral-residual, itti-koch, gbvs, "
-            "inter-observer; a saved model or run; RUN:SCAM and other steps of a run; "
-            "GradCAM:NETWORK, or CAMs:NETWORK for all methods; a folder of maps; "
-            "FILE.npz[:PREFIX]. LABEL=NAME gives it a name of your own."
+            "inter-observer; a saved model, run or file of lookhear export; RUN:SCAM and other "
+            "steps of a run; GradCAM:NETWORK, or CAMs:NETWORK for all methods; a folder of maps; "
+            "FILE.npz[:PREFIX]; runs of train events, on clips with tags. LABEL=NAME gives it a "
+            "name of your own."
         ),
     ],
     results: Annotated[
@@ -65,8 +67,15 @@ def evaluate(
     ] = None,
     overwrite: Overwrite = False,
     device: Device = None,
+    engine: EngineName = None,
 ) -> None:
-    """Score models by how well they predict where people looked."""
+    """Score models by how well they predict where people looked, or which events there are."""
+    from lookhear.evaluation.kinds import kind_of
+
+    if kind_of(model) == "events":
+        only_gaze = (database, smooth, missing, None if every == 1 else every)
+        _evaluate_events(data, model, results, names, overwrite, device, only_gaze)
+        return
     from lookhear.evaluation.evaluating import CLIPS, REPORT
     from lookhear.evaluation.evaluating import evaluate as evaluated
     from lookhear.evaluation.tables import terminal_table
@@ -85,6 +94,7 @@ def evaluate(
         missing=missing,
         overwrite=overwrite,
         device=device,
+        engine=engine,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         bars=shown,
     )
@@ -95,3 +105,41 @@ def evaluate(
     out.print(terminal_table(done.scores, done.statistics))
     if results:
         out.print(f"{results / REPORT}: the results, to look at")
+
+
+def _evaluate_events(
+    data: list[Path],
+    model: list[str],
+    results: Path | None,
+    names: list[Path] | None,
+    overwrite: bool,
+    device: str | None,
+    only_gaze: tuple[object, ...],
+) -> None:
+    from lookhear.evaluation.of_events import TABLES, evaluate_events
+    from lookhear.evaluation.tables import plain_table
+
+    if len(data) > 1 or len(names or ()) > 1:
+        raise LookhearError("--data: networks of events are scored on one set at a time")
+    if any(value is not None for value in only_gaze):
+        raise LookhearError(
+            "--database, --every, --smooth and --missing are for where people looked; leave them "
+            "out for networks of events"
+        )
+    done = evaluate_events(
+        data[0],
+        model,
+        results,
+        names=names[0] if names else None,
+        overwrite=overwrite,
+        device=device,
+        bars=bars("clips"),
+    )
+    for note in done.notes:
+        out.print(note)
+    for title, rows in done.tables.items():
+        out.print(plain_table(title, rows))
+    for other, less in done.differences.items():
+        out.print(f"micro F1 of {done.scores[0].model} less that of {other}: {less}")
+    if results:
+        out.print(f"{results / TABLES}: the tables")

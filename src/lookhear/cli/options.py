@@ -5,12 +5,27 @@ from typing import Annotated
 
 import typer
 
+from lookhear.nets import Engine
+
 Out = Annotated[Path, typer.Option("--out", help="Folder that gets the results.")]
-Model = Annotated[str, typer.Option(help="small, a folder of a saved model, or a name on the hub.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="small, a folder of a saved model, a file of lookhear export, or a name on the hub."
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option(
         help="Where the network runs, such as cpu or cuda.", show_default="cuda where there is one"
+    ),
+]
+EngineName = Annotated[
+    Engine | None,
+    typer.Option(
+        "--engine",
+        help="What runs the network: onnx (ONNX Runtime) or torch (PyTorch).",
+        show_default="onnx where the model can, on a CPU; else torch",
     ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Frames through the network at once.")]

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from lookhear.cli.console import bars, complain, err, out
-from lookhear.cli.options import BatchSize, Device, Model, Out, Overwrite
+from lookhear.cli.options import BatchSize, Device, EngineName, Model, Out, Overwrite
 from lookhear.words import count, counted
 
-# PyTorch takes seconds to import, and help or a wrong option should not wait for it: what needs
-# it is imported by the verb that uses it.
+# Help or a wrong option should not wait for what takes long to import: the verb that uses it does.
 
 
 def predict(
@@ -23,6 +22,7 @@ def predict(
     folder: Out,
     model: Model = "small",
     device: Device = None,
+    engine: EngineName = None,
     fps: Annotated[
         float | None, typer.Option(min=0.01, help="Maps a second.", show_default="3")
     ] = None,
@@ -55,6 +55,7 @@ def predict(
         folder,
         settings,
         device=device,
+        engine=engine,
         batch_size=batch_size,
         overwrite=overwrite,
         bars=bars("frames"),

@@ -60,7 +60,7 @@ PretrainedName = Annotated[
 Precision = Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")]
 
 
-def _verb(work: Callable[P, None], name: str | None = None) -> Callable[P, None]:
+def verb(work: Callable[P, None], name: str | None = None) -> Callable[P, None]:
     """Add a verb, which says in one line if what training needs is not there."""
 
     @wraps(work)
@@ -199,14 +199,14 @@ def _verb_of(
     _, *own = signature(work).parameters.values()
     data, folder, *others = signature(shared).parameters.values()
 
-    def verb(**options: Any) -> None:
+    def joined(**options: Any) -> None:
         told = {option.name: options.pop(option.name) for option in (data, folder, *others)}
         work(shared(**told), **options)  # type: ignore[call-arg]
 
-    verb.__name__, verb.__doc__ = work.__name__, work.__doc__
+    joined.__name__, joined.__doc__ = work.__name__, work.__doc__
     named = [o.replace(kind=Parameter.KEYWORD_ONLY) for o in (data, folder, *own, *others)]
-    verb.__signature__ = Signature(named)  # type: ignore[attr-defined]
-    _verb(verb, name)
+    joined.__signature__ = Signature(named)  # type: ignore[attr-defined]
+    verb(joined, name)
     return work
 
 
@@ -293,7 +293,7 @@ def _recipe_of(
     return named_by("partners", partners, recipes)
 
 
-@_verb
+@verb
 def maps(
     data: Prepared,
     folder: Annotated[Path, typer.Option("--out", help="Gets the maps; goes on where it was.")],
@@ -384,7 +384,7 @@ def sta_plus(
 _verb_of(SeeingTraining, sta_plus, "sta+")
 
 
-@_verb
+@verb
 def join(
     net: Annotated[Path, typer.Option("--sta", help="Folder of a saved STA.")],
     folder: Annotated[Path, typer.Option("--out", help="Gets the model.")],
@@ -419,7 +419,7 @@ def join(
     out.print(f"{folder}: use it with lookhear predict CLIP --model {folder}")
 
 
-@_verb
+@verb
 def fixations(
     data: Annotated[
         list[Path],

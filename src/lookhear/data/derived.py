@@ -22,6 +22,8 @@ BOXES = "boxes"
 """The part of the frame to look at: left, top, right, bottom, from 0 to 1; (N, 4) float32."""
 FIXATIONS = "fixations"
 """Where people may look: (N, h, w) float16, from 0 to 1."""
+POOLED = "pooled"
+"""What a backbone sees in the boxes of a frame: (N, boxes, features) float16, zeros for no box."""
 
 
 def write_derived(folder: Path, shard: str, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -4,7 +4,7 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -31,6 +31,18 @@ from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import Stft, log_spectrogram
 
 PARTNERS = 2  # of a moment
+
+
+class Kept(Protocol):
+    """Something kept in a shard."""
+
+    @property
+    def shard(self) -> Path:
+        """The shard."""
+
+    @property
+    def place(self) -> Place:
+        """Where in it."""
 
 
 class _Entry(NamedTuple):
@@ -264,7 +276,7 @@ class Moments(Dataset[dict[str, Any]]):
         assert self._size is not None
         box = None if self._crops is None else self.derived(self._crops, BOXES, view.moment)
         member = FRAME_MEMBERS[REACH + view.offset]
-        return _picture(self._entries[view.moment], member, self._size, box).transpose(2, 0, 1)
+        return kept_picture(self._entries[view.moment], member, self._size, box).transpose(2, 0, 1)
 
     def heard(self, view: View) -> NDArray[np.float32]:
         """A view's log-spectrograms, `(F, frequencies, times)`; only if windows are given."""
@@ -274,9 +286,9 @@ class Moments(Dataset[dict[str, Any]]):
         for neighbour in self._neighbours:
             offset = view.offset + neighbour
             if offset == 0 and windows == SPECTROGRAM_STFT:
-                heard.append(_array(entry, SPECTROGRAM).astype(np.float32))
+                heard.append(kept_array(entry, SPECTROGRAM).astype(np.float32))
             else:
-                sound = _array(entry, SOUND) if sound is None else sound
+                sound = kept_array(entry, SOUND) if sound is None else sound
                 heard.append(log_spectrogram(second_of(sound, offset), *windows))
         return np.stack(heard)
 
@@ -288,7 +300,7 @@ def _drawn(others: Sequence[int], chance: np.random.Generator) -> list[int]:
     return [others[index] for index in drawn]
 
 
-def _content(entry: _Entry, member: str) -> bytes:
+def _content(entry: Kept, member: str) -> bytes:
     offset, size = entry.place.span(member)
     try:
         with entry.shard.open("rb") as shard:
@@ -298,10 +310,14 @@ def _content(entry: _Entry, member: str) -> bytes:
         raise LookhearError(f"{entry.shard}: cannot be read ({error}); prepare again") from error
 
 
-def _picture(
-    entry: _Entry, member: str, size: tuple[int, int], box: NDArray[np.float32] | None
+def kept_picture(
+    entry: Kept, member: str, size: tuple[int, int], box: NDArray[np.float32] | None = None
 ) -> NDArray[np.uint8]:
-    """Decode a frame, or a box of it, and resize it to `(H, W, 3)` RGB."""
+    """Decode a frame, or a box of it, and resize it to `(H, W, 3)` RGB.
+
+    Raises:
+        LookhearError: It is damaged, or its shard cannot be read.
+    """
     jpeg = np.frombuffer(_content(entry, member), np.uint8)
     picture = None
     if jpeg.size and box is None:  # half the size takes half the time, and is mostly enough
@@ -323,9 +339,14 @@ def _cropped(picture: MatLike, box: NDArray[np.float32]) -> MatLike:
     return picture[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
-def _array(entry: _Entry, member: str) -> NDArray[Any]:
+def kept_array(entry: Kept, member: str) -> NDArray[Any]:
+    """Read an array.
+
+    Raises:
+        LookhearError: It is damaged, or its shard cannot be read.
+    """
     try:
         array: NDArray[Any] = np.load(io.BytesIO(_content(entry, member)), allow_pickle=False)
     except DAMAGED_ARRAY as error:
-        raise LookhearError(f"{entry.shard}: sound in it is damaged; prepare again") from error
+        raise LookhearError(f"{entry.shard}: {member} in it is damaged; prepare again") from error
     return array

@@ -1,5 +1,7 @@
 """Preparing: tagged clips become shards of moments, once, before any network sees them.
 
+What is kept of a clip is decided by a `Cut`; all else is the same for every one.
+
 A shard holds the same clips whoever makes it and appears whole, with its record after it: so
 several processes, a Ray cluster, or a run that goes on after another was killed, all end with the
 same files.
@@ -11,14 +13,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from webdataset.writer import TarWriter
 
-from lookhear.data.moment import FRAMES_A_SECOND, REACH, Moment, cut, second_of
+from lookhear.data.moment import FRAMES_A_SECOND, REACH, Moment, second_of
+from lookhear.data.moment import cut as moments_of
 from lookhear.data.readers.ave import ANNOTATIONS, read_ave
+from lookhear.data.readers.dcase import has_dcase, is_dcase, read_dcase
 from lookhear.data.readers.tables import CLIPS, read_clips
 from lookhear.data.readers.tagged import (
     SPLITS,
@@ -42,6 +46,7 @@ from lookhear.data.shards import (
     PreparedClip,
     ShardRecord,
     checksum,
+    read_manifest,
     read_record,
 )
 from lookhear.errors import LookhearError
@@ -55,6 +60,41 @@ CLIPS_A_SHARD = 16
 END_OF_TAR = bytes(1024)
 
 
+class Cut(Protocol):
+    """How clips are cut into pieces; it is sent to the processes that cut."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What decides the pieces, for the manifest, as JSON has it."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of a piece's files, sorted."""
+
+    def pieces(self, clip: Clip, said: PreparedClip) -> Iterator[tuple[float, dict[str, bytes]]]:
+        """Cut an open clip of which so much is said: the seconds of each piece, and its files."""
+
+
+@dataclass(frozen=True)
+class MomentsCut:
+    """Cuts a clip into moments, from where its tag begins to where it ends."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Nothing: there is one way."""
+        return {}
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Frames, facts, sound and its spectrogram."""
+        return MEMBERS
+
+    def pieces(self, clip: Clip, said: PreparedClip) -> Iterator[tuple[float, dict[str, bytes]]]:
+        """Give the moments."""
+        for moment in moments_of(clip, said.start, said.end):
+            yield moment.time, _contents(moment, said, clip.has_sound)
+
+
 @dataclass(frozen=True)
 class _Shard:
     """The work on one shard."""
@@ -62,6 +102,7 @@ class _Shard:
     path: Path
     root: Path
     clips: tuple[TaggedClip, ...]
+    cut: Cut
 
     @property
     def record_path(self) -> Path:
@@ -95,7 +136,9 @@ class _Shard:
 
 
 def read_tagged(path: Path, roots: Sequence[Path] = ()) -> TaggedClips:
-    """Read the tagged clips of a folder in AVE's layout, or of a `clips.csv` or the folder of one.
+    """Read the tagged clips of a folder in AVE's layout or of DCASE's lists, or of a `clips.csv`.
+
+    Of a `clips.csv` or a list of DCASE, its path will do as well as its folder's.
 
     Clips of a table may also lie in ``roots``.
 
@@ -104,15 +147,20 @@ def read_tagged(path: Path, roots: Sequence[Path] = ()) -> TaggedClips:
     """
     if (path / ANNOTATIONS).exists():
         return read_ave(path)
+    if is_dcase(path) or has_dcase(path):
+        return read_dcase(path)
     table = path / CLIPS if path.is_dir() else path
     if not table.is_file():
-        raise LookhearError(f"{path}: no tagged clips; looked for {ANNOTATIONS} (AVE) and {CLIPS}")
+        raise LookhearError(
+            f"{path}: no tagged clips; looked for {ANNOTATIONS} (AVE), {CLIPS} and DCASE's lists"
+        )
     return read_clips(table, roots)
 
 
 def prepare(
     data: TaggedClips,
     out: Path,
+    cut: Cut = MomentsCut(),
     *,
     workers: int = 1,
     ray_address: str | None = None,
@@ -124,6 +172,7 @@ def prepare(
     Args:
         data: The clips.
         out: Folder of the shards; made if need be.
+        cut: How.
         workers: How many shards are made at the same time.
         ray_address: Make them on a Ray cluster; see `in_parallel`.
         strict: Whether a clip or entry that cannot be prepared is an error; else it is left out
@@ -137,9 +186,9 @@ def prepare(
     if strict:
         _refuse(data.faults)
     with sole_use(out):
-        shards = _shards(data, out)
+        shards = _shards(data, out, cut)
         earlier = _readable_records(out)
-        _check_place(out, shards, earlier)
+        _check_place(out, shards, earlier, cut)
         records: dict[str, ShardRecord] = {}
 
         def take(record: ShardRecord) -> None:
@@ -157,7 +206,7 @@ def prepare(
                 todo.append(shard)
         is_new = not (out / MANIFEST).exists()
         if todo:
-            write_whole(out / MANIFEST, Manifest(data.root.name).as_json())
+            write_whole(out / MANIFEST, Manifest(data.root.name, cut=cut.told).as_json())
         try:
             for made in in_parallel(_make_shard, todo, workers, ray_address):
                 take(made)
@@ -166,7 +215,7 @@ def prepare(
                 (out / MANIFEST).unlink(missing_ok=True)
             raise
         _clear_leftovers(out, records)
-        manifest = _manifest(data, [records[shard.path.stem] for shard in shards])
+        manifest = _manifest(data, [records[shard.path.stem] for shard in shards], cut)
         write_whole(out / MANIFEST, manifest.as_json())
     if not sum(manifest.moments.values()):
         why = f"the first: {manifest.faults[0]}" if manifest.faults else "it names none"
@@ -181,15 +230,22 @@ def _refuse(faults: Sequence[Fault]) -> None:
         raise LookhearError(f"{faults[0]} (--strict)")
 
 
-def _check_place(out: Path, shards: Sequence[_Shard], earlier: Mapping[str, ShardRecord]) -> None:
-    """Refuse a folder of something else, or of another data set."""
+def _check_place(
+    out: Path, shards: Sequence[_Shard], earlier: Mapping[str, ShardRecord], cut: Cut
+) -> None:
+    """Refuse a folder of something else, of another data set, or cut in another way."""
     if not (out / MANIFEST).exists():
         if not is_empty(out):
             raise LookhearError(f"{out}: holds something else; choose another --out")
         return
-    before = {clip.path for record in earlier.values() for clip in record.clips}
+    before = cut.told
+    with suppress(LookhearError):  # a damaged manifest is written anew
+        before = read_manifest(out).cut
+    if before != cut.told:
+        raise LookhearError(f"{out}: prepared in another way; choose another --out")
+    clips_before = {clip.path for record in earlier.values() for clip in record.clips}
     now = (clip.path for shard in shards for clip in shard.described())
-    if before and before.isdisjoint(now):
+    if clips_before and clips_before.isdisjoint(now):
         raise LookhearError(f"{out}: prepared from another data set; choose another --out")
 
 
@@ -203,7 +259,7 @@ def _readable_records(out: Path) -> dict[str, ShardRecord]:
     return records
 
 
-def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
+def _shards(data: TaggedClips, out: Path, cut: Cut) -> list[_Shard]:
     # Paths are absolute, as workers of a cluster are in other folders.
     folder, root = out.absolute(), data.root.absolute()
     root = root if root.is_dir() else root.parent
@@ -212,7 +268,7 @@ def _shards(data: TaggedClips, out: Path) -> list[_Shard]:
         clips = [replace(clip, path=clip.path.absolute()) for clip in data.of_split(split)]
         for number, begin in enumerate(range(0, len(clips), CLIPS_A_SHARD)):
             of_shard = tuple(clips[begin : begin + CLIPS_A_SHARD])
-            shards.append(_Shard(folder / f"{split}-{number:05d}.tar", root, of_shard))
+            shards.append(_Shard(folder / f"{split}-{number:05d}.tar", root, of_shard, cut))
     return shards
 
 
@@ -223,7 +279,8 @@ def _make_shard(shard: _Shard) -> ShardRecord:
         for number, (clip, described) in enumerate(
             zip(shard.clips, shard.described(), strict=True)
         ):
-            clips.append(_add_clip(tar, f"{name}-{number:02d}", clip, described))
+            key = f"{name}-{number:02d}"
+            clips.append(_add_clip(tar, key, clip.path, described, shard.cut))
         is_used = tar.tell() > 0
         size = tar.tell() + tar.write(END_OF_TAR)
     if is_used:
@@ -235,13 +292,15 @@ def _make_shard(shard: _Shard) -> ShardRecord:
     return record
 
 
-def _add_clip(tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip) -> PreparedClip:
+def _add_clip(
+    tar: BinaryIO, key: str, path: Path, described: PreparedClip, cut: Cut
+) -> PreparedClip:
     """Add a clip's moments to a shard: all of them, or none if one cannot be had."""
     if described.bytes is None:
         return replace(described, fault="not there")
     begin = tar.tell()
     try:
-        prepared = _write_moments(tar, key, clip, described)
+        prepared = _write_moments(tar, key, path, described, cut)
         end = prepared.moments[-1].end
     except _BadClipError as error:
         prepared, end = replace(described, fault=str(error)), begin
@@ -252,22 +311,22 @@ def _add_clip(tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip
 
 
 def _write_moments(
-    tar: BinaryIO, key: str, clip: TaggedClip, described: PreparedClip
+    tar: BinaryIO, key: str, path: Path, described: PreparedClip, cut: Cut
 ) -> PreparedClip:
     """Write a clip's moments from here on, and the mark of a tar's end."""
     offset = tar.tell()
     places: list[Place] = []
     with TarWriter(tar, encoder=False, mtime=0) as writer:
-        for opened, moment in _moments(clip):
-            contents = _contents(moment, described, opened.has_sound)
-            writer.write({"__key__": f"{key}-{int(moment.time):03d}"} | contents)
-            sizes = tuple(len(contents[member]) for member in MEMBERS)
-            places.append(Place(moment.time, offset, sizes))
+        for opened, time, contents in _pieces(path, described, cut):
+            writer.write({"__key__": f"{key}-{int(time):03d}"} | contents)
+            sizes = tuple(len(contents[member]) for member in cut.members)
+            places.append(Place(time, offset, sizes))
             offset = places[-1].end
+            clip = opened
     return replace(
         described,
-        has_sound=opened.has_sound,
-        problems=tuple(opened.problems),
+        has_sound=clip.has_sound,
+        problems=tuple(clip.problems),
         moments=tuple(places),
     )
 
@@ -276,15 +335,17 @@ class _BadClipError(Exception):
     """A clip cannot be read, for the reason given: no fault of the shard it is for."""
 
 
-def _moments(clip: TaggedClip) -> Iterator[tuple[Clip, Moment]]:
-    """Open a clip and cut it: at least one moment, or `_BadClipError`."""
+def _pieces(
+    path: Path, described: PreparedClip, cut: Cut
+) -> Iterator[tuple[Clip, float, dict[str, bytes]]]:
+    """Open a clip and cut it: at least one piece, or `_BadClipError`."""
     try:
-        opened = open_clip(clip.path)
-        for moment in cut(opened, clip.start, clip.end):
-            yield opened, moment
+        opened = open_clip(path)
+        for time, contents in cut.pieces(opened, described):
+            yield opened, time, contents
     # A damaged file makes decoders raise a dozen unrelated kinds of error.
     except Exception as error:
-        reason = str(error).removeprefix(f"{clip.path}: ") or type(error).__name__
+        reason = str(error).removeprefix(f"{path}: ") or type(error).__name__
         raise _BadClipError(reason) from error
 
 
@@ -302,12 +363,13 @@ def _contents(moment: Moment, clip: PreparedClip, has_sound: bool) -> dict[str, 
     spectrogram = log_spectrogram(second_of(moment.sound, 0), *SPECTROGRAM_STFT)
     return dict(zip(FRAME_MEMBERS, moment.jpegs, strict=True)) | {
         FACTS: json.dumps(facts).encode(),
-        SOUND: _npy(moment.sound),
-        SPECTROGRAM: _npy(spectrogram.astype(np.float16)),
+        SOUND: npy(moment.sound),
+        SPECTROGRAM: npy(spectrogram.astype(np.float16)),
     }
 
 
-def _npy(array: NDArray[Any]) -> bytes:
+def npy(array: NDArray[Any]) -> bytes:
+    """An array as the content of an .npy file."""
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
@@ -320,7 +382,7 @@ def _clear_leftovers(out: Path, wanted: Collection[str]) -> None:
             file.unlink()
 
 
-def _manifest(data: TaggedClips, records: Sequence[ShardRecord]) -> Manifest:
+def _manifest(data: TaggedClips, records: Sequence[ShardRecord], cut: Cut) -> Manifest:
     of_split = {s: [r for r in records if r.name.startswith(f"{s}-")] for s in SPLITS}
     prepared = {
         split: [clip for record in of_one for clip in record.clips if clip.moments]
@@ -340,4 +402,5 @@ def _manifest(data: TaggedClips, records: Sequence[ShardRecord]) -> Manifest:
             for clip in clips
             for line in clip.problems
         ),
+        cut=cut.told,
     )

@@ -5,7 +5,9 @@
     train-00000.json    which clips and moments the shard holds, and where in it they are
 
 A moment's files in a shard are those of `MEMBERS`: its nine frames, what is known of it, its
-sound, and the log-spectrogram of its second that the sound encoders hear.
+sound, and the log-spectrogram of its second that the sound encoders hear. Where events are looked
+for, each second of a clip has those of `SECOND_MEMBERS`: its frame, the boxes proposed there, what
+is known of it, and its log-mel spectrogram.
 """
 
 import json
@@ -30,6 +32,9 @@ SPECTROGRAM_STFT = VGGSOUND
 FRAME_MEMBERS = tuple(f"frame{number}.jpg" for number in range(FRAMES))
 MEMBERS = tuple(sorted((*FRAME_MEMBERS, FACTS, SOUND, SPECTROGRAM)))
 OLDER_MEMBERS = tuple(sorted((*MEMBERS, "report.npy")))  # with a spectrogram that nothing reads
+BOXES, FRAME, LOG_MEL = "boxes.npy", "frame.jpg", "log-mel.npy"
+SECOND_MEMBERS = (BOXES, FRAME, FACTS, LOG_MEL)
+_MEMBERS_BY_COUNT = {len(of): of for of in (MEMBERS, OLDER_MEMBERS, SECOND_MEMBERS)}
 TAR_BLOCK = 512  # bytes; a file in a tar is a block of header and whole blocks of content
 SHARD_NAME = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}")
 
@@ -39,12 +44,11 @@ class Place(NamedTuple):
 
     time: float  # seconds on its clip's clock
     offset: int  # of the header of its first member, bytes
-    sizes: tuple[int, ...]  # of its `MEMBERS`, in older shards of its `OLDER_MEMBERS`, bytes
+    sizes: tuple[int, ...]  # of its members, bytes; how many there are tells which they are
 
     def span(self, member: str) -> tuple[int, int]:
         """Where a member's content begins in the shard, and how many bytes it has."""
-        members = MEMBERS if len(self.sizes) == len(MEMBERS) else OLDER_MEMBERS
-        index = members.index(member)
+        index = _MEMBERS_BY_COUNT[len(self.sizes)].index(member)
         before = sum(map(_in_tar, self.sizes[:index]))
         return self.offset + before + TAR_BLOCK, self.sizes[index]
 
@@ -126,8 +130,7 @@ def _prepared_clip(read: dict[str, Any], shard_bytes: int) -> PreparedClip:
         for time, offset, sizes in read["moments"]
     )
     for place in moments:
-        is_known = len(place.sizes) in (len(MEMBERS), len(OLDER_MEMBERS))
-        if not is_known or min(place.offset, *place.sizes) < 0:
+        if len(place.sizes) not in _MEMBERS_BY_COUNT or min(place.offset, *place.sizes) < 0:
             raise ValueError("a moment that no shard can hold")
         if place.end > shard_bytes or not math.isfinite(place.time):
             raise ValueError("a moment outside its shard")
@@ -148,6 +151,7 @@ class Manifest:
     moments: dict[str, int] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()  # what could not be prepared, and why
     problems: tuple[Fault, ...] = ()  # what was, although some of it could not be decoded
+    cut: dict[str, Any] = field(default_factory=dict)  # how clips were; nothing for moments
 
     def as_json(self) -> str:
         """Write it for `read_manifest`."""
@@ -174,15 +178,18 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(**read | {"tags": tuple(read["tags"]), "shards": shards})
 
 
-def read_complete(folder: Path) -> Manifest:
-    """Read what a folder holds that was prepared to the end.
+def read_complete(folder: Path, *, of_events: bool = False) -> Manifest:
+    """Read what a folder holds that was prepared to the end, as moments or for events.
 
     Raises:
-        LookhearError: It was not, or as :func:`read_manifest` does.
+        LookhearError: It was not, or as the other, or as :func:`read_manifest` does.
     """
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise LookhearError(f"{folder}: not prepared to the end; run lookhear prepare again")
+    if bool(manifest.cut) != of_events:
+        wanted = "with --events" if of_events else "without --events"
+        raise LookhearError(f"{folder}: prepared for something else; prepare {wanted}")
     return manifest
 
 

@@ -15,7 +15,7 @@ from lookhear.evaluation.examples import (
     ranking,
 )
 from lookhear.evaluation.gaps import Missing
-from lookhear.evaluation.models import Model, OfOwn
+from lookhear.evaluation.models import Model
 from lookhear.evaluation.naming import find_models, paths_in
 from lookhear.evaluation.page import EvaluationReport, render
 from lookhear.evaluation.score_cache import ScoreCache, stamp
@@ -26,6 +26,7 @@ from lookhear.evaluation.stimuli import StimulusSet, read_sets
 from lookhear.evaluation.tables import FRAMES_FILE, SCORES_FILE, TABLE_FILES, write_tables
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.metrics import METRIC_NAMES
+from lookhear.nets import Engine
 from lookhear.progress import Bars, no_bars
 
 REPORT = "report.html"
@@ -62,6 +63,7 @@ def evaluate(
     missing: Missing | None = None,
     overwrite: bool = False,
     device: str | None = None,
+    engine: Engine | None = None,
     command: str | None = None,
     bars: Bars = no_bars,
 ) -> Evaluation:
@@ -82,6 +84,7 @@ def evaluate(
         missing: what becomes of frames of a clip without a map, see `lookhear.evaluation.gaps`.
         overwrite: whether older results in ``out`` are replaced.
         device: where networks run; CUDA where there is one, if left out.
+        engine: by what; see :func:`~lookhear.nets.saved.load_watcher`.
         command: by which this is made again, for the page.
         bars: show how many frames or pictures are scored, and drawn for the page.
 
@@ -93,15 +96,14 @@ def evaluate(
     folders = [data] if isinstance(data, Path) else [*data]
     lists = [names] if isinstance(names, Path) else [*(names or ())]
     stimuli = read_sets(folders, lists, database)
-    found = find_models(models, stimuli, device)
+    found = find_models(models, stimuli, device, engine)
     choices = Choices.of(stimuli, smooth, every, missing)
     frames = {subject.name: choices.frames(subject) for subject in stimuli.subjects}
     cache = None
-    # Nobody can tell whether the code behind a network of one's own has changed.
-    if out and not any(isinstance(of, OfOwn) for of in found.values()):
+    if out and not any(getattr(of, "is_foreign_code", False) for of in found.values()):
         used = stamp([*folders, *(path for name in models for path in paths_in(name))])
         places = [str(folder.resolve()) for folder in folders]
-        described = {"data": places, "models": [*models], "used": used}
+        described = {"data": places, "models": [*models], "engine": engine, "used": used}
         cache = ScoreCache(out, described | {"frames": frames, **asdict(choices)})
     unit = "frames" if stimuli.kind == "clips" else "pictures"
     with bars(f"scoring {unit}", sum(map(len, frames.values()))) as progress:

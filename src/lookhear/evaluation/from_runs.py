@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from lookhear.maps import Maps
 from lookhear.parallel import cores
 from lookhear.progress import Progress, unseen
 from lookhear.stanet import PLUS_SOURCES
-from lookhear.stanet.predicting import all_moments
 from lookhear.stanet.run_folder import (
     FUSED,
     PLUS,
@@ -38,7 +37,9 @@ from lookhear.stanet.run_folder import (
     TEST_PLUS,
     TEST_PLUS_TAGGED,
 )
-from lookhear.stanet.steps import Steps, kept_map
+
+if TYPE_CHECKING:
+    from lookhear.stanet.steps import Steps
 
 # Row -> folder in the run, array, and which of a moment's several maps.
 ROWS: dict[str, tuple[str, str, int | None]] = {
@@ -71,6 +72,8 @@ class OfRun:
     """
 
     def __init__(self, run: Path, row: str) -> None:
+        from lookhear.stanet.predicting import all_moments
+
         folder, self._array, self._which = ROWS[row]
         self._run = run
         self._folder = run / folder
@@ -91,6 +94,8 @@ class OfRun:
         Raises:
             LookhearError: The clip was not in the run's test, or maps are missing or damaged.
         """
+        from lookhear.stanet.steps import kept_map
+
         own = str(subject.paths[-1])
         if own not in self._moments:
             raise LookhearError(
@@ -133,7 +138,7 @@ class GazeTest:
                 gaze[clip.name] = clip
         return gaze
 
-    def score(self, moments: Path, steps: Steps, progress: Progress = unseen) -> Scores:
+    def score(self, moments: Path, steps: "Steps", progress: Progress = unseen) -> Scores:
         """Score every step on all moments of which there is gaze.
 
         Args:
@@ -144,6 +149,8 @@ class GazeTest:
         Raises:
             LookhearError: No moment has gaze, or something cannot be read.
         """
+        from lookhear.stanet.predicting import all_moments
+
         scored = []
         with ThreadPoolExecutor(cores()) as pool:
             for data in all_moments(moments):
@@ -161,7 +168,7 @@ class GazeTest:
             raise LookhearError(f"{moments}: none of its clips has gaze; see their names")
         return gathered("clips", scored)
 
-    def table(self, moments: Path, steps: Steps, progress: Progress = unseen) -> dict[str, Any]:
+    def table(self, moments: Path, steps: "Steps", progress: Progress = unseen) -> dict[str, Any]:
         """What `score` finds, for `json.dump`: `means`, row -> metric, and `clips`, row -> clip."""
         scores = self.score(moments, steps, progress)
         clips = {

@@ -1,6 +1,7 @@
 """What is scored: anything that gives a map of a frame is a model.
 
-Maps made elsewhere are in `lookhear.evaluation.from_files` and `lookhear.evaluation.from_runs`.
+Maps made elsewhere are in `lookhear.evaluation.from_files` and `lookhear.evaluation.from_runs`,
+those of classifiers in `lookhear.evaluation.cams`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -9,19 +10,14 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from lookhear.baselines import LEAST_SIDE, Baseline, fitted_centre
-from lookhear.cam import class_activation
 from lookhear.errors import LookhearError
 from lookhear.evaluation.stimuli import Stimulus
 from lookhear.maps import Maps, enlarge
 from lookhear.media import Picture, SoundWindows
 from lookhear.media.spectrogram import Stft, log_spectrogram
-from lookhear.nets.imported import is_size
-from lookhear.nets.kinds import NamingNetwork
 from lookhear.nets.watching import Moment, Watch, Watcher, moment
 from lookhear.words import sides
 
@@ -62,11 +58,11 @@ class OfBaseline:
                 f"{subject.name}: is {sides(subject.size)} pixels, but baselines need "
                 f"{LEAST_SIDE} a side; leave it out"
             )
-        for some in _batches(indices):
+        for some in batches(indices):
             before = None
             if subject.frame_rate is not None:
-                before = _pixels(subject, [max(index - 1, 0) for index in some])
-            yield from self._baseline(_pixels(subject, some), before)
+                before = pixels_of(subject, [max(index - 1, 0) for index in some])
+            yield from self._baseline(pixels_of(subject, some), before)
 
 
 class OfFittedCentre:
@@ -118,9 +114,9 @@ class OfWatcher:
         del note
         watch, wanted = Watch(self._watcher), frozenset(indices)
         size = self._watcher.size_for(*subject.size)
-        heard = _Heard(subject, self._watcher.windows)
-        for some in _batches(indices):
-            moments = [_moment(subject, index, self._watcher.reach) for index in some]
+        heard = Heard(subject, self._watcher.windows)
+        for some in batches(indices):
+            moments = [moment_of(subject, index, self._watcher.reach) for index in some]
             needed = {index for moment in moments for index in moment}
             # What comes before a frame that is listened to already cannot be heard any more.
             needed.update(
@@ -130,89 +126,14 @@ class OfWatcher:
             unseen = watch.unseen(needed)
             targets = [index for index in unseen if index in wanted]
             if targets:
-                watch.see(targets, _pixels(subject, targets, size), *heard.around(targets))
+                watch.see(targets, pixels_of(subject, targets, size), *heard.around(targets))
             beside = [index for index in unseen if index not in wanted]
             if beside:
-                watch.see(beside, _pixels(subject, beside, size))
+                watch.see(beside, pixels_of(subject, beside, size))
             yield from enlarge(watch.attend(moments), size)
 
 
-class OfSource:
-    """Where S, SA or ST sees the class that it finds most probable, by a method of CAM."""
-
-    def __init__(self, net: NamingNetwork, method: str) -> None:
-        self._net = net
-        self._method = method
-
-    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
-        """See `Model`."""
-        del note
-        net = self._net
-        device = _device(net)
-        heard = _Heard(subject, net.windows)
-        for some in _batches(indices):
-            frames = _pictures(subject, some, net.input_size).to(device)
-            sounds, around = heard.around(some)[0], None
-            if net.looks_around:
-                moments = [_moment(subject, index) for index in some]
-                around = torch.stack(
-                    [_pictures(subject, [m[i] for m in moments], net.input_size) for i in (0, 2)], 1
-                ).to(device)
-            spectrograms = None if sounds is None else torch.from_numpy(sounds).to(device)
-            classifier = net.as_classifier(spectrograms, around)
-            with torch.inference_mode():
-                classes = classifier(frames).argmax(1)
-            maps = class_activation(classifier, frames, classes.clone(), self._method)
-            yield from maps.cpu().numpy()
-
-
-class OfOwn:
-    """Where a user's classifier sees the class that it finds most probable, by a method of CAM.
-
-    It takes pictures (B, 3, H, W), RGB in [0, 1], at the size that it has as its ``input_size``,
-    or that of the frames.
-
-    Raises:
-        LookhearError: Its ``input_size`` is none.
-    """
-
-    def __init__(self, net: nn.Module, method: str) -> None:
-        self._net = net
-        self._method = method
-        self._size = getattr(net, "input_size", None)
-        if self._size is not None and not is_size(self._size):
-            raise LookhearError(
-                f"network {type(net).__name__}: its input_size must be (height, width) in pixels, "
-                f"not {self._size!r}"
-            )
-
-    def maps(self, subject: Stimulus, indices: Sequence[int], note: Note) -> Iterator[Maps]:
-        """See `Model`."""
-        del note
-        device = _device(self._net)
-        for some in _batches(indices):
-            frames = _pictures(subject, some, self._size).to(device)
-            classes = self._logits(frames).argmax(1)
-            yield from class_activation(self._net, frames, classes, self._method).cpu().numpy()
-
-    def _logits(self, frames: Tensor) -> Tensor:
-        name = type(self._net).__name__
-        try:
-            with torch.no_grad():
-                logits = self._net(frames)
-        except Exception as error:  # whatever a stranger's code raises
-            raise LookhearError(
-                f"network {name}: fails on pictures {tuple(frames.shape)}: {error}"
-            ) from error
-        if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise LookhearError(
-                f"network {name}: gives no logits (pictures, classes); wrap it in a module"
-                " that does"
-            )
-        return logits
-
-
-class _Heard:
+class Heard:
     """The log-spectrograms of the second around one frame after another."""
 
     def __init__(self, subject: Stimulus, windows: Stft | None) -> None:
@@ -236,29 +157,19 @@ class _Heard:
         return spectrograms, np.array([wave.any() for wave in waves], np.float32)
 
 
-def _moment(subject: Stimulus, index: int, reach: int = 1) -> Moment:
+def moment_of(subject: Stimulus, index: int, reach: int = 1) -> Moment:
     """A frame between those shortly before and after it, as far as there are any."""
     step = max(round((subject.frame_rate or 1) * NEIGHBOUR_SECONDS), 1)
     return moment(index, subject.frame_count, reach, step)
 
 
-def _device(net: nn.Module) -> torch.device:
-    return next((of.device for of in net.parameters()), torch.device("cpu"))
-
-
-def _batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
+def batches(indices: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Some frames after others, `BATCH_SIZE` at a time."""
     for start in range(0, len(indices), BATCH_SIZE):
         yield indices[start : start + BATCH_SIZE]
 
 
-def _pictures(
-    subject: Stimulus, indices: Sequence[int], size: tuple[int, int] | None = None
-) -> Tensor:
-    """Frames as a network of PyTorch takes them, (N, 3, H, W), RGB in [0, 1]; see `_pixels`."""
-    return torch.from_numpy(_pixels(subject, indices, size)).permute(0, 3, 1, 2).float() / 255
-
-
-def _pixels(
+def pixels_of(
     subject: Stimulus, indices: Sequence[int], size: tuple[int, int] | None = None
 ) -> NDArray[np.uint8]:
     """Frames, resized to a height and width if given: (N, H, W, 3), RGB.

@@ -4,8 +4,8 @@
 - `centre-fitted`: a Gaussian fitted to where people looked in all other clips, or pictures of the
   same set.
 - `inter-observer`: each person, predicted by all others: no model, but what one could reach.
-- `small`, a folder of a saved network or of a run, a name on the hub: STA, by
-  `lookhear.load_model`.
+- `small`, a folder of a saved network or of a run, a name on the hub, a file of `lookhear export`:
+  what predicts fixations, by `lookhear.nets.saved.load_watcher`.
 - `RUN:ROW`: what a run made of its test: `S`, `SA`, `ST`, `SCAM-coarse`, `SCAM`,
   `pseudo-fixations`; and one of STANet+: `S+-short` and the like, `SCAM+`, `pseudo-fixations+`.
 - `METHOD:NETWORK`: where a saved S, SA or ST sees the class that it finds most probable, such as
@@ -23,18 +23,20 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lookhear.baselines import BASELINES
 from lookhear.cam import METHODS
-from lookhear.cam.methods import NoLinearHeadError
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
-from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfOwn, OfSource, OfWatcher
+from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfWatcher
 from lookhear.evaluation.stimuli import StimulusSet
-from lookhear.nets.imported import imported_network
-from lookhear.nets.kinds import NamingNetwork
+from lookhear.nets import Engine
 from lookhear.nets.saved import CONFIG, RUN_MODEL, load_network, load_watcher
+
+if TYPE_CHECKING:
+    from lookhear.evaluation.cams import OfOwn, OfSource
 
 FITTED_CENTRE, PEOPLE, ALL_METHODS = "centre-fitted", "inter-observer", "CAMs"
 _METHODS = {method.lower(): method for method in METHODS}
@@ -43,7 +45,10 @@ log = logging.getLogger(__name__)
 
 
 def find_models(
-    names: Sequence[str], stimuli: StimulusSet, device: str | None
+    names: Sequence[str],
+    stimuli: StimulusSet,
+    device: str | None,
+    engine: Engine | None = None,
 ) -> dict[str, Model | None]:
     """Find models by their names, see the head of this module.
 
@@ -51,6 +56,7 @@ def find_models(
         names: Of models, with or without a label.
         stimuli: The set they will be scored on.
         device: Where networks run; None for CUDA where there is one, else the CPU.
+        engine: By what; see `lookhear.nets.saved.load_watcher`.
 
     Returns:
         Label -> model, in the order given; None for people.
@@ -63,7 +69,7 @@ def find_models(
         label, equals, named = name.partition("=")
         if not equals or Path(name).exists():  # some folders have = in their names
             label, equals, named = "", "", name
-        found = dict(_found(named, stimuli, device))
+        found = dict(_found(named, stimuli, device, engine))
         for own, model in found.items():
             chosen = own if not equals else label if len(found) == 1 else f"{label} {own}"
             if not chosen or chosen in models:
@@ -81,10 +87,10 @@ def paths_in(name: str) -> list[Path]:
 
 
 def _found(
-    name: str, stimuli: StimulusSet, device: str | None
+    name: str, stimuli: StimulusSet, device: str | None, engine: Engine | None
 ) -> Iterator[tuple[str, Model | None]]:
     """The models that a name stands for, each with what it is called unless it has a label."""
-    before, colon, after = name.partition(":")
+    before, colon, _ = name.partition(":")
     if name == PEOPLE:
         yield name, None
     elif name == FITTED_CENTRE:
@@ -92,15 +98,7 @@ def _found(
     elif name in BASELINES:
         yield name, OfBaseline(BASELINES[name])
     elif colon and (before == ALL_METHODS or before.lower() in _METHODS):
-        of: Callable[[str], OfOwn | OfSource]
-        if ":" in after and not Path(after).exists():
-            of, called = partial(OfOwn, imported_network(after, device)), after.rpartition(":")[2]
-        else:
-            source = load_network(NamingNetwork, Path(after), device)
-            of, called = partial(OfSource, source), type(source).__name__
-        every = before == ALL_METHODS
-        methods = _fitting(name, of, stimuli) if every else [_METHODS[before.lower()]]
-        yield from ((f"{method} of {called}", of(method)) for method in methods)
+        yield from _cams(name, stimuli, device)
     elif name.endswith(".npz"):
         yield Path(name).stem, OfArchive(Path(name))
     elif ".npz:" in name:
@@ -112,13 +110,33 @@ def _found(
     elif name and Path(name).is_dir() and not _is_network(Path(name)):
         yield Path(name).absolute().name, OfFolder(Path(name))
     else:
-        yield Path(name).name, OfWatcher(load_watcher(name, device))
+        yield Path(name).name, OfWatcher(load_watcher(name, device, engine))
+
+
+def _cams(name: str, stimuli: StimulusSet, device: str | None) -> Iterator[tuple[str, Model]]:
+    """A method of CAM, or all of them, of a classifier: `METHOD:NETWORK`."""
+    from lookhear.evaluation.cams import OfOwn, OfSource
+    from lookhear.nets.imported import imported_network
+    from lookhear.nets.kinds import NamingNetwork
+
+    method, _, network = name.partition(":")
+    of: Callable[[str], OfOwn | OfSource]
+    if ":" in network and not Path(network).exists():
+        of, called = partial(OfOwn, imported_network(network, device)), network.rpartition(":")[2]
+    else:
+        source = load_network(NamingNetwork, Path(network), device)
+        of, called = partial(OfSource, source), type(source).__name__
+    every = method == ALL_METHODS
+    methods = _fitting(name, of, stimuli) if every else [_METHODS[method.lower()]]
+    yield from ((f"{method} of {called}", of(method)) for method in methods)
 
 
 def _fitting(
-    name: str, of: Callable[[str], OfOwn | OfSource], stimuli: StimulusSet
+    name: str, of: "Callable[[str], OfOwn | OfSource]", stimuli: StimulusSet
 ) -> Sequence[str]:
     """The methods that fit a network: whether CAM does, the first frame of the set shows."""
+    from lookhear.cam.methods import NoLinearHeadError
+
     try:
         next(of("CAM").maps(stimuli.subjects[0], [0], lambda *_: None))
     except NoLinearHeadError:

@@ -420,3 +420,14 @@ def means_table(title: str, means: Mapping[str, Mapping[str, float | None]]) -> 
         ratio = values[METRIC_NAMES.index("NSS")] / first
         shown.add_row(row, *(f"{value:.3f}" for value in values), f"{ratio:.2f}")
     return shown
+
+
+def plain_table(title: str, rows: Sequence[Sequence[str]]) -> Table:
+    """Show rows in the terminal: a head first, and the name of each row in its first cell."""
+    head, *others = rows
+    shown = Table(title=Text(title), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(head):
+        shown.add_column(Text(heading), justify="right" if number else "left", overflow="fold")
+    for row in others:
+        shown.add_row(*(Text(one_line(cell)) for cell in row))
+    return shown

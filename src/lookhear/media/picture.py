@@ -415,3 +415,27 @@ def shaped_like(
     wanted = math.sqrt(area / aspect), math.sqrt(area * aspect)
     rows, columns = (max(round(side / multiple), 1) * multiple for side in wanted)
     return rows, columns
+
+
+def resampled(pictures: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize pictures (N, h, w, 3) to a height and width, bilinearly, averaging where they shrink.
+
+    As PyTorch's ``interpolate`` with ``antialias`` does, to the last digits.
+
+    Returns:
+        (N, *size, 3), float32, from 0 to 255.
+    """
+    rows, columns = (_weights(old, new) for old, new in zip(pictures.shape[1:3], size, strict=True))
+    shorter = np.tensordot(rows, pictures.astype(np.float32), (1, 1))  # h, N, w, 3
+    resized = np.tensordot(columns, shorter, (1, 2))  # w, h, N, 3
+    return np.ascontiguousarray(resized.transpose(2, 1, 0, 3))
+
+
+def _weights(old: int, new: int) -> NDArray[np.float32]:
+    """How much each of so many old pixels counts for each new one: (new, old), rows sum to 1."""
+    scale = old / new
+    reach = max(scale, 1)
+    centres = (np.arange(new) + 0.5) * scale - 0.5
+    apart = np.abs(np.arange(old) - centres[:, None]) / reach
+    weights = np.clip(1 - apart, 0, None)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

@@ -1,1 +1,6 @@
-"""The networks: shared blocks, backbones, sound encoders, and one file a network."""
+"""What networks share: backbones, sound encoders, where they are saved, and what runs them."""
+
+from typing import Literal, TypeAlias
+
+Engine: TypeAlias = Literal["onnx", "torch"]
+"""What runs a network: ONNX Runtime, or PyTorch."""

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from lookhear.nets.kinds import SavedNetwork
+from lookhear.nets.watching import Eye
 
 STRIDES = (8, 16, 32)
 Pixels: TypeAlias = Mapping[str, Sequence[float]]
@@ -156,10 +157,7 @@ class PictureNet(SavedNetwork):
         pixels: Pixels | None = None,
     ) -> None:
         super().__init__()
-        rows, columns = input_size
-        if not (32 <= rows <= 4096 and 32 <= columns <= 4096):
-            raise ValueError(f"input_size must be two sides from 32 to 4096, not {input_size}")
-        self.input_size = (int(rows), int(columns))
+        self.input_size = Eye.checked(input_size, keep_aspect=False).input_size
         features: Any = backbone_features(backbone, strides, **(backbone_args or {}))
         self.channels: tuple[int, ...] = tuple(features.feature_info.channels())
         self.backbone: nn.Module = features

@@ -1,29 +1,53 @@
-"""Where networks run: CUDA where there is one, else the CPU, or the device that is named."""
+"""Where networks run: CUDA where there is one, else the CPU, or the device that is named.
 
+PyTorch is imported only when a network of it is placed.
+"""
+
+import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-import torch
-from torch import nn
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from lookhear.errors import LookhearError, one_line
 
-N = TypeVar("N", bound=nn.Module)
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    N = TypeVar("N", bound=nn.Module)
+
+CPU, CUDA = "cpu", "cuda"
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
-def usable(device: str | torch.device | None) -> str:
-    """Return the name of a device on which networks can run; None gives the default.
+@cache
+def has_cuda() -> bool:
+    """Say whether there is a GPU for CUDA, as its driver knows without PyTorch."""
+    count = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+        failed = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    except (OSError, AttributeError):
+        return False
+    return not failed and count.value > 0
+
+
+def usable(device: "str | torch.device | None") -> str:
+    """Return the name of a device on which PyTorch can run networks; None gives the default.
 
     Raises:
         LookhearError: there is no such device.
     """
+    import torch
+
     with _checked(device) as chosen:
         torch.empty(1, device=chosen)
     return str(chosen)
 
 
-def placed(net: N, device: str | torch.device | None) -> N:
+def placed(net: "N", device: "str | torch.device | None") -> "N":
     """Put a network on a device, None for the default, ready for inference.
 
     Raises:
@@ -40,18 +64,22 @@ class HalfTheThreads:
     """
 
     def __init__(self) -> None:
-        self._threads = torch.get_num_threads()
+        import torch
+
+        self._set, self._threads = torch.set_num_threads, torch.get_num_threads()
 
     def __enter__(self) -> None:
-        torch.set_num_threads(max(1, self._threads // 2))
+        self._set(max(1, self._threads // 2))
 
     def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._threads)  # else new threads would have the half
+        self._set(self._threads)  # else new threads would have the half
 
 
 @contextmanager
-def _checked(device: str | torch.device | None) -> Iterator[str | torch.device]:
-    default = "cuda" if torch.cuda.is_available() else "cpu"
+def _checked(device: "str | torch.device | None") -> Iterator["str | torch.device"]:
+    import torch
+
+    default = CUDA if torch.cuda.is_available() else CPU
     chosen = default if device is None else device
     try:
         yield chosen

@@ -1,5 +1,6 @@
 """What a saved network is, and what it may be able to do: watch clips, name what is in pictures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from lookhear.media.spectrogram import Stft
 from lookhear.nets.saved import NETWORK, name_of
-from lookhear.nets.watching import Watcher
+from lookhear.nets.watching import Eye, Watcher
 
 
 class SavedNetwork(nn.Module, PyTorchModelHubMixin, library_name="lookhear", license="apache-2.0"):
@@ -32,6 +33,34 @@ class SavedNetwork(nn.Module, PyTorchModelHubMixin, library_name="lookhear", lic
         return self
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A network that watches clips as two functions of tensors alone, of which graphs can be made.
+
+    Attributes:
+        see: from pictures (N, h, w, 3), uint8, then those of further eyes, float from 0 to 1, then,
+            where it hears, spectrograms (N, frequencies, times) and how audible they are (N,), to
+            the parts of what is seen, (N, ...) each.
+        attend: from parts of the frames around B moments to one or more maps (B, h, w).
+        parts: names of what ``see`` gives.
+        looks: what ``attend`` takes, each ``PART@SHIFT``: which part, of the frame so many after.
+        reach, windows: see :class:`~lookhear.nets.watching.Watcher`.
+        eyes: how large pictures are seen.
+        scale: the mean and the std by which the first eye scales pixels.
+        stretched: of several maps, whether they are stretched before the highest counts; else None.
+    """
+
+    see: nn.Module
+    attend: nn.Module
+    parts: tuple[str, ...]
+    looks: tuple[str, ...]
+    reach: int
+    windows: Stft | None
+    eyes: tuple[Eye, ...]
+    scale: tuple[Tensor, Tensor]
+    stretched: bool | None = None
+
+
 class WatchingNetwork(SavedNetwork):
     """A network that says where people look in a clip."""
 
@@ -41,6 +70,10 @@ class WatchingNetwork(SavedNetwork):
         Raises:
             LookhearError: the network is in training mode.
         """
+        raise NotImplementedError
+
+    def halves(self) -> Halves:
+        """Return what is exported of it; see :func:`lookhear.nets.export.export`."""
         raise NotImplementedError
 
 

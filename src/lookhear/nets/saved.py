@@ -10,11 +10,14 @@ import os
 import re
 from collections.abc import Iterator
 from importlib import import_module, resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lookhear.errors import LookhearError, one_line
+from lookhear.errors import LookhearError, lacking, one_line
 from lookhear.files import whole_folder
+from lookhear.nets import Engine
+from lookhear.nets.devices import CPU, has_cuda
 from lookhear.nets.watching import Watcher
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ NETWORKS: dict[str, str] = {
     "STANet+": "lookhear.stanet.stanet_plus:STANetPlus",
     "AudioSwitch": "lookhear.stanet.switch:AudioSwitch",
     "SoundClassifier": "lookhear.nets.sound:SoundClassifier",
+    "Events": "lookhear.events.net:EventNet",
 }
 """What ``config.json`` calls a network -> its class. A new network is one file and one line."""
 
@@ -53,6 +57,8 @@ _BEFORE_NAMES: dict[str, set[str]] = {
 
 BUNDLED = ("small",)
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+ONNX = ".onnx"
+GRAPHS = f"model{ONNX}"  # of a network, whose weights are those in the same folder
 RUN_MODEL = "model"  # where in a run folder the model is
 
 
@@ -71,27 +77,68 @@ def load_model(
     Raises:
         LookhearError: no such model or device, or its files do not fit this version.
     """
-    from lookhear.nets.kinds import WatchingNetwork
-
+    try:
+        from lookhear.nets.kinds import WatchingNetwork
+    except ModuleNotFoundError as error:
+        raise lacking(error, f"model {name}") from error
     return load_network(WatchingNetwork, name, device)
 
 
 def load_watcher(
     model: "str | Path | Watcher | WatchingNetwork" = "small",
     device: "str | torch.device | None" = None,
+    engine: Engine | None = None,
 ) -> Watcher:
     """Load what runs a network over a clip.
 
     Args:
-        model: what :func:`load_model` takes or gives; a watcher is returned as it is.
+        model: what :func:`load_model` takes or gives, or a file of :func:`lookhear.export`; a
+            watcher is returned as it is.
         device: where to put it, unless it is loaded already.
+        engine: ``"onnx"`` for ONNX Runtime, ``"torch"`` for PyTorch; None for the first where the
+            model has graphs for it (``"small"`` has) and the device is a CPU, or PyTorch is not
+            installed.
 
     Raises:
-        LookhearError: see :func:`load_model`; or the network is in training mode.
+        LookhearError: see :func:`load_model`; or the engine cannot run the model; or the network is
+            in training mode.
     """
-    if isinstance(model, str | Path):
-        model = load_model(model, device)
-    return model if isinstance(model, Watcher) else model.folded().watcher()
+    if not isinstance(model, str | Path):
+        return model if isinstance(model, Watcher) else model.folded().watcher()
+    graphs = _graphs_of(model)
+    if engine is None:
+        fits = graphs is not None and (is_exported(model) or not _wants_torch(device))
+        engine = "onnx" if fits else "torch"
+    if engine == "torch":
+        if is_exported(model):
+            raise LookhearError(f"model {model}: is exported, and runs on ONNX Runtime alone")
+        return load_watcher(load_model(model, device))
+    if graphs is None:
+        raise LookhearError(
+            f"model {model}: has no graphs for ONNX Runtime; write them by lookhear export"
+        )
+    from lookhear.nets.exported import ExportedWatcher
+
+    return ExportedWatcher(graphs, None if device is None else str(device))
+
+
+def is_exported(name: str | Path) -> bool:
+    """Say whether a model is a file of :func:`lookhear.export`."""
+    return Path(name).suffix == ONNX and not Path(name).is_dir()
+
+
+def _graphs_of(name: str | Path) -> Path | None:
+    """Where a model's graphs for ONNX Runtime are, if it has any."""
+    if is_exported(name):
+        return Path(name)
+    graphs = model_folder(name) / GRAPHS
+    return graphs if graphs.is_file() else None
+
+
+def _wants_torch(device: "str | torch.device | None") -> bool:
+    """Say whether a device is a GPU that PyTorch is there for."""
+    is_gpu = has_cuda() if device is None else not str(device).startswith(CPU)
+    return is_gpu and find_spec("torch") is not None
 
 
 def load_network(
@@ -197,6 +244,8 @@ def save_model(net: Any, folder: Path) -> None:
 
 def card_sections(name: str | Path) -> tuple[tuple[str, str], ...]:
     """Return a saved model's card as (heading, text) pairs, in Markdown; none if it has no card."""
+    if is_exported(name):
+        return ()
     card = model_folder(name) / "README.md"
     if not card.is_file():
         return ()
@@ -228,9 +277,11 @@ def model_folder(name: str | Path) -> Path:
     )
     if is_path or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise LookhearError(unknown)
-    import huggingface_hub
-    from huggingface_hub.errors import HFValidationError
-
+    try:
+        import huggingface_hub
+        from huggingface_hub.errors import HFValidationError
+    except ModuleNotFoundError as error:
+        raise lacking(error, f"model {name}: no such folder, and the hub") from error
     try:
         files = [CONFIG, WEIGHTS, "README.md"]
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))

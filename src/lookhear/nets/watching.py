@@ -5,13 +5,18 @@ Arrays in, arrays out, so that a network may run in another engine than PyTorch.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.maps import Maps
+from lookhear.media import shaped_like
 from lookhear.media.spectrogram import Stft
+
+LEAST_INPUT, MOST_INPUT = 32, 4096  # pixels a side
+SIDE_STEP = 32  # pixels; the sides of pictures that keep their shape are multiples of it
 
 Look: TypeAlias = Any
 """What a watcher keeps of a frame that it has seen: its own affair."""
@@ -73,6 +78,39 @@ class Watcher(Protocol):
     def half_the_cores(self) -> AbstractContextManager[None]:
         """Make what leaves, within, half of the cores to others; to be entered time and again."""
         ...
+
+
+@dataclass(frozen=True)
+class Eye:
+    """How large a network sees pictures.
+
+    Attributes:
+        input_size: height and width, in pixels, of the pictures it was trained on.
+        keep_aspect: whether pictures keep their shape at that area, or are stretched to that size.
+    """
+
+    input_size: tuple[int, int]
+    keep_aspect: bool
+
+    @classmethod
+    def checked(cls, input_size: Sequence[int], keep_aspect: bool) -> "Eye":
+        """Take what a stranger's file says.
+
+        Raises:
+            ValueError: no network sees so.
+        """
+        rows, columns = input_size
+        if not (LEAST_INPUT <= rows <= MOST_INPUT and LEAST_INPUT <= columns <= MOST_INPUT):
+            raise ValueError(
+                f"input_size must be two sides from {LEAST_INPUT} to {MOST_INPUT}, not {input_size}"
+            )
+        return cls((int(rows), int(columns)), bool(keep_aspect))
+
+    def size_for(self, height: float, width: float) -> tuple[int, int]:
+        """See :meth:`Watcher.size_for`."""
+        if not self.keep_aspect:
+            return self.input_size
+        return shaped_like(height, width, self.input_size, SIDE_STEP)
 
 
 class Watch:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
 from lookhear.media.stills import encode_jpeg
-from lookhear.nets.saved import card_sections, load_watcher, model_folder
+from lookhear.nets import Engine
+from lookhear.nets.saved import card_sections, load_watcher
 from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
@@ -68,7 +69,7 @@ class Settings:
 
     def describe(self, clip: Path) -> dict[str, Any]:
         """Say from what and how results are made, as kept beside them."""
-        made = {"clip": clip.name, "bytes": _bytes_of(clip), "lookhear": __version__}
+        made = {"clip": clip.name, "bytes": bytes_of(clip), "lookhear": __version__}
         return made | asdict(self)
 
 
@@ -103,6 +104,7 @@ def predict_clips(
     settings: Settings,
     *,
     device: str | None = None,
+    engine: Engine | None = None,
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
     bars: Bars = no_bars,
@@ -116,6 +118,7 @@ def predict_clips(
         out: gets a folder of results for each, of the clip's name.
         settings: what to make.
         device: where the network runs; CUDA where there is one if left out.
+        engine: by what; see :func:`~lookhear.nets.saved.load_watcher`.
         batch_size: frames that go through the network together, at most.
         overwrite: whether to replace results that are there.
         bars: show how many frames of a clip are done.
@@ -123,12 +126,12 @@ def predict_clips(
     Raises:
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
-    model = model_folder(settings.model)
-    watcher = load_watcher(model, device)
-    notes = ModelNotes(settings.model, card_sections(model))
-    for path, folder in zip(clips, _result_folders(clips, out), strict=True):
+    watcher = load_watcher(settings.model, device, engine)
+    notes = ModelNotes(settings.model, card_sections(settings.model))
+    for path, folder in zip(clips, result_folders(clips, out), strict=True):
         try:
-            if _is_done(path, folder, settings, overwrite=overwrite):
+            made_of = settings.describe(path) if path.exists() else {}
+            if is_done(path, folder, made_of, RESULTS, overwrite=overwrite):
                 yield Outcome(path, folder, was_done=True)
                 continue
             clip = open_clip(path)
@@ -138,8 +141,12 @@ def predict_clips(
             yield Outcome(path, folder, error=str(error))
 
 
-def _result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
-    """Name each clip's folder after its file, with the suffix where stems coincide."""
+def result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
+    """Name each clip's folder after its file, with the suffix where stems coincide.
+
+    Raises:
+        LookhearError: two clips would have one folder.
+    """
     files = [Path(os.path.abspath(clip)) for clip in clips]  # noqa: PTH100 (keeps links)
     stems = Counter(file.stem.casefold() for file in files)
     usable = [stems[file.stem.casefold()] == 1 and file.stem.strip(".") for file in files]
@@ -154,16 +161,29 @@ def _result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
     return [out / name for name in names]
 
 
-def _is_done(clip: Path, folder: Path, settings: Settings, *, overwrite: bool) -> bool:
-    """Say whether results are there already; protect what is not ours to replace."""
+def is_done(
+    clip: Path, folder: Path, made_of: dict[str, Any], names: Set[str], *, overwrite: bool
+) -> bool:
+    """Say whether results are there already; protect what is not ours to replace.
+
+    Args:
+        clip: of which they are.
+        folder: where they go.
+        made_of: what their `SETTINGS` say.
+        names: of all that may be among them.
+        overwrite: whether they are made again.
+
+    Raises:
+        LookhearError: the folder holds something else, or results of other settings.
+    """
     if not clip.exists() or not folder.exists():
         return False
     if clip.resolve().is_relative_to(folder.resolve()):
         raise LookhearError(f"{clip}: lies in {folder}, where results go; choose another --out")
-    made = made_with(folder)
+    made = made_with(folder, names)
     if made is None:
         raise LookhearError(f"{folder}: holds more than results; choose another --out")
-    if made != settings.describe(clip) and not overwrite:
+    if made != made_of and not overwrite:
         raise LookhearError(
             f"{folder}: holds results of another clip or other settings; use --overwrite or "
             "another --out"
@@ -171,7 +191,7 @@ def _is_done(clip: Path, folder: Path, settings: Settings, *, overwrite: bool) -
     return not overwrite
 
 
-def made_with(folder: Path) -> dict[str, Any] | None:
+def made_with(folder: Path, names: Set[str] = RESULTS) -> dict[str, Any] | None:
     """Return the :meth:`Settings.describe` of finished results.
 
     None where there are none, or anything that is not of them: such a folder is somebody's own,
@@ -179,7 +199,7 @@ def made_with(folder: Path) -> dict[str, Any] | None:
     """
     try:
         described = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        foreign = {file.name for file in folder.iterdir()} - RESULTS
+        foreign = {file.name for file in folder.iterdir()} - names
     except (OSError, ValueError):
         return None
     ours = isinstance(described, dict) and "lookhear" in described and not foreign
@@ -307,6 +327,7 @@ def _contact_sheet(summary: AttentionSummary) -> bytes:
     return encode_jpeg(sheet, SHEET_QUALITY, optimize=True)
 
 
-def _bytes_of(clip: Path) -> int:
+def bytes_of(clip: Path) -> int:
+    """The size of a clip's file, or of the pictures of its folder together."""
     files = clip.iterdir() if clip.is_dir() else [clip]
     return sum(file.stat().st_size for file in files if file.is_file())

@@ -21,6 +21,7 @@ from lookhear.errors import LookhearError
 from lookhear.media import Clip, Frame, SoundWindows, open_clip
 from lookhear.media.spectrogram import log_spectrogram
 from lookhear.media.ticks import Due
+from lookhear.nets import Engine
 from lookhear.nets.saved import load_watcher
 from lookhear.nets.watching import Watch, Watcher, moment
 
@@ -72,26 +73,28 @@ def predict(
     fps: float = MAPS_PER_SECOND,
     every: int | None = None,
     device: str | None = None,
+    engine: Engine | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Prediction:
     """Predict where people look in a clip, and hold all maps in memory.
 
     Args:
         path: a video, picture, animation, or folder of numbered frames.
-        model: what :func:`lookhear.load_model` takes or gives, or any
-            :class:`~lookhear.nets.watching.Watcher`.
+        model: what :func:`lookhear.load_model` takes or gives, a file of :func:`lookhear.export`,
+            or any :class:`~lookhear.nets.watching.Watcher`.
         fps: maps a second, each of the first frame at or after its tick. The neighbours of a
             moment are the frames looked at just before and after, so they are this far apart.
         every: instead, a map of every so many frames.
         device: where the network runs, unless it is loaded already; None for CUDA where there is
             one, else the CPU.
+        engine: by what; see :func:`~lookhear.nets.saved.load_watcher`.
         batch_size: frames that go through the network together.
 
     Raises:
         LookhearError: the clip or the model cannot be used; one line says why.
     """
     clip = open_clip(path)
-    glimpses = glance(clip, load_watcher(model, device), fps, every, batch_size)
+    glimpses = glance(clip, load_watcher(model, device, engine), fps, every, batch_size)
     maps, times = zip(*((glimpse.map, glimpse.time) for glimpse in glimpses), strict=True)
     return Prediction(np.stack(maps), np.array(times), tuple(clip.problems))
 
@@ -103,6 +106,7 @@ def stream(
     fps: float = MAPS_PER_SECOND,
     every: int | None = None,
     device: str | None = None,
+    engine: Engine | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[Glimpse]:
     """Predict as :func:`predict` does, one map at a time, in memory that does not grow.
@@ -112,7 +116,7 @@ def stream(
     Raises:
         LookhearError: the clip or the model cannot be used; one line says why.
     """
-    return glance(open_clip(path), load_watcher(model, device), fps, every, batch_size)
+    return glance(open_clip(path), load_watcher(model, device, engine), fps, every, batch_size)
 
 
 def glance(

@@ -7,7 +7,7 @@ stretched over the picture.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -36,6 +36,9 @@ ENLARGED = 8
 """How many times, each way, a map is enlarged before colours are looked up: no facets."""
 
 _RED_AND_BLUE_IN_LUMA = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+Place: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a plane."""
+
 _YUV_ZERO = np.array([16, 128, 128])
 
 
@@ -94,7 +97,8 @@ class Overlay:
     """Blends attention into the planes of YUV 4:2:0 frames of one size.
 
     The work is a few 8-bit passes: colour and transparency are looked up at the size of the
-    map, then enlarged, so a frame never becomes RGB or floating point.
+    map, then enlarged, so a frame never becomes RGB or floating point; and only where there is
+    anything to see of them.
     """
 
     def __init__(
@@ -116,14 +120,47 @@ class Overlay:
         levels = grey(attention)
         keep = cv2.LUT(levels, self._keep_by_level)
         added_y, added_u, added_v = self._added_by_level
-        _stretch(keep, self._keep)
-        _stretch(cv2.LUT(levels, added_y), self._added)
-        blended_y = _blend(y, self._keep, self._added)
-        _stretch(keep, self._chroma_keep)
-        _stretch(cv2.LUT(levels, added_u), self._chroma_added)
-        blended_u = _blend(u, self._chroma_keep, self._chroma_added)
-        _stretch(cv2.LUT(levels, added_v), self._chroma_added)
-        return blended_y, blended_u, _blend(v, self._chroma_keep, self._chroma_added)
+        seen, seen_y, seen_uv = _seen(keep, self._keep.shape, self._chroma_keep.shape)
+        keep, levels = keep[seen], levels[seen]
+
+        def over(plane: Pixels, place: Place, added: Pixels, room: Pixels, more: Pixels) -> Pixels:
+            _stretch(cv2.LUT(levels, added), more[place])
+            part = _blend(plane[place], room[place], more[place])
+            if part.shape == plane.shape:
+                return part
+            blended = plane.copy()
+            blended[place] = part
+            return blended
+
+        _stretch(keep, self._keep[seen_y])
+        _stretch(keep, self._chroma_keep[seen_uv])
+        chroma = self._chroma_keep, self._chroma_added
+        return (
+            over(y, seen_y, added_y, self._keep, self._added),
+            over(u, seen_uv, added_u, *chroma),
+            over(v, seen_uv, added_v, *chroma),
+        )
+
+
+def _seen(keep: MatLike, *sizes: tuple[int, ...]) -> tuple[Place, ...]:
+    """Where a map shows anything, in it and in planes of other sizes that it is stretched to.
+
+    The parts begin and end where pixels of the map and of the planes do, so that stretching a part
+    gives what stretching the whole would have there; and have a margin, beyond which there is
+    nothing to see.
+    """
+    parts = []
+    for axis, length in enumerate(keep.shape):
+        step = math.lcm(*(length // math.gcd(length, size[axis]) for size in sizes))
+        (shown,) = np.nonzero(keep.min(1 - axis) < 255)
+        first, last = (shown[0], shown[-1]) if len(shown) else (0, 0)
+        start = max(first // step - 1, 0) * step
+        stop = min((last // step + 2) * step, length)
+        parts.append(
+            [(start, stop)] + [(start * s[axis] // length, stop * s[axis] // length) for s in sizes]
+        )
+    rows, columns = parts
+    return tuple((slice(*r), slice(*c)) for r, c in zip(rows, columns, strict=True))
 
 
 def _stretch(small: MatLike, full: Pixels) -> None:

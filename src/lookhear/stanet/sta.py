@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from lookhear.errors import LookhearError
 from lookhear.maps import Maps
-from lookhear.media import shaped_like
 from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import STRIDES, PictureNet, Pixels, alike
 from lookhear.nets.devices import HalfTheThreads
-from lookhear.nets.kinds import WatchingNetwork
+from lookhear.nets.kinds import Halves, WatchingNetwork
 from lookhear.nets.sound import sound_encoder_named
-from lookhear.nets.watching import Look
+from lookhear.nets.watching import Eye, Look
 from lookhear.stanet.blocks import (
     ConvGRU,
     SelfAttentionGate,
@@ -37,8 +36,6 @@ from lookhear.stanet.switch import AudioSwitch
 if TYPE_CHECKING:
     from lookhear.stanet.sta_plus import SeenPlus, STAPlus
     from lookhear.stanet.stanet_plus import SeenByAll, STANetPlus
-
-SIDE_STEP = 32  # pixels; the sides of pictures that keep their shape are multiples of it
 
 
 class Seen(NamedTuple):
@@ -215,11 +212,14 @@ class FixationNet(PictureNet, WatchingNetwork):
             switch = self.switch.kept_open(self.shown_to_switch(frames), spectrograms, switch)
         return sound, switch
 
+    @property
+    def eye(self) -> Eye:
+        """How large the network sees pictures."""
+        return Eye(self.input_size, self.keep_aspect)
+
     def size_for(self, height: float, width: float) -> tuple[int, int]:
         """Choose the height and width, in pixels, at which pictures of this shape are seen."""
-        if not self.keep_aspect:
-            return self.input_size
-        return shaped_like(height, width, self.input_size, SIDE_STEP)
+        return self.eye.size_for(height, width)
 
 
 class STA(FixationNet, tags=["saliency", "visual-attention"]):
@@ -310,6 +310,12 @@ class STA(FixationNet, tags=["saliency", "visual-attention"]):
     def watcher(self) -> "STAWatcher":
         """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
         return STAWatcher(self)
+
+    def halves(self) -> Halves:
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        from lookhear.stanet.halves import sta_halves
+
+        return sta_halves(self)
 
 
 Net = TypeVar("Net", bound="STA | STAPlus | STANetPlus")

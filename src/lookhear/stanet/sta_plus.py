@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from lookhear.maps import Maps
 from lookhear.nets.backbones import DILATED_VGG, Pixels
+from lookhear.nets.kinds import Halves
 from lookhear.stanet.blocks import (
     SelfAttentionGate,
     SoundGating,
@@ -303,6 +304,12 @@ class STAPlus(FixationNet, tags=["saliency", "visual-attention"]):
     def watcher(self) -> "STAPlusWatcher":
         """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
         return STAPlusWatcher(self)
+
+    def halves(self) -> Halves:
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        from lookhear.stanet.halves import sta_plus_halves
+
+        return sta_plus_halves(self)
 
 
 class STAPlusWatcher(FrameWatcher[STAPlus]):

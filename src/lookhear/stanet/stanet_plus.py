@@ -8,13 +8,12 @@ of the three counts.
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 from torch import Tensor, nn
 
-from lookhear.maps import Maps, enlarge, normalise
+from lookhear.maps import Maps, highest
 from lookhear.media.spectrogram import Stft
 from lookhear.nets.backbones import at_size
-from lookhear.nets.kinds import WatchingNetwork
+from lookhear.nets.kinds import Halves, WatchingNetwork
 from lookhear.stanet.sta import STA, FixationNet, FrameWatcher, Seen, STAWatcher
 from lookhear.stanet.sta_plus import SeenPlus, STAPlus, STAPlusWatcher
 from lookhear.stanet.switch import AudioSwitch
@@ -93,11 +92,7 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
 
         As published, maps are enlarged first.
         """
-        enlarged = [enlarge(of_one, size) for of_one in attention]
-        if self.published:
-            enlarged = [normalise(of_one) for of_one in enlarged]
-        most: Maps = np.maximum.reduce(enlarged)
-        return normalise(most) if self.published else most
+        return highest(attention, size, stretched=self.published)
 
     def folded(self) -> Self:
         """See :class:`~lookhear.nets.kinds.SavedNetwork`."""
@@ -113,11 +108,61 @@ class STANetPlus(WatchingNetwork, tags=["saliency", "visual-attention"]):
         """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
         return STANetPlusWatcher(self)
 
+    def halves(self) -> Halves:
+        """See :class:`~lookhear.nets.kinds.WatchingNetwork`."""
+        from lookhear.stanet.halves import stanet_plus_halves
+
+        return stanet_plus_halves(self)
+
+
+class SharedSenses:
+    """The eyes and ears of STA, STA+ short and STA+ cross.
+
+    Networks that have the same backbone share a frame's features, and likewise what they hear.
+
+    Attributes:
+        views: how large pictures are seen; the first as STA sees them.
+    """
+
+    def __init__(self, net: STANetPlus) -> None:
+        self._net = net
+        nets = net.members
+        self._eyes = [next(of for of in nets if of is one or of.sees_as(one)) for one in nets]
+        self._ears = [next(of for of in nets if of is one or of.hears_as(one)) for one in nets]
+        self.views = tuple(dict.fromkeys(eye.eye for eye in self._eyes))
+
+    def see(
+        self,
+        frames: Sequence[Tensor],
+        spectrograms: Tensor | None = None,
+        audible: Tensor | None = None,
+    ) -> tuple[Seen, SeenPlus, SeenPlus]:
+        """Do once per frame all that needs no other; see :meth:`lookhear.stanet.sta.STA.see`.
+
+        Args:
+            frames: as each of ``views`` has them, (N, 3, h, w), RGB in [0, 1].
+            spectrograms: of the second around each, for all of them.
+            audible: how far sound gates are open, for all of them.
+        """
+        net = self._net
+        if spectrograms is not None and net.switch is not None:
+            audible = net.switch.kept_open(frames[0], spectrograms, audible)
+        shown = dict(zip(self.views, frames, strict=True))
+        features = {eye: eye.features(shown[eye.eye]) for eye in dict.fromkeys(self._eyes)}
+        sounds: dict[FixationNet, Tensor | None] = dict.fromkeys(self._ears)
+        for ear in sounds:
+            sounds[ear], _ = ear.hear(frames[0], spectrograms, None)
+        sta, short, cross = (
+            (features[eye], sounds[ear], audible)
+            for eye, ear in zip(self._eyes, self._ears, strict=True)
+        )
+        return net.sta.head.see(*sta), net.short.head.see(*short), net.cross.head.see(*cross)
+
 
 class STANetPlusWatcher(FrameWatcher[STANetPlus]):
     """STANet+ as a :class:`~lookhear.nets.watching.Watcher`.
 
-    Networks that have the same backbone share a frame's features, and likewise what they hear.
+    Its networks share what they can; see :class:`SharedSenses`.
     """
 
     def __init__(self, net: STANetPlus) -> None:
@@ -126,33 +171,14 @@ class STANetPlusWatcher(FrameWatcher[STANetPlus]):
         self._short, self._cross = STAPlusWatcher(net.short), STAPlusWatcher(net.cross)
         self.short_apart, self.cross_apart = net.short.apart, net.cross.apart
         self.reach = self._cross.reach
-        nets = net.members
-        self._eyes = [next(of for of in nets if of is one or of.sees_as(one)) for one in nets]
-        self._ears = [next(of for of in nets if of is one or of.hears_as(one)) for one in nets]
+        self._senses = SharedSenses(net)
 
     def _seen(
         self, frames: Tensor, spectrograms: Tensor | None, audible: Tensor | None
     ) -> SeenByAll:
-        net = self._net
-        if spectrograms is not None and net.switch is not None:
-            audible = net.switch.kept_open(frames, spectrograms, audible)
         size = (frames.shape[-2], frames.shape[-1])
-        features = {
-            eye: eye.features(at_size(frames, eye.size_for(*size))) for eye in {*self._eyes}
-        }
-        sounds: dict[FixationNet, Tensor | None] = dict.fromkeys(self._ears)
-        for ear in sounds:
-            sounds[ear], _ = ear.hear(frames, spectrograms, None)
-        sta, short, cross = (
-            (features[eye], sounds[ear], audible)
-            for eye, ear in zip(self._eyes, self._ears, strict=True)
-        )
-        return SeenByAll(
-            size,
-            net.sta.head.see(*sta),
-            net.short.head.see(*short),
-            net.cross.head.see(*cross),
-        )
+        shown = [at_size(frames, view.size_for(*size)) for view in self._senses.views]
+        return SeenByAll(size, *self._senses.see(shown, spectrograms, audible))
 
     def attend(self, moments: Sequence[tuple[SeenByAll, ...]]) -> Maps:
         """See :meth:`~lookhear.nets.watching.Watcher.attend`; maps are of the pictures' size."""

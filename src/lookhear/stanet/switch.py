@@ -33,8 +33,9 @@ class AudioSwitchHead(nn.Module):
 
     def forward(self, features: Tensor, sound: Tensor) -> Tensor:
         """Return the logits (N, 2) of features (N, C, h, w) and sound vectors (N, S)."""
-        logits: Tensor = self.match(self.sound(sound), self.picture(features.mean((2, 3))))
-        return logits
+        seen, heard = self.picture(features.mean((2, 3))), self.sound(sound)
+        # As the layer itself does, in operations that can be exported.
+        return torch.einsum("ni,kij,nj->nk", heard, self.match.weight, seen) + self.match.bias
 
     def pairs(self, features: Tensor, sounds: Tensor) -> Tensor:
         """Return the logits (N, M, 2) of each of N pictures with each of M sounds."""

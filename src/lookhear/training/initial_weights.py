@@ -19,6 +19,7 @@ from lookhear.nets.pretrained import (
     seeing_as,
 )
 from lookhear.nets.saved import WEIGHTS, model_folder
+from lookhear.nets.state_dicts import misfit, read_state
 
 Recipe = TypeVar("Recipe")
 
@@ -36,8 +37,8 @@ class SavedPart(NamedTuple):
 
 
 InitialWeights: TypeAlias = dict[str, SavedPart | Pretrained]
-"""Part of a network -> the part of a saved one whose weights it begins with; or, of ``backbone``,
-pretrained weights."""
+"""Part of a network -> the part of a saved one whose weights it begins with; or the file of a state
+dict of it; or, of ``backbone``, pretrained weights."""
 
 
 def parts_of(folder: Path, *names: str) -> InitialWeights:
@@ -69,7 +70,7 @@ def beginning(part: str, weights: Pretrained | None) -> InitialWeights:
 
 
 def read_start(given: Iterable[str]) -> InitialWeights:
-    """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, or backbone=PRETRAINED WEIGHTS.
+    """Read lines of PART=FOLDER, PART=FOLDER:PART THERE, PART=FILE, or backbone=PRETRAINED WEIGHTS.
 
     Raises:
         LookhearError: one is none of these.
@@ -106,8 +107,19 @@ def initialise(net: nn.Module, weights: InitialWeights) -> None:
             _take_over(module, source)
         elif part == "backbone" and isinstance(net, PictureNet):
             load_pretrained(net, source)
+        elif isinstance(source, Path):
+            _take_file(module, source)
         else:
             raise LookhearError(f"{part}: has no pretrained weights; give the folder of a network")
+
+
+def _take_file(module: nn.Module, file: Path) -> None:
+    """Take a part's own state dict; what there is beside it is left out."""
+    state, own = read_state(file), module.state_dict()
+    known = {key: state[key] for key in own if key in state}
+    if fault := misfit(known, own):
+        raise LookhearError(f"{file}: of another {type(module).__name__}: {fault}")
+    module.load_state_dict(known)
 
 
 def _take_over(module: nn.Module, part: SavedPart) -> None:

@@ -1,13 +1,15 @@
-"""Clips that carry one tag each, whatever layout they were listed in."""
+"""Clips that carry tags, one or several each, whatever layout they were listed in."""
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+TAG_SEPARATOR = ";"
+"""Between the tags of a clip that carries several."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class TaggedClip:
     """A clip and what is said of it."""
 
     path: Path  # the file; it need not be there
-    tag: str  # the category
+    tag: str  # the category, or several; see `tags_in`
     start: float  # seconds, at which what the tag names begins
     end: float  # seconds, at which it ends
     split: Split = "train"  # what the clip is for
@@ -61,6 +63,29 @@ def name_from(root: Path, path: Path) -> str:
     """A path from a folder on, or, of a list, from the folder it is in; all of it elsewhere."""
     folder = root if root.is_dir() else root.parent
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def tags_in(text: str) -> tuple[str, ...]:
+    """The tags that a text names, in its order, each once."""
+    named = (tag.strip() for tag in text.split(TAG_SEPARATOR))
+    return tuple(dict.fromkeys(tag for tag in named if tag))
+
+
+def once_a_clip(data: TaggedClips) -> TaggedClips:
+    """Gather all that is said of a clip in one entry: all its tags, from the first to the last.
+
+    A clip is of the split that it is first named with.
+    """
+    of_path: dict[Path, list[TaggedClip]] = {}
+    for clip in data.clips:
+        of_path.setdefault(clip.path, []).append(clip)
+    clips = []
+    for entries in of_path.values():
+        tags = tags_in(TAG_SEPARATOR.join(clip.tag for clip in entries))
+        start, end = min(clip.start for clip in entries), max(clip.end for clip in entries)
+        tag = TAG_SEPARATOR.join(sorted(tags))
+        clips.append(replace(entries[0], tag=tag, start=start, end=end))
+    return replace(data, clips=tuple(clips))
 
 
 def size_of(path: Path) -> int | None:

@@ -19,10 +19,10 @@ from lookhear.data.identity import identities
 from lookhear.data.readers.fixated import density_of
 from lookhear.data.readers.osie import FixatedPicture
 from lookhear.errors import LookhearError
-from lookhear.media import shaped_like
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained
+from lookhear.nets.watching import Eye
 from lookhear.resume import described
-from lookhear.stanet.sta import SIDE_STEP, STA, Seen
+from lookhear.stanet.sta import STA, Seen
 from lookhear.training.augment import random_views
 from lookhear.training.initial_weights import beginning, begun_with
 from lookhear.training.loop import train
@@ -193,7 +193,8 @@ class Stills(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         pictures = [picture for of_one in sets for picture in of_one]
         self.sets = [index for index, of_one in enumerate(sets) for _ in of_one]
-        own = [shaped_like(of.height, of.width, size, SIDE_STEP) for of in pictures]
+        eye = Eye(size, keep_aspect=True)
+        own = [eye.size_for(of.height, of.width) for of in pictures]
         self.shapes = _common(own, batch_size)
         stretched = [
             of.name
