@@ -335,6 +335,7 @@ def left_over(folder: Path, before: set[str], end: str) -> Iterator[str]:
     if words:
         yield f"on the terminal: {words[:300]!r}"
     new = listed(folder) - before - {"words", "line"}
+    new = {name for name in new if not name.startswith("tmp/torchinductor")}  # torch's own
     wrong = [name for name in new if not name.startswith("out/results")]
     hidden = [name for name in new if any(part.startswith(".") for part in name.split("/"))]
     if end == "refused" and (folder / "out" / "results").exists():

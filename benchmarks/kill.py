@@ -24,7 +24,8 @@ from lookhear.data.world.files import World, write_world
 from lookhear.parallel import cores
 from lookhear.stanet.run import SCORES
 
-IMPORTS = 6.0  # seconds
+IMPORTS = {"train": 6.0, "predict": 1.0}  # seconds that go by before the work begins
+SPREAD = {"train": 14, "predict": 2}  # of the undisturbed time a start may last before it is killed
 
 
 def main() -> None:
@@ -108,7 +109,8 @@ def disturbed(
     while done < kills:
         process = begin(killed)
         # The first seconds of each start go by with imports.
-        wait = chance.uniform(IMPORTS, IMPORTS + 1.5 * seconds / (kills + 1))
+        imports = IMPORTS[out.name]
+        wait = chance.uniform(imports, imports + seconds / SPREAD[out.name])
         try:
             process.wait(wait)
             print("ended before it could be killed; begun anew", flush=True)
