@@ -133,7 +133,7 @@ def test_what_is_wrong_with_the_lists_is_said(tmp_path):
     assert "The VideoID is not a plain file name: 42" in text
     assert "Annotations.txt, line 1, '../x0'" in text
     assert "and 37 more" in text
-    assert "Annotations without the middle of a second: 1 (a.mp4, 0 to 0 s)" in text
+    assert "Annotations without the middle of a second: 1 (AVE/a.mp4, 0 to 0 s)" in text
     assert "Videos that are in two splits: 1 of 2" in text
     assert "b.mp4" in text
 

@@ -16,6 +16,7 @@ ENGINE = {f"training.{name}" for name in ("task", "loop", "loaders", "checkpoint
 RUN = {"data": "x", "out": "y"}
 VERBS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("stanet", "stanet+", "hearing", "matching", "switch", "fixations"), RUN),
+    **dict.fromkeys(("events", "actions"), RUN),
     "source": RUN | {"net": "S"},
     "maps": RUN | {"sources": "z"},
     "sta": RUN | {"maps": "z"},
@@ -25,7 +26,8 @@ VERBS: dict[str, dict[str, str]] = {
 
 
 def needs_lightning(module: str) -> bool:
-    others = {"stanet.run", "stanet.run_plus", "__main__"}
+    others = {"stanet.run", "stanet.run_plus", "events.run", "__main__"}
+    others |= {"events.recipe", "actions.recipe"}
     return module in ENGINE | others or module.startswith("stanet.recipes.")
 
 
