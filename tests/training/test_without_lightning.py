@@ -27,7 +27,7 @@ VERBS: dict[str, dict[str, str]] = {
 
 def needs_lightning(module: str) -> bool:
     others = {"stanet.run", "stanet.run_plus", "events.run", "__main__"}
-    others |= {"events.recipe", "actions.recipe"}
+    others |= {"events.recipe", "actions.recipe", "actions.presets"}
     return module in ENGINE | others or module.startswith("stanet.recipes.")
 
 
