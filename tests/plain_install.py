@@ -50,7 +50,6 @@ train fixations --data osie --out run
 train actions --data world --out run
 train maps --data moments --out run --sources nowhere
 train events --data moments --out run
-train actions --data world --out run
 train join --sta nowhere --switch nowhere --out run
 prepare world --out others --ray local
 """
