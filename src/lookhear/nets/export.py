@@ -55,8 +55,7 @@ def export(model: str | Path | WatchingNetwork, out: Path) -> Facts:
     if out.suffix != ONNX:
         raise LookhearError(f"{out}: is no name of an ONNX file; give one that ends in {ONNX}")
     net = model if isinstance(model, WatchingNetwork) else load_model(model, "cpu")
-    facts = _facts(net)
-    see, attend = _graphs(net)
+    see, attend, facts = _graphs(net)
     _write(out, see, attend, facts)
     return facts
 
@@ -70,18 +69,16 @@ def write_graphs(folder: Path) -> None:
     Raises:
         LookhearError: as :func:`export` does.
     """
-    net = load_model(folder, "cpu")
-    see, attend = _graphs(net)
+    see, attend, facts = _graphs(load_model(folder, "cpu"))
     for graph in (see, attend):
         _take_weights_from(folder / WEIGHTS, graph)
-    _write(folder / GRAPHS, see, attend, _facts(net))
+    _write(folder / GRAPHS, see, attend, facts)
 
 
-def _facts(net: WatchingNetwork) -> Facts:
-    halves = net.halves()
+def _facts(network: str, halves: Halves) -> Facts:
     mean, std = (tuple(round(x, 6) for x in of.flatten().tolist()) for of in halves.scale)
     return Facts(
-        network=name_of(type(net)),
+        network=network,
         version=__version__,
         reach=halves.reach,
         eyes=halves.eyes,
@@ -92,8 +89,8 @@ def _facts(net: WatchingNetwork) -> Facts:
     )
 
 
-def _graphs(net: WatchingNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto]:
-    """Trace both halves; what the first sees is what the second is shown."""
+def _graphs(net: WatchingNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto, Facts]:
+    """Trace both halves, and tell of them; what the first sees is what the second is shown."""
     net = copy.deepcopy(net).cpu().eval()
     for module in net.modules():
         if type(module) is Conv2dSame:
@@ -107,6 +104,7 @@ def _graphs(net: WatchingNetwork) -> tuple[onnx.ModelProto, onnx.ModelProto]:
     return (
         _traced(halves.see, given, halves.parts),
         _traced(halves.attend, looks, maps),
+        _facts(name_of(type(net)), halves),
     )
 
 

@@ -206,7 +206,7 @@ class ExportedWatcher:
         """Say in one line what is wrong with a file, which may be anything."""
         try:
             yield
-        except (LookhearError, MemoryError):
+        except MemoryError:
             raise
         except Exception as error:  # ONNX Runtime has a dozen kinds without a common one
             raise LookhearError(f"model {self._file}: {said}: {_reason(error)}") from error

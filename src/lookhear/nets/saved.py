@@ -128,6 +128,15 @@ def is_exported(name: str | Path) -> bool:
     return Path(name).suffix == ONNX and not Path(name).is_dir()
 
 
+def located(name: str | Path) -> Path:
+    """Find a model: its file, if it is exported, or its folder; see :func:`model_folder`.
+
+    Raises:
+        LookhearError: there is no such model.
+    """
+    return Path(name) if is_exported(name) else model_folder(name)
+
+
 def _graphs_of(name: str | Path) -> Path | None:
     """Where a model's graphs for ONNX Runtime are, if it has any."""
     if is_exported(name):

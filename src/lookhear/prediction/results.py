@@ -17,7 +17,7 @@ from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
 from lookhear.media.stills import encode_jpeg
 from lookhear.nets import Engine
-from lookhear.nets.saved import card_sections, load_watcher
+from lookhear.nets.saved import card_sections, load_watcher, located
 from lookhear.nets.watching import Watcher
 from lookhear.prediction.maps_files import ARCHIVE, FOLDER, MapsFormat, open_maps
 from lookhear.prediction.overlay import OVERLAY_NAMES, open_overlay
@@ -125,8 +125,9 @@ def predict_clips(
     Raises:
         LookhearError: the model or the device cannot be used, or two clips would have one folder.
     """
-    watcher = load_watcher(settings.model, device, engine)
-    notes = ModelNotes(settings.model, card_sections(settings.model))
+    model = located(settings.model)  # once, as it may be on the hub
+    watcher = load_watcher(model, device, engine)
+    notes = ModelNotes(settings.model, card_sections(model))
     for path, folder in zip(clips, result_folders(clips, out), strict=True):
         try:
             if is_done(path, folder, settings.describe, RESULTS, overwrite=overwrite):
