@@ -3,6 +3,8 @@
 Boxes are (left, top, right, bottom) in pixels, intervals (start, end) in seconds, as arrays.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,14 @@ def points_into(places: Floats, boxes: Floats) -> NDArray[np.bool_]:
     at, box = np.asarray(places, float), np.asarray(boxes, float)
     inside = (box[:, :2] <= at) & (at <= box[:, 2:])
     return inside[:, 0] & inside[:, 1]
+
+
+def within(times: Floats, intervals: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Say of each time (T,) whether any interval holds it, of which the end is not part."""
+    inside = np.zeros(len(times), bool)
+    for start, end in intervals:
+        inside |= (start <= times) & (times < end)
+    return inside
 
 
 def stretches(is_on: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lookhear import __version__
-from lookhear.actions.finding import Actions, Ranked, Segment
+from lookhear.actions.finding import Actions, Ranked
+from lookhear.localisation import within
 from lookhear.show import page
 from lookhear.show.axes import Axes, Scale
 from lookhear.show.heat import Pixels
@@ -85,18 +86,12 @@ def _findings(found: Actions, best: Ranked) -> list[tuple[str, str]]:
     own = [of for of in found.segments if of.label == best.label]
     if own:
         told.append((f"{time_label(own[0].start)} to {time_label(own[0].end)}", "is when"))
-    inside = float(found.weights[_inside(found, own)].sum() / found.weights.sum())
+    is_inside = within(found.times, [(of.start, of.end) for of in own])
+    inside = float(found.weights[is_inside].sum() / found.weights.sum())
     if own:
         share = sum(of.end - of.start for of in own) / found.duration
         told.append((f"{inside:.0%}", f"of the weight lies in {share:.0%} of the time"))
     return told
-
-
-def _inside(found: Actions, segments: Sequence[Segment]) -> np.ndarray:
-    inside = np.zeros(len(found.times), bool)
-    for of in segments:
-        inside |= (of.start <= found.times) & (found.times < of.end)
-    return inside
 
 
 def _weights(found: Actions, threshold: float) -> Axes:

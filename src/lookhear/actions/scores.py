@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lookhear.actions.finding import Segment
 from lookhear.data.readers.activitynet import LabelledSegment
-from lookhear.localisation import box_iou, interval_iou, points_into
+from lookhear.localisation import box_iou, interval_iou, points_into, within
 
 THUMOS14 = (0.1, 0.2, 0.3, 0.4, 0.5)
 ACTIVITYNET = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
@@ -110,9 +110,7 @@ def recall_of_frames(
     Returns:
         Their share, 0 to 1; NaN where no frame is in a segment.
     """
-    inside = np.zeros(len(times), bool)
-    for start, end in segments:
-        inside |= (start <= times) & (times < end)
+    inside = within(times, segments)
     return float((weights[inside] > threshold).mean()) if inside.any() else float("nan")
 
 
