@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,13 +19,12 @@ from lookhear.actions.finding import (
 )
 from lookhear.actions.net import WhereWhen
 from lookhear.actions.page import Moment, render
-from lookhear.errors import LookhearError
+from lookhear.clip_results import SETTINGS, Outcome, each_clip, made_from_clip
 from lookhear.files import whole_folder, write_whole
 from lookhear.maps import Maps, between
 from lookhear.media import Clip, open_clip
 from lookhear.nets.saved import load_network
 from lookhear.prediction.maps_files import write_archive
-from lookhear.prediction.results import SETTINGS, is_done, made_from_clip, result_folders
 from lookhear.progress import Bars, no_bars
 from lookhear.show import heat
 from lookhear.show.films import film_names, open_films
@@ -73,30 +71,6 @@ class Settings:
         }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one clip.
-
-    Attributes:
-        clip: which.
-        folder: of its results.
-        found: what was found; None where that failed or was done before.
-        error: why nothing was found, in one line; else empty.
-        seconds: that it took.
-    """
-
-    clip: Path
-    folder: Path
-    found: Actions | None = None
-    error: str = ""
-    seconds: float = 0.0
-
-    @property
-    def was_done(self) -> bool:
-        """Whether results were there already."""
-        return self.found is None and not self.error
-
-
 def find_in_clips(
     clips: Sequence[Path],
     out: Path,
@@ -106,11 +80,10 @@ def find_in_clips(
     overwrite: bool = False,
     command: str = "",
     bars: Bars = no_bars,
-) -> Iterator[Outcome]:
-    """Find actions in clips one after the other, and give what became of each when it is known.
+) -> Iterator[Outcome[Actions]]:
+    """Find actions in clips one after the other; see :func:`~lookhear.clip_results.each_clip`.
 
-    A clip that cannot be used does not stop the others, and what is done already is left. At the
-    end, ``out`` gets the segments of all in ActivityNet's form.
+    At the end, ``out`` gets the segments of all in ActivityNet's form.
 
     Args:
         clips: where to look.
@@ -126,23 +99,19 @@ def find_in_clips(
     """
     check_threshold(settings.threshold)
     net = load_network(WhereWhen, settings.model, device).folded()
-    folders = result_folders(clips, out)
-    for path, folder in zip(clips, folders, strict=True):
-        begun = time.monotonic()
-        try:
-            if is_done(path, folder, settings.describe, RESULTS, overwrite=overwrite):
-                yield Outcome(path, folder)
-                continue
-            clip = open_clip(path)
-            found = find_actions(clip, net, threshold=settings.threshold, progress=bars)
-            write_actions(folder, clip, found, settings, command, bars)
-            yield Outcome(path, folder, found, seconds=time.monotonic() - begun)
-        except (LookhearError, OSError) as error:
-            yield Outcome(path, folder, error=str(error))
+
+    def make(path: Path, folder: Path) -> Actions:
+        clip = open_clip(path)
+        found = find_actions(clip, net, threshold=settings.threshold, progress=bars)
+        write_actions(folder, clip, found, settings, command, bars)
+        return found
+
     results: dict[str, Any] = {}
-    for folder in folders:
-        if (folder / ACTIVITYNET).is_file():
-            results |= json.loads((folder / ACTIVITYNET).read_text(encoding="utf-8"))["results"]
+    for of in each_clip(clips, out, make, settings.describe, RESULTS, overwrite=overwrite):
+        yield of
+        kept = of.folder / ACTIVITYNET
+        if not of.error and kept.is_file():
+            results |= json.loads(kept.read_text(encoding="utf-8"))["results"]
     if results:
         write_whole(out / ACTIVITYNET, _activitynet(results, settings.model))
 

@@ -2,18 +2,16 @@
 
 import shlex
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import bars, complain, err, out
+from lookhear.cli.console import bars, out, tell
 from lookhear.cli.options import Device, Out, Overwrite, Seed
 from lookhear.cli.train import Devices, Precision, PretrainedName, Run, training_verb
 from lookhear.errors import named_by
-from lookhear.progress import Progress
-from lookhear.words import count, counted, time_label
+from lookhear.words import count, time_label
 
 
 def actions(
@@ -37,43 +35,27 @@ def actions(
 
     Each clip's results are a folder of its name in --out.
     """
+    from lookhear.actions.finding import Actions
     from lookhear.actions.results import REPORT, Settings, find_in_clips
 
-    def shown(what: str, total: int | None) -> AbstractContextManager[Progress]:
-        return bars("frames")(what, total)
-
-    done, failed = list[str](), list[str]()
-    for of in find_in_clips(
+    outcomes = find_in_clips(
         clips,
         folder,
         Settings(model, threshold, overlay),
         device=device,
         overwrite=overwrite,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
-        bars=shown,
-    ):
-        name = of.clip.name
-        if of.was_done:
-            done.append(name)
-        elif of.found is None:
-            failed.append(name)
-            complain(of.error)
-        else:
-            if of.found.problems:
-                err.print(f"{name}: {'; '.join(of.found.problems)}")
-            (best,) = of.found.top(1)
-            own = [part for part in of.found.segments if part.label == best.label]
-            when = f", {time_label(own[0].start)} to {time_label(own[0].end)}" if own else ""
-            more = f" and {count(len(own) - 1, 'more segment')}" if len(own) > 1 else ""
-            out.print(
-                f"{name}: {best.label} {best.probability:.2f}{when}{more}; see {of.folder / REPORT}"
-            )
-    if done:
-        out.print(f"done already in {folder}: {counted('clip', done)}; --overwrite does it again")
-    if failed:
-        if len(clips) > 1:
-            complain(f"{len(failed)} of {len(clips)} clips failed; the others are done")
-        raise typer.Exit(1)
+        bars=bars("frames"),
+    )
+
+    def line(made: Actions) -> str:
+        (best,) = made.top(1)
+        own = [part for part in made.segments if part.label == best.label]
+        when = f", {time_label(own[0].start)} to {time_label(own[0].end)}" if own else ""
+        more = f" and {count(len(own) - 1, 'more segment')}" if len(own) > 1 else ""
+        return f"{best.label} {best.probability:.2f}{when}{more}"
+
+    tell(outcomes, folder, REPORT, line)
 
 
 def train_actions(

@@ -1,9 +1,13 @@
-"""What the verbs share: two consoles, a progress bar and one-line errors."""
+"""What the verbs share: two consoles, a progress bar, one-line errors, what became of clips."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,11 +20,21 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from lookhear.clip_results import Outcome
 from lookhear.progress import Bars
+from lookhear.words import counted
 
 # Names of files are data, not markup.
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+class _OfClip(Protocol):
+    @property
+    def problems(self) -> Sequence[str]: ...
+
+
+Made = TypeVar("Made", bound=_OfClip)
 
 
 def complain(line: str) -> None:
@@ -54,3 +68,44 @@ def bars(unit: str) -> Bars:
             yield partial(shown.advance, shown.add_task(what, total=total))
 
     return bar
+
+
+def tell(
+    outcomes: Iterable[Outcome[Made]], folder: Path, report: str, line: Callable[[Made], str]
+) -> None:
+    """Say in a line each what became of clips, and at the end what is as it was, or went wrong.
+
+    Args:
+        outcomes: one after the other, as they come.
+        folder: of all results.
+        report: name of what to look at, in a clip's folder.
+        line: says what was found.
+
+    Raises:
+        typer.Exit: a clip failed.
+    """
+    total, done = 0, list[str]()
+    failed = defaultdict[str, list[str]](list)
+    for of in outcomes:
+        total, name = total + 1, of.clip.name
+        if of.error:
+            reason = of.error.removeprefix(f"{of.clip}: ")
+            failed[reason].append(name)
+            if len(failed[reason]) == 1:  # others are told of at the end, all at once
+                complain(of.error)
+        elif of.made is None:
+            done.append(name)
+        else:
+            if of.made.problems:
+                err.print(f"{name}: {'; '.join(of.made.problems)}")
+            out.print(f"{name}: {line(of.made)}; see {of.folder / report}")
+    if done:
+        out.print(f"done already in {folder}: {counted('clip', done)}; --overwrite does it again")
+    for reason, names in failed.items():
+        if len(names) > 1:
+            complain(f"{counted('clip', names)}: {reason}")
+    if without := sum(map(len, failed.values())):
+        if total > 1:
+            others = "; the others are done" if without < total else ""
+            complain(f"{without} of {total} clips failed{others}")
+        raise typer.Exit(1)

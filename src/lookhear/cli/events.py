@@ -2,16 +2,15 @@
 
 import shlex
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lookhear.cli import train
-from lookhear.cli.console import bars, complain, err, out
+from lookhear.cli.console import bars, err, out, tell
 from lookhear.cli.options import Device, Out, Overwrite, Seed, Workers
-from lookhear.words import count, counted, named
+from lookhear.words import count, named
 
 Forest = Annotated[
     Path | None,
@@ -41,11 +40,10 @@ def events(
 
     Each clip's results are a folder of its name in --out.
     """
+    from lookhear.events.finding import Events
     from lookhear.events.results import REPORT, find_in_clips
 
-    failed = defaultdict[str, list[str]](list)
-    done: list[str] = []
-    for of in find_in_clips(
+    outcomes = find_in_clips(
         clips,
         folder,
         model,
@@ -55,27 +53,14 @@ def events(
         overwrite=overwrite,
         command=shlex.join(["lookhear", *sys.argv[1:]]),
         bars=bars("seconds"),
-    ):
-        name = of.clip.name
-        if of.was_done:
-            done.append(name)
-        elif of.events is None:
-            reason = of.error.removeprefix(f"{of.clip}: ")
-            failed[reason].append(name)
-            if len(failed[reason]) == 1:
-                complain(of.error)
-        else:
-            if of.events.problems:
-                err.print(f"{name}: {'; '.join(of.events.problems)}")
-            tags = named([f"{tag.name} ({tag.score:.2f})" for tag in of.events.tags])
-            out.print(f"{name}: {tags or 'no tag that it knows'}; see {of.folder / REPORT}")
-    if done:
-        out.print(f"done already in {folder}: {counted('clip', done)}; --overwrite does it again")
-    for reason, names in failed.items():
-        if len(names) > 1:
-            complain(f"{counted('clip', names)}: {reason}")
-    if failed:
-        raise typer.Exit(1)
+    )
+
+    def line(made: Events) -> str:
+        return named([f"{tag.name} ({tag.score:.2f})" for tag in made.tags]) or (
+            "no tag that it knows"
+        )
+
+    tell(outcomes, folder, REPORT, line)
 
 
 def train_events(

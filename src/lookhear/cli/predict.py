@@ -1,15 +1,14 @@
 """The verbs that predict: predict and demo."""
 
 import math
-from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import bars, complain, err, out
+from lookhear.cli.console import bars, out, tell
 from lookhear.cli.options import BatchSize, Device, EngineName, Model, Out, Overwrite
-from lookhear.words import count, counted
+from lookhear.words import count
 
 # Help or a wrong option should not wait for what takes long to import: the verb that uses it does.
 
@@ -44,13 +43,11 @@ def predict(
         raise typer.BadParameter("--fps and --every exclude each other; give one")
     if fps is not None and not math.isfinite(fps):
         raise typer.BadParameter("--fps must be a number of maps a second")
-    from lookhear.prediction.results import REPORT, Settings, predict_clips
+    from lookhear.prediction.results import REPORT, Predicted, Settings, predict_clips
     from lookhear.prediction.stream import MAPS_PER_SECOND
 
     settings = Settings(model, fps or MAPS_PER_SECOND, every, maps, overlay)
-    done: list[str] = []
-    failed = defaultdict[str, list[str]](list)
-    for of in predict_clips(
+    outcomes = predict_clips(
         clips,
         folder,
         settings,
@@ -59,33 +56,15 @@ def predict(
         batch_size=batch_size,
         overwrite=overwrite,
         bars=bars("frames"),
-    ):
-        name = of.clip.name
-        if of.was_done:
-            done.append(name)
-        elif of.error:
-            reason = of.error.removeprefix(f"{of.clip}: ")
-            failed[reason].append(name)
-            if len(failed[reason]) == 1:  # others are told of at the end, all at once
-                complain(of.error)
-        else:
-            if of.problems:
-                err.print(f"{name}: {'; '.join(of.problems)}")
-            out.print(
-                f"{name}: {count(of.frames, 'frame')}, {count(of.maps, 'map')}, "
-                f"{of.frames / of.seconds:.0f} frames a second; see {of.folder / REPORT}"
-            )
-    if done:
-        out.print(f"done already in {folder}: {counted('clip', done)}; --overwrite does it again")
-    for reason, names in failed.items():
-        if len(names) > 1:
-            complain(f"{counted('clip', names)}: {reason}")
-    if failed:
-        without = sum(map(len, failed.values()))
-        if len(clips) > 1:
-            others = "; the others are done" if without < len(clips) else ""
-            complain(f"{without} of {len(clips)} clips failed{others}")
-        raise typer.Exit(1)
+    )
+
+    def line(made: Predicted) -> str:
+        speed = made.frames / made.seconds
+        return (
+            f"{count(made.frames, 'frame')}, {count(made.maps, 'map')}, {speed:.0f} frames a second"
+        )
+
+    tell(outcomes, folder, REPORT, line)
 
 
 def demo(

@@ -4,12 +4,11 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lookhear import __version__
-from lookhear.errors import LookhearError
+from lookhear.clip_results import SETTINGS, Outcome, each_clip, made_from_clip
 from lookhear.events.finding import Events, Span, gathered, judged
 from lookhear.events.net import EventNet
 from lookhear.events.overlay import MOST_TAGS, OVERLAY_NAMES, Drawing, names_of, open_overlay
@@ -19,32 +18,12 @@ from lookhear.files import whole_folder
 from lookhear.media import Clip, open_clip
 from lookhear.media.ticks import Due
 from lookhear.nets.saved import load_network
-from lookhear.prediction.results import SETTINGS, is_done, made_from_clip, result_folders
 from lookhear.progress import Bars, Progress, no_bars
 from lookhear.show.heat import Pixels
 
 TABLE, FOUND, REPORT = "events.csv", "events.json", "report.html"
 RESULTS = {TABLE, FOUND, REPORT, SETTINGS} | OVERLAY_NAMES
 COLUMNS = ("tag", "modality", "start", "end", "left", "top", "right", "bottom", "score")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one clip.
-
-    Attributes:
-        clip: which.
-        folder: of its results.
-        events: what is found; None if there are no results, or they were there already.
-        error: why there are none, in one line; else empty.
-        was_done: whether they were there already.
-    """
-
-    clip: Path
-    folder: Path
-    events: Events | None = None
-    error: str = ""
-    was_done: bool = False
 
 
 def find_in_clips(
@@ -58,10 +37,8 @@ def find_in_clips(
     overwrite: bool = False,
     command: str = "",
     bars: Bars = no_bars,
-) -> Iterator[Outcome]:
-    """Find events in clips one after the other, and give what became of each when it is known.
-
-    A clip that cannot be used does not stop the others, and what is done already is left.
+) -> Iterator[Outcome[Events]]:
+    """Find events in clips one after the other; see :func:`~lookhear.clip_results.each_clip`.
 
     Args:
         clips: what to look and listen into.
@@ -83,39 +60,35 @@ def find_in_clips(
     def describe(path: Path) -> dict[str, Any]:
         return made_from_clip(path) | told
 
-    for path, folder in zip(clips, result_folders(clips, out), strict=True):
-        try:
-            if is_done(path, folder, describe, RESULTS, overwrite=overwrite):
-                yield Outcome(path, folder, was_done=True)
-                continue
-            clip = open_clip(path)
-            seconds = round(clip.duration) if clip.duration else None
-            with bars(path.name, seconds) as progress:
-                events = gathered(net, judged(clip, net, forest, progress), clip)
-            with (
-                bars(f"drawing {path.name}", clip.frame_count) as progress,
-                whole_folder(folder) as partial,
-            ):
-                stills, poster = _draw(partial, clip, events, progress, overlay=overlay)
-                page = render(
-                    clip,
-                    events,
-                    net,
-                    model=str(model),
-                    stills=stills,
-                    overlay=names_of(clip)[0] if overlay else None,
-                    poster=poster,
-                    command=command,
-                )
-                (partial / REPORT).write_text(page, encoding="utf-8", errors="replace")
-                _write_table(partial / TABLE, clip, events)
-                described = {"clip": path.name, "model": str(model)} | _described(clip, events)
-                for name, content in ((FOUND, described), (SETTINGS, describe(path))):
-                    text = json.dumps(content, indent=1, ensure_ascii=False)
-                    (partial / name).write_text(f"{text}\n", encoding="utf-8", errors="replace")
-            yield Outcome(path, folder, events)
-        except (LookhearError, OSError) as error:
-            yield Outcome(path, folder, error=str(error))
+    def make(path: Path, folder: Path) -> Events:
+        clip = open_clip(path)
+        seconds = round(clip.duration) if clip.duration else None
+        with bars(path.name, seconds) as progress:
+            events = gathered(net, judged(clip, net, forest, progress), clip)
+        with (
+            bars(f"drawing {path.name}", clip.frame_count) as progress,
+            whole_folder(folder) as partial,
+        ):
+            stills, poster = _draw(partial, clip, events, progress, overlay=overlay)
+            page = render(
+                clip,
+                events,
+                net,
+                model=str(model),
+                stills=stills,
+                overlay=names_of(clip)[0] if overlay else None,
+                poster=poster,
+                command=command,
+            )
+            (partial / REPORT).write_text(page, encoding="utf-8", errors="replace")
+            _write_table(partial / TABLE, clip, events)
+            described = {"clip": path.name, "model": str(model)} | _described(clip, events)
+            for name, content in ((FOUND, described), (SETTINGS, describe(path))):
+                text = json.dumps(content, indent=1, ensure_ascii=False)
+                (partial / name).write_text(f"{text}\n", encoding="utf-8", errors="replace")
+        return events
+
+    yield from each_clip(clips, out, make, describe, RESULTS, overwrite=overwrite)
 
 
 def _draw(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.baselines import centre_prior
+from lookhear.clip_results import made_with
 from lookhear.data.observers import OBSERVERS
 from lookhear.data.readers.fixated import DENSITY_SIGMA_PER_WIDTH, count_fixations
 from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
@@ -16,8 +17,8 @@ from lookhear.files import cannot_write, whole_folder, write_whole
 from lookhear.maps import enlarge
 from lookhear.media import VideoWriter
 from lookhear.metrics import auc_judd, cc, density, nss, sim
-from lookhear.prediction import maps_files, overlay
-from lookhear.prediction.results import REPORT, Settings, made_with, predict_clips
+from lookhear.prediction import maps_files, overlay, results
+from lookhear.prediction.results import REPORT, Settings, predict_clips
 from lookhear.progress import Bars, no_bars
 
 CLIP, GAZE, RESULTS = "scene.mp4", "gaze.csv", "scene"
@@ -52,9 +53,9 @@ def run_demo(
     with whole_folder(out) as partial:
         _write_clip(partial / CLIP, clip)
         write_whole(partial / GAZE, _gaze_table(clip))
-        (made,) = predict_clips([partial / CLIP], partial, Settings(model), bars=bars)
-        if made.error:
-            raise LookhearError(made.error)
+        (of_clip,) = predict_clips([partial / CLIP], partial, Settings(model), bars=bars)
+        if of_clip.error:
+            raise LookhearError(of_clip.error)
     others = [thing.category for thing in clip.truth().things if thing.role == "other"]
     say(
         f"Rendered {out / CLIP}: {duration:g} s in which a {clip.tag.lower()} sounds, and moves "
@@ -81,7 +82,7 @@ def _check_replaceable(out: Path) -> None:
         held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise cannot_write(out, error) from error
-    if held and not (held == {CLIP, GAZE, RESULTS} and made_with(out / RESULTS)):
+    if held and not (held == {CLIP, GAZE, RESULTS} and made_with(out / RESULTS, results.RESULTS)):
         raise LookhearError(f"{out}: holds more than an earlier demo; choose another --out")
 
 

@@ -3,15 +3,14 @@
 import contextlib
 import csv
 import json
-import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lookhear import __version__, maps
+from lookhear import maps
+from lookhear.clip_results import SETTINGS, Outcome, each_clip, made_from_clip
 from lookhear.errors import LookhearError
 from lookhear.files import whole_folder, write_whole
 from lookhear.media import Clip, open_clip
@@ -34,12 +33,7 @@ from lookhear.progress import Bars, Progress, no_bars, unseen
 from lookhear.show import heat
 from lookhear.show.panels import contact_sheet
 
-FIXATIONS, REPORT, SHEET, SETTINGS = (
-    "fixations.csv",
-    "report.html",
-    "contact-sheet.jpg",
-    "settings.json",
-)
+FIXATIONS, REPORT, SHEET = "fixations.csv", "report.html", "contact-sheet.jpg"
 SHEET_QUALITY = 82  # of JPEG
 RESULTS = {FIXATIONS, REPORT, SHEET, SETTINGS} | OVERLAY_NAMES | {ARCHIVE, FOLDER}
 PEAKS = 5
@@ -72,29 +66,20 @@ class Settings:
         return made_from_clip(clip) | asdict(self)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one clip.
+class Predicted(NamedTuple):
+    """What was made of a clip.
 
     Attributes:
-        clip: which.
-        folder: of its results.
-        error: why there are none, in one line; else empty.
-        was_done: whether they were there already.
         frames: how many were read.
         maps: how many were made.
         seconds: that it took.
         problems: what could not be decoded, a line each.
     """
 
-    clip: Path
-    folder: Path
-    error: str = ""
-    was_done: bool = False
-    frames: int = 0
-    maps: int = 0
-    seconds: float = 0.0
-    problems: tuple[str, ...] = ()
+    frames: int
+    maps: int
+    seconds: float
+    problems: tuple[str, ...]
 
 
 def predict_clips(
@@ -107,10 +92,8 @@ def predict_clips(
     batch_size: int = BATCH_SIZE,
     overwrite: bool = False,
     bars: Bars = no_bars,
-) -> Iterator[Outcome]:
-    """Predict clips one after the other, and give what became of each when it is known.
-
-    A clip that cannot be used does not stop the others, and what is done already is left.
+) -> Iterator[Outcome[Predicted]]:
+    """Predict clips one after the other; see :func:`~lookhear.clip_results.each_clip`.
 
     Args:
         clips: what to predict.
@@ -128,86 +111,13 @@ def predict_clips(
     model = located(settings.model)  # once, as it may be on the hub
     watcher = load_watcher(model, device, engine)
     notes = ModelNotes(settings.model, card_sections(model))
-    for path, folder in zip(clips, result_folders(clips, out), strict=True):
-        try:
-            if is_done(path, folder, settings.describe, RESULTS, overwrite=overwrite):
-                yield Outcome(path, folder, was_done=True)
-                continue
-            clip = open_clip(path)
-            with bars(path.name, clip.frame_count) as progress:
-                yield write_results(clip, folder, watcher, notes, settings, batch_size, progress)
-        except (LookhearError, OSError) as error:
-            yield Outcome(path, folder, error=str(error))
 
+    def make(path: Path, folder: Path) -> Predicted:
+        clip = open_clip(path)
+        with bars(path.name, clip.frame_count) as progress:
+            return write_results(clip, folder, watcher, notes, settings, batch_size, progress)
 
-def result_folders(clips: Sequence[Path], out: Path) -> list[Path]:
-    """Name each clip's folder after its file, with the suffix where stems coincide.
-
-    Raises:
-        LookhearError: two clips would have one folder.
-    """
-    files = [Path(os.path.abspath(clip)) for clip in clips]  # noqa: PTH100 (keeps links)
-    stems = Counter(file.stem.casefold() for file in files)
-    usable = [stems[file.stem.casefold()] == 1 and file.stem.strip(".") for file in files]
-    names = [file.stem if ok else file.name for file, ok in zip(files, usable, strict=True)]
-    counts = Counter(name.casefold() for name in names)
-    for name in names:
-        if counts[name.casefold()] > 1:
-            raise LookhearError(
-                f"{out / name}: would be written for {counts[name.casefold()]} clips; run them "
-                "one by one, each with its own --out"
-            )
-    return [out / name for name in names]
-
-
-def is_done(
-    clip: Path,
-    folder: Path,
-    describe: Callable[[Path], dict[str, Any]],
-    names: Set[str],
-    *,
-    overwrite: bool,
-) -> bool:
-    """Say whether results are there already; protect what is not ours to replace.
-
-    Args:
-        clip: of which they are.
-        folder: where they go.
-        describe: says from what and how they are made, as their `SETTINGS` do.
-        names: of all that may be among them.
-        overwrite: whether they are made again.
-
-    Raises:
-        LookhearError: the folder holds something else, or results of other settings.
-    """
-    if not clip.exists() or not folder.exists():
-        return False
-    if clip.resolve().is_relative_to(folder.resolve()):
-        raise LookhearError(f"{clip}: lies in {folder}, where results go; choose another --out")
-    made = made_with(folder, names)
-    if made is None:
-        raise LookhearError(f"{folder}: holds more than results; choose another --out")
-    if made != describe(clip) and not overwrite:
-        raise LookhearError(
-            f"{folder}: holds results of another clip or other settings; use --overwrite or "
-            "another --out"
-        )
-    return not overwrite
-
-
-def made_with(folder: Path, names: Set[str] = RESULTS) -> dict[str, Any] | None:
-    """Return the :meth:`Settings.describe` of finished results.
-
-    None where there are none, or anything that is not of them: such a folder is somebody's own,
-    and must not be replaced.
-    """
-    try:
-        described = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        foreign = {file.name for file in folder.iterdir()} - names
-    except (OSError, ValueError):
-        return None
-    ours = isinstance(described, dict) and "lookhear" in described and not foreign
-    return described if ours else None
+    yield from each_clip(clips, out, make, settings.describe, RESULTS, overwrite=overwrite)
 
 
 def write_results(
@@ -218,7 +128,7 @@ def write_results(
     settings: Settings,
     batch_size: int = BATCH_SIZE,
     progress: Progress = unseen,
-) -> Outcome:
+) -> Predicted:
     """Predict an open clip and write all its results into ``folder``, replaced as a whole.
 
     Args:
@@ -294,14 +204,8 @@ def write_results(
         )
         write_whole(partial / REPORT, render(beside))
         (partial / SETTINGS).write_text(described + "\n", encoding="utf-8")
-    return Outcome(
-        clip.path,
-        folder,
-        frames=frames,
-        maps=len(summary.times),
-        seconds=time.monotonic() - started,
-        problems=tuple(clip.problems),
-    )
+    seconds = time.monotonic() - started
+    return Predicted(frames, len(summary.times), seconds, tuple(clip.problems))
 
 
 def _affordable_batch(clip: Clip, settings: Settings) -> int:
@@ -329,13 +233,3 @@ def _contact_sheet(summary: AttentionSummary) -> bytes:
         [still.peak for still in stills],
     )
     return encode_jpeg(sheet, SHEET_QUALITY, optimize=True)
-
-
-def made_from_clip(clip: Path) -> dict[str, Any]:
-    """Say of which clip results are, and of which version, for the note beside them."""
-    return {"clip": clip.name, "bytes": _bytes_of(clip), "lookhear": __version__}
-
-
-def _bytes_of(clip: Path) -> int:
-    files = clip.iterdir() if clip.is_dir() else [clip]
-    return sum(file.stat().st_size for file in files if file.is_file())
