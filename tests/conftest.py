@@ -1,3 +1,5 @@
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,12 @@ from lookhear.stanet.sta import STA
 
 settings.register_profile("any machine", deadline=None)  # which may be busy
 settings.load_profile("any machine")
+
+# Tests go on all cores at once, where threads of several programs would wait for each other.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
+# Started in the background, or by a worker, programs would inherit to be deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., tuple[int, str, str]]
 
