@@ -151,7 +151,7 @@ def _evaluate_actions(
     overwrite: bool,
 ) -> None:
     from lookhear.evaluation.kinds import labelled
-    from lookhear.evaluation.of_actions import TABLE, evaluate_actions, markdown_table
+    from lookhear.evaluation.of_actions import TABLE, evaluate_actions, in_markdown
 
     done = evaluate_actions(
         data,
@@ -164,6 +164,6 @@ def _evaluate_actions(
     )
     for note in done.notes:
         out.print(note)
-    out.print(markdown_table(done).rstrip())
+    out.print(in_markdown(done).rstrip())
     if results:
         out.print(f"{results / TABLE}: the figures; all values lie beside it")

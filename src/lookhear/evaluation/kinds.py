@@ -33,9 +33,15 @@ def kind_of(models: Sequence[str]) -> Kind:
 
 def labelled(name: str) -> tuple[str, str]:
     """A model's label, by default the name of its folder, and what it is."""
+    label, own = label_of(name)
+    return (Path(name).name if label is None else label), own
+
+
+def label_of(name: str) -> tuple[str | None, str]:
+    """The label that ``LABEL=NAME`` gives a model, None where it gives none, and the rest."""
     label, equals, own = name.partition("=")
     if not equals or Path(name).exists():  # some folders have = in their names
-        return Path(name).name, name
+        return None, name
     return label, own
 
 

@@ -30,6 +30,7 @@ from lookhear.cam import METHODS
 from lookhear.errors import LookhearError
 from lookhear.evaluation.from_files import OfArchive, OfFolder
 from lookhear.evaluation.from_runs import ROWS, OfRun
+from lookhear.evaluation.kinds import label_of
 from lookhear.evaluation.models import Model, OfBaseline, OfFittedCentre, OfWatcher
 from lookhear.evaluation.stimuli import StimulusSet
 from lookhear.nets import Engine
@@ -66,12 +67,10 @@ def find_models(
     """
     models: dict[str, Model | None] = {}
     for name in names:
-        label, equals, named = name.partition("=")
-        if not equals or Path(name).exists():  # some folders have = in their names
-            label, equals, named = "", "", name
+        label, named = label_of(name)
         found = dict(_found(named, stimuli, device, engine))
         for own, model in found.items():
-            chosen = own if not equals else label if len(found) == 1 else f"{label} {own}"
+            chosen = own if label is None else label if len(found) == 1 else f"{label} {own}"
             if not chosen or chosen in models:
                 raise LookhearError(f"--model {name}: give it a name of its own, as LABEL={named}")
             models[chosen] = model

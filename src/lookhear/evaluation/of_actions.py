@@ -32,6 +32,7 @@ from lookhear.data.readers.tagged import size_of
 from lookhear.data.world.files import TRUTH
 from lookhear.data.world.truth import Truth, read_truth
 from lookhear.errors import LookhearError
+from lookhear.evaluation.tables import markdown_table
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.nets.saved import load_network
 from lookhear.progress import Bars, no_bars
@@ -301,13 +302,13 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.mean(known)) if known else math.nan
 
 
-def markdown_table(scores: ActionScores) -> str:
+def in_markdown(scores: ActionScores) -> str:
     """The figures as a table in Markdown."""
-    lines = [f"| | {' | '.join(FIGURES)} |", f"|{' --- |' * (len(FIGURES) + 1)}"]
-    for model, values in scores.figures.items():
-        cells = ("-" if math.isnan(values[of]) else f"{values[of]:.3f}" for of in FIGURES)
-        lines.append(f"| {model} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = {
+        model: ["-" if math.isnan(values[of]) else f"{values[of]:.3f}" for of in FIGURES]
+        for model, values in scores.figures.items()
+    }
+    return "\n".join(markdown_table(FIGURES, rows))
 
 
 def _write(out: Path, scores: ActionScores) -> None:
@@ -327,7 +328,7 @@ def _write(out: Path, scores: ActionScores) -> None:
     }
     with whole_folder(out) as partial:
         write_whole(partial / SCORES, json.dumps(described, indent=1, allow_nan=False) + "\n")
-        write_whole(partial / TABLE, markdown_table(scores))
+        write_whole(partial / TABLE, in_markdown(scores))
         with (partial / CLIPS).open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(ClipScores.__annotations__)

@@ -26,6 +26,7 @@ from lookhear.data.world.truth import Box, Truth, read_truth
 from lookhear.errors import LookhearError
 from lookhear.evaluation.kinds import labelled
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
+from lookhear.evaluation.tables import markdown_table
 from lookhear.events.finding import Stretch, gathered, in_stretches, judge, spans_of
 from lookhear.events.net import EventNet
 from lookhear.events.scores import (
@@ -477,9 +478,9 @@ def _write(folder: Path, evaluation: EventEvaluation) -> None:
             lines.append(f'{of.model},"{quoted}",{",".join(cells)},{counts.there:.0f}')
     _write_text(folder / CLASSES, "\n".join(lines))
     parts = []
-    for title, (head, *rows) in evaluation.tables.items():
-        marked = [head, ["---"] * len(head), *rows]
-        parts += [f"## {title}", "", *(f"| {' | '.join(row)} |" for row in marked), ""]
+    for title, ((_, *heads), *rows) in evaluation.tables.items():
+        parts += [f"## {title}", ""]
+        parts += markdown_table(heads, {model: cells for model, *cells in rows})
     _write_text(folder / TABLES, "\n".join(parts).rstrip())
 
 

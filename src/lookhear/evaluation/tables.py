@@ -268,16 +268,16 @@ def _markdown_section(of: Statistics, kind: str) -> Iterator[str]:
     arrows = [f"{metric} {'↓' if metric in LOWER_IS_BETTER else '↑'}" for metric in metrics]
     yield from (f"## {_in_markdown(title(of, kind))}", "", _in_markdown(_explanation(of, kind)), "")
     rows = {model: map(_markdown_mean, means) for model, means in _means(of).items()}
-    yield from _markdown_table(arrows, rows)
+    yield from markdown_table(arrows, rows)
     if of.comparisons:
         yield from (f"### Difference from {_in_markdown(of.first)}, corrected p", "")
         rows = {model: map(_difference, by.values()) for model, by in of.comparisons.items()}
-        yield from _markdown_table(metrics, rows)
+        yield from markdown_table(metrics, rows)
     if context := _context(of):
         database, note, papers = context
         line = _in_markdown(f"{_published_on(database)} {note}".rstrip())
         yield from (f"### Published on {database}", "", line, "")
-        yield from _markdown_table(arrows, papers)
+        yield from markdown_table(arrows, papers)
 
 
 def _markdown_mean(of: _Mean) -> str:
@@ -292,7 +292,8 @@ def _difference(of: Comparison) -> str:
     return size if math.isnan(of.p) else f"{size}, p {_in_markdown(shown_p(of.p_corrected))}"
 
 
-def _markdown_table(heads: Sequence[str], rows: Mapping[str, Iterable[str]]) -> Iterator[str]:
+def markdown_table(heads: Sequence[str], rows: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """The lines of a table in Markdown: heads of all columns but the first, model -> cells."""
     lines = [["model", *heads], ["---", *["--:"] * len(heads)]]
     lines += [[_in_markdown(model), *cells] for model, cells in rows.items()]
     yield from (f"| {' | '.join(cells)} |" for cells in lines)
