@@ -62,7 +62,7 @@ def test_a_run_makes_a_network_that_knows_the_tags(trained: EventRun) -> None:
     assert arguments["categories"] == ["Bark", "Flute", "Horn"]
     assert arguments["stretch"] == 2
     net = load_network(EventNet, trained.out, "cpu")
-    assert net.threshold.item() != 0  # chosen on the held-out clips
+    assert 0 <= net.threshold.item() < 2  # chosen on the held-out clips
     curves = read_curves(trained.out)
     assert len(curves["loss"]) == 2
     assert 0 <= curves["f1"][-1] <= 1

@@ -32,6 +32,8 @@ BATCH_SIZE = 16  # frames through the backbone at once
 STRETCHED = 1.5  # times the usual length up to which a clip is seen at once
 WEIGHT_FROM = 1.0
 """Weight from which on a frame is of a segment: more than if all frames counted alike."""
+WEIGHT_DIGITS = 5
+"""To which weights are rounded, so that of even ones none is above 1 by an error of float32."""
 LEAST_PROBABILITY = 0.1  # in any window, of a class that has segments
 MASK_FROM = 0.5  # of the mask's highest, of what is in a box
 FINER = 4  # times, each way, at which masks are cut into boxes
@@ -244,10 +246,11 @@ class _Seen:
         """Masks (T, h, w), weights (T,) and those of each class (T, K)."""
         assert self._masks is not None
         surest = np.max(self.probabilities, axis=0)
+        of_class = self._of_class / self._windows[:, None] / np.maximum(surest, 1e-12)
         return (
             np.asarray(self._masks / self._windows[:, None, None], np.float32),
-            self._weights / self._windows,
-            self._of_class / self._windows[:, None] / np.maximum(surest, 1e-12),
+            np.round(self._weights / self._windows, WEIGHT_DIGITS),
+            np.round(of_class, WEIGHT_DIGITS),
         )
 
 

@@ -119,12 +119,15 @@ class EventTask(Task):
         self._held_out.append((self._scores(batch).float(), batch["tags"]))
 
     def on_validation_epoch_end(self) -> None:
-        """Choose the threshold of highest micro F1, and log that F1."""
+        """Choose the threshold of highest micro F1, and log that F1.
+
+        Below 0, where more speaks against a tag than for it, none is found.
+        """
         kept = (torch.cat(of) for of in zip(*self._held_out, strict=True))
         gathered: Any = [self.all_gather(of) for of in kept]  # (N, C), of processes (P, N, C)
         scores, tags = (of.flatten(0, -2).cpu().numpy() for of in gathered)
         self._held_out.clear()
-        threshold = best_threshold(scores, tags)
+        threshold = max(best_threshold(scores, tags), 0.0)
         self.net.threshold.fill_(threshold)
         f1 = tag_scores(scores >= threshold, tags).micro.f1
         self.log_watched(torch.tensor(f1), len(scores))
