@@ -1,11 +1,12 @@
-"""With what the networks of each verb begin; nothing is trained."""
+"""With what trainings begin: their weights, and clips from elsewhere; nothing is trained."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import Run
+from clips import make_clip
+from conftest import Run, moving_disc
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY
 from lookhear.training import loop
 from lookhear.training.initial_weights import SavedPart
@@ -85,3 +86,24 @@ def test_a_saved_backbone_goes_before_the_presets(run: Run, tasks: list[MomentsT
     )
     assert code == 1
     assert "--pretrained: goes without --start backbone=" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("verb", ["stanet", "events", "actions"])
+def test_clips_of_ones_own_list_may_lie_elsewhere_if_that_is_said(
+    verb: str, tmp_path: Path, run: Run
+) -> None:
+    clips, lists = tmp_path / "clips", tmp_path / "lists"
+    clips.mkdir()
+    lists.mkdir()
+    rows = ["path,tag,start,end"]
+    for tag in ("Cat", "Dog"):
+        clip = make_clip(clips / f"{tag}.mp4", moving_disc(25))
+        rows.append(f"{clip},{tag},0,1")
+    (lists / "clips.csv").write_text("\n".join(rows))
+    command = ["train", verb, "--data", lists, "--preset", "tiny", "--out", tmp_path / "run"]
+    code, _, refused = run(*command)
+    assert code == 1
+    assert "--root DIR" in refused
+    code, _, too_few = run(*command, "--root", clips)
+    assert code == 1
+    assert "fewer than a batch" in too_few.splitlines()[-1]

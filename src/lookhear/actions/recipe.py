@@ -215,7 +215,8 @@ def clip_set(data: TaggedClips, recipe: ActionRecipe, left_out: Journal) -> Acti
     for note in data.notes:
         log.warning("%s", note)
     if not any(clip.split == "train" for clip in there):
-        raise LookhearError(f"{data.root}: not one of its clips to train on is there")
+        why = f"; {data.faults[0]}" if data.faults else ""
+        raise LookhearError(f"{data.root}: not one of its clips to train on is there{why}")
     tags = tuple(sorted({clip.tag for clip in there if clip.split == "train"}))
     strangers = sorted({clip.tag for clip in there if clip.split == "val"} - {*tags})
     if strangers:

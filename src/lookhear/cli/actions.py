@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lookhear.cli.console import bars, out, tell
-from lookhear.cli.options import Device, Out, Overwrite, Seed
+from lookhear.cli.options import Device, Out, Overwrite, Roots, Seed
 from lookhear.cli.train import Devices, Precision, PretrainedName, Run, training_verb
 from lookhear.errors import named_by
 from lookhear.words import count, time_label
@@ -72,6 +72,7 @@ def train_actions(
     seed: Seed = 0,
     devices: Devices = 1,
     precision: Precision = "32-true",
+    root: Roots = None,
 ) -> None:
     """Train a network that names the action of clips, and finds where and when it is."""
     from lookhear.actions.presets import PRESETS
@@ -84,7 +85,7 @@ def train_actions(
     recipe = named_by("preset", preset, PRESETS)
     if pretrained is not None:
         recipe = beginning_with(recipe, read_pretrained(pretrained))
-    clips = data if (data / MANIFEST).exists() else read_labelled(data)
+    clips = data if (data / MANIFEST).exists() else read_labelled(data, root or ())
     saved = train_actions(clips, folder, recipe, seed, Machine(devices, precision))
     out.print(f"{saved}: use it with lookhear actions CLIP --model {folder}")
 

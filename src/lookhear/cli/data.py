@@ -6,19 +6,10 @@ from typing import Annotated
 import typer
 
 from lookhear.cli.console import bars, err, out
-from lookhear.cli.options import Out, Seed, Workers
+from lookhear.cli.options import Out, Roots, Seed, Workers
 from lookhear.data.world.truth import Scenario
 from lookhear.errors import LookhearError
 from lookhear.words import count, named
-
-Roots = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--root",
-        help="Repeatable: a folder where clips of your own table may lie, beside the table's own.",
-        show_default="the table's folder alone",
-    ),
-]
 
 app = typer.Typer(help="Look at data sets.", no_args_is_help=True)
 

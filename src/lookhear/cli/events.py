@@ -9,7 +9,7 @@ import typer
 
 from lookhear.cli import train
 from lookhear.cli.console import bars, err, out, tell
-from lookhear.cli.options import Device, Out, Overwrite, Seed, Workers
+from lookhear.cli.options import Device, Out, Overwrite, Roots, Seed, Workers
 from lookhear.words import count, named
 
 Forest = Annotated[
@@ -99,6 +99,7 @@ def train_events(
     seed: Seed = 0,
     devices: train.Devices = 1,
     precision: train.Precision = "32-true",
+    root: Roots = None,
 ) -> None:
     """Learn from the tags of clips which are seen and heard, where and when."""
     from lookhear.events.net import EventNet
@@ -120,6 +121,7 @@ def train_events(
         seed=seed,
         machine=Machine(devices, precision),
         workers=workers,
+        roots=root or (),
     )
     saved = train_run(settings, err.print, bars("steps"))
     net = load_network(EventNet, saved, "cpu")

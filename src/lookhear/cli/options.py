@@ -37,3 +37,11 @@ Workers = Annotated[
     int | None,
     typer.Option(min=1, help="How many work at once.", show_default="one for each core"),
 ]
+Roots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--root",
+        help="Repeatable: a folder where clips of your own table may lie, beside the table's own.",
+        show_default="the table's folder alone",
+    ),
+]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Literal, ParamSpe
 import typer
 
 from lookhear.cli.console import bars, out
-from lookhear.cli.options import Device, Seed
+from lookhear.cli.options import Device, Roots, Seed
 from lookhear.data import Partners
 from lookhear.errors import LookhearError, named_by
 from lookhear.stanet import PlusSource, Source, Stage
@@ -159,6 +159,7 @@ class WholeRun:
     seed: Seed = 0
     devices: Devices = 1
     precision: Precision = "32-true"
+    root: Roots = None
 
     def do(self, train: "Callable[[RunSettings, Callable[[str], object], Bars], Made]") -> "Made":
         """Train, and say how far it is and what came of it."""
@@ -176,6 +177,7 @@ class WholeRun:
             sound=self.sound,
             pretrained=self.pretrained,
             machine=Machine(self.devices, self.precision),
+            roots=self.root or (),
         )
         begun = time.monotonic()
 

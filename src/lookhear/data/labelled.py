@@ -1,5 +1,6 @@
 """Clips with a label each, in whatever layout they are: which reader is asked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lookhear.data.prepare import read_tagged
@@ -14,12 +15,13 @@ from lookhear.data.readers.ucf101 import has_ucf101, read_ucf101
 from lookhear.errors import LookhearError
 
 
-def read_labelled(path: Path) -> TaggedClips:
+def read_labelled(path: Path, roots: Sequence[Path] = ()) -> TaggedClips:
     """Read clips with a label each: of a folder, or of the list that a file is.
 
     Args:
         path: AVE's layout, a ``clips.csv``, ActivityNet's JSON, UCF101's or HMDB51's split files,
             lists of ``path label``, or a folder for each class.
+        roots: folders where clips of a ``clips.csv`` may lie, beside its own.
 
     Raises:
         LookhearError: it is none of these, or cannot be read.
@@ -27,7 +29,7 @@ def read_labelled(path: Path) -> TaggedClips:
     if not path.exists():
         raise LookhearError(f"{path}: no such folder or list of clips")
     if (path / ANNOTATIONS).exists() or (path / CLIPS).exists() or path.suffix == ".csv":
-        return read_tagged(path)
+        return read_tagged(path, roots)
     if find_activitynet(path):
         return read_activitynet(path)
     if path.is_file():

@@ -72,6 +72,7 @@ class RunSettings:
         seed: of everything left to chance.
         machine: what to train on.
         workers: how many prepare at the same time; None for one for each core.
+        roots: folders where clips of a ``clips.csv`` may lie, beside its own.
     """
 
     data: Path
@@ -85,6 +86,7 @@ class RunSettings:
     seed: int = 0
     machine: Machine = ONE_DEVICE
     workers: int | None = None
+    roots: Sequence[Path] = ()
 
     @property
     def recipe(self) -> EventRecipe:
@@ -160,7 +162,8 @@ def _prepared(
     if (settings.data / MANIFEST).exists():
         read_complete(settings.data, of_events=True)
         return settings.data
-    out, clips = settings.out / PREPARED, once_a_clip(read_tagged(settings.data))
+    out = settings.out / PREPARED
+    clips = once_a_clip(read_tagged(settings.data, settings.roots))
     with bars("preparing", len(clips.clips)) as progress:
         made = prepare(
             clips,

@@ -19,7 +19,7 @@ Each is a stage of the run's ledger, so none is done twice, and a run that was s
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,6 +103,7 @@ class RunSettings:
         pretrained: with what backbones begin, see :mod:`lookhear.nets.pretrained`; None for what
             the preset says.
         machine: what to train on.
+        roots: folders where clips of a ``clips.csv`` may lie, beside its own.
     """
 
     data: Path
@@ -113,6 +114,7 @@ class RunSettings:
     sound: Path | None = None
     pretrained: str | None = None
     machine: Machine = ONE_DEVICE
+    roots: Sequence[Path] = ()
 
 
 def train_stanet(settings: RunSettings, say: Callable[[str], object], bars: Bars = no_bars) -> Made:
@@ -219,7 +221,7 @@ class Run:
             if (data / MANIFEST).exists():
                 read_complete(data)
             else:
-                read_tagged(data)
+                read_tagged(data, settings.roots)
         if settings.test:
             _ = settings.test.gaze
         sources = (*preset.coarse.values(), *preset.fine.values())
@@ -256,7 +258,7 @@ class Run:
         """Cut clips into moments, unless that is done already."""
         if (data / MANIFEST).exists():
             return data
-        clips = read_tagged(data)
+        clips = read_tagged(data, self._settings.roots)
 
         def work(folder: Path) -> None:
             with self._bars(stage, len(clips.clips)) as advance:
