@@ -288,3 +288,18 @@ def test_nothing_is_written_on_the_terminal_about_a_damaged_picture(
         with contextlib.suppress(LookhearError):
             list(open_clip(tmp_path / "a.tif").frames())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("boxes", [(b"stco", b"iloc"), (b"stsz", b"mdhd")])
+def test_an_animation_that_does_not_say_where_its_frames_lie_is_one_line(
+    boxes: tuple[bytes, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "moving.avif"
+    first, *others = (Image.fromarray(np.full((48, 64, 3), 40 * i, np.uint8)) for i in range(4))
+    first.save(path, save_all=True, append_images=others, duration=100)
+    content = path.read_bytes()
+    for box in boxes:
+        content = content.replace(box, b"xxxx", 1)
+    path.write_bytes(content)
+    with pytest.raises(LookhearError, match="no frame of its picture can be decoded"):
+        open_clip(path)

@@ -238,7 +238,8 @@ def time_zero(container: InputContainer, streams: list[VideoStream | AudioStream
     if None in starts.values():
         with contextlib.suppress(FFmpegError):  # of damage, which every pass will come to
             for packet in itertools.islice(container.demux(streams), PACKETS_TO_A_START):
-                if starts[packet.stream_index] is None:
+                # At the end comes an empty packet, said to be of the first of all streams.
+                if starts.get(packet.stream_index, 0) is None:
                     starts[packet.stream_index] = packet.pts
     known = [
         start * stream.time_base
