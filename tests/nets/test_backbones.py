@@ -133,6 +133,18 @@ def test_folded_norms_are_gone_and_all_is_seen_as_before(
         torch.testing.assert_close(same, seen, atol=1e-4 * float(seen.abs().max()), rtol=1e-4)
 
 
+def test_a_network_in_training_is_folded_as_it_is_and_stays_so() -> None:
+    torch.manual_seed(0)
+    backbone = backbone_features("resnet10t", **LIGHT)
+    with_chance_norms(backbone)
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    folded = fold_norms(backbone.train())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert backbone.training
+    for name, tensor in backbone.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
 @pytest.mark.parametrize("name", ["resnetv2_50", "densenet121"])
 def test_norms_that_come_before_their_convolutions_are_left(name: str) -> None:
     """Of the first, some follow convolutions that others see, too; of the second, none fit."""

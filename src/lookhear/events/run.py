@@ -49,7 +49,7 @@ from lookhear.training.schedule import ONE_DEVICE, Machine
 from lookhear.words import count, named
 
 PREPARED = "prepared"
-FRAMES_AT_ONCE = 16
+FRAMES_AT_ONCE = 4
 SIGHT = ("backbone", "backbone_args", "pixels", "strides", "input_size", "cells", "boxes")
 """Arguments of the network on which it depends what is seen in boxes."""
 

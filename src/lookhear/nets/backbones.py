@@ -97,7 +97,8 @@ def fold_norms(backbone: nn.Module) -> nn.Module:
     Saves a quarter of a light backbone's time on a CPU. A batch norm is taken to follow the
     convolution that is built before it; a backbone that then sees otherwise is returned as it is.
     """
-    folded = copy.deepcopy(backbone).eval()
+    plain = copy.deepcopy(backbone).eval()  # else it would take the noise below for its statistics
+    folded = copy.deepcopy(plain)
     before: nn.Module | None = None
     for name, module in list(folded.named_modules()):
         if isinstance(before, nn.Conv2d) and isinstance(module, nn.BatchNorm2d):
@@ -111,7 +112,7 @@ def fold_norms(backbone: nn.Module) -> nn.Module:
             before = module
     noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     noise = noise.to(next(backbone.parameters()).device)
-    for seen, same in zip(backbone(noise), folded(noise), strict=True):
+    for seen, same in zip(plain(noise), folded(noise), strict=True):
         if not torch.allclose(seen, same, rtol=1e-3, atol=1e-3 * float(seen.abs().max())):
             return backbone
     return folded
