@@ -2,8 +2,8 @@
 
     python benchmarks/events.py OUT
 
-Makes two worlds of different seeds, prepares the first once, trains the network and five others
-that lack something, and scores all of them on the second, which is scored once.
+Makes two worlds of different seeds, of some frames each, prepares the first once, trains the
+network and five others that lack something, and scores all of them on the second, once.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 
 from lookhear.data.prepare import prepare, read_tagged
 from lookhear.data.readers.tagged import once_a_clip, tags_in
-from lookhear.data.world.files import World, write_world
+from lookhear.data.world.files import World
 from lookhear.evaluation.of_events import evaluate_events
 from lookhear.events.finding import gathered, judge
 from lookhear.events.net import EventNet
@@ -27,9 +27,11 @@ from lookhear.media import open_clip
 from lookhear.nets.saved import load_network
 from lookhear.parallel import cores
 from lookhear.training.schedule import Machine
+from worlds import make
 
-LEARNT = World("unsynchronised", 760, seed=21, duration=4.0)
-TESTED = World("unsynchronised", 100, seed=22, duration=6.0)
+LEARNT = World("unsynchronised", 1900, seed=21, duration=4.0)
+TESTED = World("unsynchronised", 200, seed=23, duration=6.0)
+LEARNT_STEP, TESTED_STEP = 12, 2  # frames of a world from one that is kept to the next
 VARIANTS: dict[str, dict[str, str]] = {
     "both": {},
     "sight": {"senses": "sight"},
@@ -44,8 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     out = parser.parse_args().out
-    for name, world in (("train", LEARNT), ("test", TESTED)):
-        timed(f"world {name}", write_world, out / name, world, cores())
+    timed("world train", make, out / "train", LEARNT, LEARNT_STEP, sound=True)
+    timed("world test", make, out / "test", TESTED, TESTED_STEP, sound=True)
     clips = once_a_clip(read_tagged(out / "train"))
     timed("prepare", prepare, clips, out / "prepared", SecondsCut(), workers=cores())
     for name, choices in VARIANTS.items():
@@ -57,7 +59,7 @@ def main() -> None:
             **choices,
         )
         timed(f"train {name}", train_events, settings, print)
-    names = out / "test.txt"
+    names = out / "test.txt"  # all: what it is for in a world to learn from does not matter
     names.write_text("\n".join(clip.name for clip in once_a_clip(read_tagged(out / "test")).clips))
     models = [f"{name}={out / name}" for name in VARIANTS]
     done = timed(

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,25 +34,23 @@ from lookhear.actions.finding import (
 from lookhear.actions.net import Attended, WhereWhen
 from lookhear.actions.presets import PRESETS
 from lookhear.actions.recipe import ActionRecipe, ActionSet, ActionTask, clip_set, train_on
-from lookhear.cli.console import bars
 from lookhear.data.labelled import read_labelled
 from lookhear.data.readers.ave import VIDEOS, ave_video, write_ave
 from lookhear.data.readers.tagged import TaggedClip
-from lookhear.data.world.clip import HEIGHT, WIDTH, WorldClip
 from lookhear.data.world.files import TRUTH, World
-from lookhear.data.world.scenarios import FRAMES_PER_SECOND
 from lookhear.data.world.truth import Box, Course, Segment, Truth
 from lookhear.evaluation.of_actions import FIGURES, NO_ATTENTION, evaluate_actions
-from lookhear.files import whole_file, write_whole
+from lookhear.files import write_whole
 from lookhear.media import VideoWriter, open_clip
 from lookhear.nets.saved import load_network
-from lookhear.parallel import cores, in_parallel
-from lookhear.resume import Journal, described, left
+from lookhear.parallel import cores
+from lookhear.resume import Journal, described
 from lookhear.training.augment import Augmentation, plain_batch, random_batch
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 from lookhear.training.loop import train as run_training
 from lookhear.training.schedule import Machine
+from worlds import make
 
 STEP = 2  # frames of the world from one that is kept to the next
 LEARN = {
@@ -64,34 +61,6 @@ TEST = {
     "busy": World("busy", clips=90, seed=43, duration=6.0),
     "actions": World("actions", clips=90, seed=33, duration=6.0),
 }
-
-
-def make(out: Path, world: World) -> None:
-    clips = [world.clip(number) for number in range(world.clips)]
-    for folder in (VIDEOS, TRUTH):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    truths = {out / TRUTH / f"{clip.name}.json": n for n, clip in enumerate(clips)}
-    with bars("clips")(f"make {out.name}", world.clips) as progress:
-        todo = [*left(truths, progress, lambda _: 1).values()]
-        for _ in in_parallel(partial(make_clip, out, world), todo, cores()):
-            progress(1)
-    tagged = [
-        TaggedClip(ave_video(out, clip.name), clip.tag, clip.start, clip.end, clip.split)
-        for clip in clips
-    ]
-    write_ave(out, tagged)
-
-
-def make_clip(out: Path, world: World, number: int) -> None:
-    clip: WorldClip = world.clip(number)
-    video, rate = ave_video(out, clip.name), FRAMES_PER_SECOND / STEP
-    with whole_file(video) as partial_file:
-        writable = partial_file.with_suffix(".mp4")
-        with VideoWriter(writable, WIDTH, HEIGHT, frame_rate=rate, threads=1) as writer:
-            for index in range(0, len(clip.times), STEP):
-                writer.write_rgb(clip.picture(index), clip.times[index])
-        writable.replace(partial_file)
-    write_whole(out / TRUTH / f"{clip.name}.json", clip.truth().to_json())
 
 
 COLOURS = {"reddening": (205, 60, 60), "greening": (60, 190, 70), "bluing": (70, 80, 210)}
@@ -380,8 +349,8 @@ def main() -> None:
         make_squares(given.out / "squares-learn", 300, 51, 4.0)
         make_squares(given.out / "squares-test", 90, 53, 6.0)
         for world in LEARN:
-            make(given.out / f"{world}-test", TEST[world])
-            make(given.out / f"{world}-learn", LEARN[world])
+            make(given.out / f"{world}-test", TEST[world], STEP)
+            make(given.out / f"{world}-learn", LEARN[world], STEP)
     elif given.step == "heads":
         heads(given.out, names)
     elif given.step == "data":
