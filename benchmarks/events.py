@@ -105,7 +105,7 @@ def pairs(ones: list[Second], others: list[Second]) -> zip:
     return zip(ones, others, strict=True)
 
 
-def timed(name: str, work, *args, **options):  # noqa: ANN
+def timed(name: str, work, *args, **options):
     begun = time.monotonic()
     done = work(*args, **options)
     print(f"{time.monotonic() - begun:6.0f} s  {name}", flush=True)

@@ -17,13 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lookhear.data.prepare import read_tagged
-from lookhear.data.readers.ave import ANNOTATIONS
-from lookhear.data.readers.dcase import has_dcase, is_dcase
-from lookhear.data.readers.lists import read_names
-from lookhear.data.readers.tagged import TaggedClip, TaggedClips, once_a_clip, tags_in
-from lookhear.data.world.files import TRUTH
-from lookhear.data.world.truth import Box, Truth, read_truth
+from lookhear.data.readers.tagged import TaggedClip, tags_in
 from lookhear.errors import LookhearError
+from lookhear.evaluation.event_truth import MODALITIES, Annotation, Known, clips_of
 from lookhear.evaluation.kinds import labelled
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
 from lookhear.evaluation.tables import markdown_table
@@ -38,7 +34,7 @@ from lookhear.events.scores import (
     segment_scores,
     tag_scores,
 )
-from lookhear.events.seconds import MIDDLE, SecondsCut, seconds_of
+from lookhear.events.seconds import SecondsCut, seconds_of
 from lookhear.files import check_replaceable, whole_folder
 from lookhear.localisation import box_iou, points_into
 from lookhear.media import Clip, open_clip
@@ -49,7 +45,6 @@ from lookhear.words import counted
 SCORES, CLASSES, TABLES = "scores.json", "classes.csv", "tables.md"
 RESULTS = {SCORES, CLASSES, TABLES}
 LEAST_OVERLAP = 0.5  # of a box that is right
-MODALITIES = ("seen", "heard")
 
 Flags = NDArray[np.bool_]
 
@@ -234,14 +229,14 @@ def evaluate_events(
     if out:
         check_replaceable(out, RESULTS, overwrite=overwrite)
     tagged = read_tagged(data)
-    clips, notes = _clips_of(tagged, names)
+    clips, notes = clips_of(tagged, names)
     labels = [labelled(name) for name in models]
     if len({label for label, _ in labels}) < len(labels):
         raise LookhearError("--model: two have one name; give each its own, as LABEL=FOLDER")
     nets = [load_network(EventNet, folder, device).folded() for _, folder in labels]
     tags = {tag for clip in clips for tag in tags_in(clip.tag)}
     of_models: list[list[JudgedClip]] = [[] for _ in nets]
-    annotation = _Annotation(data, tagged)
+    annotation = Annotation(data, tagged)
     with bars("judging clips", len(clips)) as progress:
         for clip in clips:
             known = annotation.of(clip)
@@ -260,79 +255,6 @@ def evaluate_events(
         with whole_folder(out) as partial:
             _write(partial, evaluation)
     return evaluation
-
-
-def _clips_of(tagged: TaggedClips, names: Path | None) -> tuple[list[TaggedClip], list[str]]:
-    """The clips that count, of which the files are there, and what is odd about them."""
-    clips, notes = (
-        [*once_a_clip(tagged).clips],
-        [f"left out: {fault}" for fault in tagged.faults[:1]],
-    )
-    if len(tagged.faults) > 1:
-        notes = [f"left out: {counted('entry', [*map(str, tagged.faults)])}"]
-    if names is not None:
-        wanted = {*read_names(names)}
-        if missing := sorted(wanted - {clip.name for clip in clips}):
-            raise LookhearError(f"{names}: {missing[0]}: no clip of {tagged.root}")
-        clips = [clip for clip in clips if clip.name in wanted]
-    elif tested := [clip for clip in clips if clip.split == "test"]:
-        if len(tested) < len(clips):
-            notes.append(f"{len(tested)} clips of the test split count, of {len(clips)}")
-        clips = tested
-    gone = [clip.name for clip in clips if not clip.path.is_file()]
-    if gone:
-        notes.append(f"not there: {counted('clip', gone)}")
-    clips = [clip for clip in clips if clip.path.is_file()]
-    if not clips:
-        raise LookhearError(f"{tagged.root}: no clip to score on; check the list and its files")
-    return clips, notes
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of a clip beyond its tags: when what is seen or heard, and where it is."""
-
-    events: Mapping[str, Sequence[Event]]
-    truth: Truth | None = None
-
-    def box(self, tag: str, second: int) -> Box | None:
-        """Where a tagged thing is in the middle of a second, in pixels; None: not in sight."""
-        if self.truth is None:
-            return None
-        frame = math.floor((second + MIDDLE) * self.truth.frames_per_second + 1e-6)
-        boxes = [thing.boxes for thing in self.truth.things if thing.category == tag]
-        return next((of[frame] for of in boxes if frame < len(of) and of[frame]), None)
-
-
-class _Annotation:
-    """What is known of the clips of a set: by the truth of a world, else by its lists."""
-
-    def __init__(self, data: Path, tagged: TaggedClips) -> None:
-        self._truth = data / TRUTH
-        self._events: dict[Path, list[Event]] = {}
-        for of in tagged.clips:
-            self._events.setdefault(of.path, []).append(Event(of.tag, of.start, of.end))
-        self._tells_of: tuple[str, ...] = ()
-        if (data / ANNOTATIONS).exists():
-            self._tells_of = MODALITIES
-        # A weak list says of each of a clip's labels the same: whence the clip was cut.
-        elif (is_dcase(data) or has_dcase(data)) and any(
-            len({(event.start, event.end) for event in events}) > 1
-            for events in self._events.values()
-        ):
-            self._tells_of = ("heard",)
-
-    def of(self, clip: TaggedClip) -> _Known:
-        """What is known of a clip."""
-        file, tags = self._truth / f"{clip.name}.json", tags_in(clip.tag)
-        if not file.is_file():
-            return _Known(dict.fromkeys(self._tells_of, self._events[clip.path]))
-        truth, kinds = read_truth(file), {"sight": "seen", "sound": "heard"}
-        events: dict[str, list[Event]] = {"seen": [], "heard": []}
-        for of in truth.segments:
-            if of.category in tags and of.what in kinds:
-                events[kinds[of.what]].append(Event(of.category, of.start, of.end))
-        return _Known(events, truth)
 
 
 def categories_of(net: EventNet, tags: Set[str]) -> tuple[str, ...]:
@@ -365,7 +287,7 @@ def judge_by_all(nets: Sequence[EventNet], tagged: TaggedClip) -> list[_Judged]:
 
 
 def _compared(
-    net: EventNet, tagged: TaggedClip, judged: _Judged, known: _Known, categories: Sequence[str]
+    net: EventNet, tagged: TaggedClip, judged: _Judged, known: Known, categories: Sequence[str]
 ) -> JudgedClip:
     """Compare what is said of a clip with what is known of it."""
     stretches, clip = judged.stretches, judged.clip
@@ -396,7 +318,7 @@ def _compared(
 
 
 def _places(
-    stretches: Sequence[Stretch], numbers: Mapping[str, int], known: _Known, clip: Clip
+    stretches: Sequence[Stretch], numbers: Mapping[str, int], known: Known, clip: Clip
 ) -> Places:
     sides = np.array([clip.width, clip.height] * 2)
     best, every, chance = [], [], []
