@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 import cv2
 import numpy as np
 import torch
-from cv2.typing import MatLike
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -29,6 +28,7 @@ from lookhear.data.shards import (
 )
 from lookhear.errors import LookhearError
 from lookhear.media.spectrogram import Stft, log_spectrogram
+from lookhear.media.stills import decode_jpeg
 
 PARTNERS = 2  # of a moment
 
@@ -318,21 +318,19 @@ def kept_picture(
     Raises:
         LookhearError: It is damaged, or its shard cannot be read.
     """
-    jpeg = np.frombuffer(_content(entry, member), np.uint8)
-    picture = None
-    if jpeg.size and box is None:  # half the size takes half the time, and is mostly enough
-        picture = cv2.imdecode(jpeg, cv2.IMREAD_REDUCED_COLOR_2)
-    if jpeg.size and (picture is None or any(np.less(picture.shape[:2], size))):
-        picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise LookhearError(f"{entry.shard}: a frame in it is damaged; prepare again")
+    content = _content(entry, member)
+    try:
+        picture = decode_jpeg(content, least=size if box is None else None)
+    except ValueError as error:
+        raise LookhearError(
+            f"{entry.shard}: a frame in it is damaged ({error}); prepare again"
+        ) from error
     if box is not None:
         picture = _cropped(picture, box)
-    resized = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(resized, cv2.COLOR_BGR2RGB), np.uint8)
+    return np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _cropped(picture: MatLike, box: NDArray[np.float32]) -> MatLike:
+def _cropped(picture: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     left, top, right, bottom = np.rint(box * (width, height, width, height)).astype(int).tolist()
     left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
