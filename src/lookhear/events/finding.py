@@ -38,6 +38,8 @@ ON = 0.25
 Evidence is the class score of a proposal and not what it adds to the clip's, as the weights of the
 second stream single few proposals out, and leave the others of the same thing without.
 """
+WINDOW_EDGE = WINDOW_SECONDS / 4
+"""Seconds at either end of a window that its neighbours speak for, in whose middle they are."""
 STRETCHES_UNDER_WAY = 2
 
 Modality = Literal["seen", "heard"]
@@ -284,9 +286,10 @@ def spans_of(stretch: Stretch, index: int, tag: str) -> Iterator[Span]:
     if stretch.sound[index] > 0:
         shares = _shares(stretch.heard[:, index])
         for first, last in stretches(shares >= ON):
-            start, end = float(stretch.starts[first]), float(stretch.starts[last - 1])
-            score = float(shares[first:last].max())
-            yield Span(tag, "heard", start, end + WINDOW_SECONDS, score)
+            start = float(stretch.starts[first]) + (WINDOW_EDGE if first else 0)
+            end = float(stretch.starts[last - 1]) + WINDOW_SECONDS
+            end -= WINDOW_EDGE if last < len(shares) else 0
+            yield Span(tag, "heard", start, end, float(shares[first:last].max()))
 
 
 def _shares(strengths: Floats) -> Floats:

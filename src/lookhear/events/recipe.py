@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lookhear.errors import LookhearError
-from lookhear.events.net import EventNet, Heard, Pooling, Seen, Senses
+from lookhear.events.net import EventNet, Found, Heard, Pooling, Seen, Senses
 from lookhear.events.proposals import BOXES
 from lookhear.events.scores import best_threshold, tag_scores
 from lookhear.nets.pretrained import IMAGENET, LITE0, Pretrained
@@ -38,6 +38,10 @@ class EventRecipe:
         schedule: how its weights are learnt.
         loss: over all categories of a clip: multi-label hinge, as in the paper, or soft margin.
         sharpness, balanced: see :func:`multi_label_loss`.
+        alone: weight of the same loss of each sense by itself, beside that of both: else the sense
+            that is slower to learn is left with what the other does not explain.
+        hidden: share of a clip's boxes that it is not shown, by chance, while it learns: else it
+            learns clips by heart, by a box of each.
         boxes: proposed in a frame, at most.
         step: rows, 10 ms each, from one window of sound to the next while it learns.
         pretrained: with which its backbone begins; None for weights of chance.
@@ -48,6 +52,8 @@ class EventRecipe:
     loss: Loss = "hinge"
     sharpness: float = 1.0
     balanced: bool = False
+    alone: float = 0.0
+    hidden: float = 0.0
     boxes: int = BOXES
     step: int = 48
     pretrained: Pretrained | None = None
@@ -72,6 +78,8 @@ RECIPES = {
         loss="soft margin",
         sharpness=5.0,
         balanced=True,
+        alone=0.5,
+        hidden=0.5,
         step=96,
         pretrained=IMAGENET,
     ),
@@ -108,15 +116,16 @@ class EventTask(Task):
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Return the loss of a batch."""
-        recipe, scores = self.recipe, self._scores(batch).float()
-        loss = multi_label_loss(
-            scores, batch["tags"], recipe.loss, recipe.sharpness, balanced=recipe.balanced
-        )
+        found = self._found(batch)
+        loss = self._loss(found.scores, batch)
+        if self.recipe.alone and found.seen is not None and found.heard is not None:
+            each = (self._loss(of.scores, batch) for of in (found.seen, found.heard))
+            loss = loss + self.recipe.alone * sum(each)
         return self.log_loss(loss)
 
     def validation_step(self, batch: dict[str, Tensor], _: int) -> None:
         """Keep the scores of held-out clips."""
-        self._held_out.append((self._scores(batch).float(), batch["tags"]))
+        self._held_out.append((self._found(batch).scores.float(), batch["tags"]))
 
     def on_validation_epoch_end(self) -> None:
         """Choose the threshold of highest micro F1, and log that F1.
@@ -132,18 +141,27 @@ class EventTask(Task):
         f1 = tag_scores(scores >= threshold, tags).micro.f1
         self.log_watched(torch.tensor(f1), len(scores))
 
-    def _scores(self, batch: dict[str, Tensor]) -> Tensor:
-        scores: Tensor = self.net(self._seen(batch), self._heard(batch)).scores
-        return scores
+    def _found(self, batch: dict[str, Tensor]) -> Found:
+        found: Found = self.net(self._seen(batch), self._heard(batch))
+        return found
+
+    def _loss(self, scores: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        recipe = self.recipe
+        return multi_label_loss(
+            scores.float(), batch["tags"], recipe.loss, recipe.sharpness, balanced=recipe.balanced
+        )
 
     def _seen(self, batch: dict[str, Tensor]) -> Seen | None:
         if not self.net.sees:
             return None
+        there = batch["there"]
+        if self.training and self.recipe.hidden:
+            there = there & (torch.rand(there.shape, device=there.device) >= self.recipe.hidden)
         if "pooled" in batch:
-            return Seen(batch["pooled"], batch["there"])
+            return Seen(batch["pooled"], there)
         frames, boxes = batch["frames"].flatten(0, 1).float() / 255, batch["boxes"].flatten(0, 1)
         pooled = self.net.pooled(frames, boxes)
-        return Seen(pooled.view(*batch["there"].shape, -1), batch["there"])
+        return Seen(pooled.view(*there.shape, -1), there)
 
     def _heard(self, batch: dict[str, Tensor]) -> Heard | None:
         return Heard(batch["windows"], batch["audible"]) if self.net.hears else None
