@@ -2,11 +2,12 @@
 
 `paper` is the paper's as far as it is told: ten boxes a frame, VGGish, two fully connected layers
 of 4,096 above RoI pooling, hinge loss, batches of 24 at a rate of 1e-5. It wants pretrained weights
-for eye and ear, and a GPU. `small` is made for some hundred clips and two cores: a frozen backbone
-that knows ImageNet and sees each frame but once, before the training, and a light ear that begins
-from nothing. As scores are of unit length, those of 28 categories that are all alike have a hinge
-loss of 0.82, a point that a few hundred clips hardly leave; so its loss is a sharper soft
-margin, in which the tags that a clip carries weigh as much as all others. `tiny` is for tests.
+for eye and ear, and a GPU. `small` is made for two cores and a thousand clips or more: a frozen
+backbone that knows ImageNet and sees each frame but once, before the training, and a light ear that
+begins from nothing. As scores are of unit length, those of 28 categories that are all alike have a
+hinge loss of 0.82 already; its loss is a sharper soft margin, in which the tags that a clip carries
+weigh as much as all others. Each sense is taught by itself, too, and half of the boxes are hidden
+while it learns. What each of this is worth is in benchmarks/README. `tiny` is for tests.
 """
 
 from dataclasses import dataclass

@@ -260,8 +260,11 @@ def _light(
     epochs of each training, of sources those of S, SA and ST.
     """
 
+    def of_hearing(epochs: int, rate: float = 2e-3) -> Schedule:
+        return Schedule(epochs, batch_size, learning_rate=rate, average=None)
+
     def schedule(epochs: int, rate: float = 2e-3) -> Schedule:
-        own = Schedule(epochs, batch_size, learning_rate=rate, average=None)
+        own = of_hearing(epochs, rate)
         if pretrained is None:
             return own
         return replace(own, backbone_rate=rate * OF_PRETRAINED, frozen=LITE0_EARLY)
@@ -287,7 +290,7 @@ def _light(
 
     at_first = 4e-3  # what begins at trained weights needs but half the rate
     return Preset(
-        hearing=HearingRecipe("light", schedule(hearing, at_first), augmentation(frame)),
+        hearing=HearingRecipe("light", of_hearing(hearing, at_first), augmentation(frame)),
         matching=matched(schedule(matching, at_first)),
         coarse=sources(frame, coarse),
         fine=sources(crop, fine),
