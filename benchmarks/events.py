@@ -30,7 +30,7 @@ from lookhear.training.schedule import Machine
 from worlds import make
 
 LEARNT = World("unsynchronised", 1900, seed=21, duration=4.0)
-TESTED = World("unsynchronised", 200, seed=23, duration=6.0)
+TESTED = World("unsynchronised", 100, seed=23, duration=6.0)
 LEARNT_STEP, TESTED_STEP = 12, 2  # frames of a world from one that is kept to the next
 VARIANTS: dict[str, dict[str, str]] = {
     "both": {},

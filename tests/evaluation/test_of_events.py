@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from conftest import Run
 from event_runs import EventRun, event_run
@@ -19,6 +20,7 @@ from lookhear.evaluation.of_events import (
     _intervals,
     evaluate_events,
 )
+from lookhear.events.net import EventNet
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +136,29 @@ def test_names_choose_clips(trained: EventRun, tmp_path: Path) -> None:
     names.write_text("nobody\n")
     with pytest.raises(LookhearError, match="nobody: no clip of"):
         evaluate_events(trained.data, [str(trained.out)], names=names)
+
+
+def test_networks_that_see_the_same_look_once(
+    trained: EventRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    pooled = EventNet.pooled
+
+    def counting(net: EventNet, frames: Tensor, boxes: Tensor) -> Tensor:
+        looks.append(len(frames))
+        return pooled(net, frames, boxes)
+
+    monkeypatch.setattr(EventNet, "pooled", counting)
+    names = tmp_path / "names.txt"
+    names.write_text("c0-00\n")
+    (alone,) = evaluate_events(trained.data, [str(trained.out)], names=names).scores
+    once = [*looks]
+    one, other = evaluate_events(
+        trained.data, [f"{name}={trained.out}" for name in "ab"], names=names
+    ).scores
+    assert looks == 2 * once
+    assert (alone.clips[0].named == one.clips[0].named).all()
+    assert (alone.clips[0].named == other.clips[0].named).all()
 
 
 def test_networks_of_events_are_known_and_not_mixed_with_others(

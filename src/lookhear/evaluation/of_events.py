@@ -23,8 +23,8 @@ from lookhear.evaluation.event_truth import MODALITIES, Annotation, Known, clips
 from lookhear.evaluation.kinds import labelled
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
 from lookhear.evaluation.tables import markdown_table
-from lookhear.events.finding import Stretch, gathered, in_stretches, judge, spans_of
-from lookhear.events.net import EventNet
+from lookhear.events.finding import Stretch, gathered, in_stretches, judge, seen_in, spans_of
+from lookhear.events.net import EventNet, Seen
 from lookhear.events.scores import (
     Counts,
     Event,
@@ -273,16 +273,23 @@ class _Judged:
 def judge_by_all(nets: Sequence[EventNet], tagged: TaggedClip) -> list[_Judged]:
     """Judge a clip by several networks, which share its frames and the boxes proposed there.
 
+    What one sees in them is not looked at again for another that sees the same.
+
     Raises:
         LookhearError: it cannot be decoded.
     """
     clip = open_clip(tagged.path)
     found: list[list[Stretch]] = [[] for _ in nets]
     for boxes, length in {(net.boxes, net.stretch) for net in nets}:
+        alike = [i for i, net in enumerate(nets) if (net.boxes, net.stretch) == (boxes, length)]
         for seconds in in_stretches(seconds_of(clip, SecondsCut(boxes)), length):
-            for net, of_net in zip(nets, found, strict=True):
-                if (net.boxes, net.stretch) == (boxes, length):
-                    of_net.append(judge(net, seconds))
+            known: list[tuple[EventNet, Seen]] = []
+            for net, of_net in ((nets[i], found[i]) for i in alike):
+                seen = next((seen for other, seen in known if net.pools_as(other)), None)
+                if net.sees and seen is None:
+                    seen = seen_in(net, seconds)
+                    known.append((net, seen))
+                of_net.append(judge(net, seconds, seen))
     return [_Judged(clip, tuple(of_net)) for of_net in found]
 
 

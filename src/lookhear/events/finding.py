@@ -212,14 +212,14 @@ def in_stretches(seconds: Iterable[Second], length: int) -> Iterator[tuple[Secon
 
 
 @torch.inference_mode()
-def judge(net: EventNet, seconds: Sequence[Second]) -> Stretch:
-    """Judge consecutive seconds of a clip."""
+def judge(net: EventNet, seconds: Sequence[Second], seen: Seen | None = None) -> Stretch:
+    """Judge consecutive seconds of a clip; ``seen`` is what `seen_in` gives, if it is known."""
     device = net.threshold.device
     rows = np.concatenate([second.rows for second in seconds])
     starts = window_starts(len(rows), net.step)
-    seen = heard = None
-    if net.sees:
-        seen = _seen(net, seconds)
+    heard = None
+    if net.sees and seen is None:
+        seen = seen_in(net, seconds)
     if net.hears:
         cut = [rows[start : start + WINDOW_ROWS] for start in starts]
         windows = np.stack(cut) if cut else np.zeros((0, WINDOW_ROWS, rows.shape[1]), np.float32)
@@ -241,7 +241,8 @@ def judge(net: EventNet, seconds: Sequence[Second]) -> Stretch:
     )
 
 
-def _seen(net: EventNet, seconds: Sequence[Second]) -> Seen:
+@torch.inference_mode()
+def seen_in(net: EventNet, seconds: Sequence[Second]) -> Seen:
     """What the network sees in the boxes of frames, all of one size, one after the other."""
     device = net.threshold.device
     frames = np.stack([second.picture for second in seconds])

@@ -210,6 +210,10 @@ class EventNet(PictureNet, tags=["video-classification"]):
         """Whether it has an ear."""
         return self.senses != "sight"
 
+    def pools_as(self, other: "EventNet") -> bool:
+        """Say whether in every box it sees what another network does."""
+        return self.cells == other.cells and self.strides == other.strides and self.sees_as(other)
+
     def pooled(self, frames: Tensor, boxes: Tensor) -> Tensor:
         """What the backbone sees in boxes, by RoI pooling (Girshick, "Fast R-CNN", ICCV 2015).
 
