@@ -39,7 +39,7 @@ def noise(path: Path, spoilt: Callable[[bytes], bytes]) -> Path:
 def test_a_damaged_jpeg_is_refused_without_a_word_beside(
     spoilt: Callable[[bytes], bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(LookhearError, match="a damaged picture"):
+    with pytest.raises(LookhearError, match=r"not a picture that can be read \(.* JPEG"):
         read_still(noise(tmp_path / "a.jpg", spoilt))
     assert capfd.readouterr() == ("", "")
 

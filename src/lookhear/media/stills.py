@@ -10,6 +10,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from lookhear.errors import LookhearError
+from lookhear.media.source import MAX_PIXELS
 
 JPEG, EXIF = b"\xff\xd8\xff", b"Exif\0\0"  # how one begins, and what may turn it
 HARMLESS = "extraneous bytes"  # as some cameras leave between what JPEGs are made of
@@ -34,7 +35,9 @@ def read_still(path: Path, flags: int = cv2.IMREAD_COLOR_RGB) -> NDArray[Any]:
         try:
             return decode_jpeg(content, COLOURS[flags])
         except ValueError as error:
-            raise LookhearError(f"{path}: a damaged picture ({error}); copy it again") from error
+            raise LookhearError(
+                f"{path}: not a picture that can be read ({error}); copy it again"
+            ) from error
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(SILENT)  # else OpenCV writes on the terminal what it finds odd
     try:
@@ -60,9 +63,11 @@ def decode_jpeg(
             half the sides comes out, in half the time.
 
     Raises:
-        ValueError: it is damaged, which the error says in a few words.
+        ValueError: it is damaged, or says that it is larger than any picture; in a few words.
     """
     height, width = simplejpeg.decode_jpeg_header(content)[:2]
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"it says that it has {width:,} x {height:,} pixels")
     half = (height + 1) // 2, (width + 1) // 2
     sides = {}
     if least is not None and half[0] >= least[0] and half[1] >= least[1]:
