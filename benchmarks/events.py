@@ -33,9 +33,9 @@ LEARNT = World("unsynchronised", 1900, seed=21, duration=4.0)
 TESTED = World("unsynchronised", 100, seed=23, duration=6.0)
 LEARNT_STEP, TESTED_STEP = 12, 2  # frames of a world from one that is kept to the next
 VARIANTS: dict[str, dict[str, str]] = {
-    "both": {},
-    "sight": {"senses": "sight"},
-    "sound": {"senses": "sound"},
+    "both": {"pooling": "two-stream"},
+    "sight": {"senses": "sight", "pooling": "two-stream"},
+    "sound": {"senses": "sound", "pooling": "two-stream"},
     "max": {"pooling": "max"},
     "log-sum-exp": {"pooling": "log-sum-exp"},
     "one-stream": {"pooling": "one-stream"},

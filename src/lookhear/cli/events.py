@@ -83,7 +83,7 @@ def train_events(
         str | None,
         typer.Option(
             help="How proposals make a clip's score: two-stream, max, log-sum-exp or one-stream.",
-            show_default="two-stream",
+            show_default="two-stream, as in the paper; of small, log-sum-exp",
         ),
     ] = None,
     pretrained: train.PretrainedName = None,

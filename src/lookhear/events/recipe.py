@@ -6,8 +6,9 @@ for eye and ear, and a GPU. `small` is made for two cores and a thousand clips o
 backbone that knows ImageNet and sees each frame but once, before the training, and a light ear that
 begins from nothing. As scores are of unit length, those of 28 categories that are all alike have a
 hinge loss of 0.82 already; its loss is a sharper soft margin, in which the tags that a clip carries
-weigh as much as all others. Each sense is taught by itself, too, and half of the boxes are hidden
-while it learns. What each of this is worth is in benchmarks/README. `tiny` is for tests.
+weigh as much as all others, and proposals are pooled by a smooth maximum, not by the paper's two
+streams. Each sense is taught by itself, too, and half of the boxes are hidden while it learns.
+What each of this is worth is in benchmarks/README. `tiny` is for tests.
 """
 
 from dataclasses import dataclass
@@ -74,7 +75,13 @@ RECIPES = {
         pretrained="vgg16.tv_in1k",
     ),
     "small": EventRecipe(
-        net=LITE0 | {"strides": [8, 16], "levelled": True, "ear": LIGHT_EAR},
+        net=LITE0
+        | {
+            "strides": [8, 16],
+            "levelled": True,
+            "pooling": "log-sum-exp",
+            "ear": LIGHT_EAR,
+        },
         schedule=Schedule(16, 16, learning_rate=2e-3, average=None, frozen=(BACKBONE,)),
         loss="soft margin",
         sharpness=5.0,
