@@ -243,6 +243,17 @@ def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, tmp_path: Path, 
         read_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("count", [[3], "3", None, -1, 2.5])
+def test_a_manifest_whose_counts_are_none_is_damaged(
+    folder: Path, tmp_path: Path, count: Any
+) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["clips"]["train"] = count
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(LookhearError, match="damaged"):
+        read_manifest(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

@@ -175,6 +175,9 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError("a shard's name")
         if not shards.keys() == read["clips"].keys() == read["moments"].keys():
             raise ValueError("the splits disagree")
+        counts = [number for of in ("clips", "moments") for number in read[of].values()]
+        if not all(isinstance(number, int) and number >= 0 for number in counts):
+            raise ValueError("a count")
         return Manifest(**read | {"tags": tuple(read["tags"]), "shards": shards})
 
 
