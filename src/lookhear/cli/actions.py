@@ -1,24 +1,19 @@
 """The verbs of actions: train a network to name them, and find where and when they are."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lookhear.cli.console import bars, out, tell
-from lookhear.cli.options import Device, Out, Overwrite, Roots, Seed
+from lookhear.cli.console import bars, command_line, out, tell
+from lookhear.cli.options import Clips, Device, Out, Overwrite, Roots, Seed
 from lookhear.cli.train import Devices, Precision, PretrainedName, Run, training_verb
 from lookhear.errors import named_by
 from lookhear.words import count, time_label
 
 
 def actions(
-    clips: Annotated[
-        list[Path],
-        typer.Argument(metavar="CLIP", help="Videos, pictures, or folders of numbered frames."),
-    ],
+    clips: Clips,
     folder: Out,
     model: Annotated[
         str, typer.Option(help="Run folder of lookhear train actions, or a saved network's.")
@@ -44,7 +39,7 @@ def actions(
         Settings(model, threshold, overlay),
         device=device,
         overwrite=overwrite,
-        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        command=command_line(),
         bars=bars("frames"),
     )
 

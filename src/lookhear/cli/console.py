@@ -1,5 +1,7 @@
 """What the verbs share: two consoles, a progress bar, one-line errors, what became of clips."""
 
+import shlex
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +37,11 @@ class _OfClip(Protocol):
 
 
 Made = TypeVar("Made", bound=_OfClip)
+
+
+def command_line() -> str:
+    """The command that was given, for pages to say how they were made."""
+    return shlex.join(["lookhear", *sys.argv[1:]])
 
 
 def complain(line: str) -> None:

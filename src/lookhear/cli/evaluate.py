@@ -1,14 +1,12 @@
 """The verb that scores: evaluate."""
 
-import shlex
-import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import bars, out
+from lookhear.cli.console import bars, command_line, out
 from lookhear.cli.options import Device, EngineName, Overwrite
 from lookhear.errors import LookhearError
 from lookhear.progress import Progress
@@ -104,7 +102,7 @@ def evaluate(
         overwrite=overwrite,
         device=device,
         engine=engine,
-        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        command=command_line(),
         bars=shown,
     )
     if clips := done.protocol.get(CLIPS):

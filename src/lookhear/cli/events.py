@@ -1,15 +1,13 @@
 """The verbs of events: events, and train events."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lookhear.cli import train
-from lookhear.cli.console import bars, err, out, tell
-from lookhear.cli.options import Device, Out, Overwrite, Roots, Seed, Workers
+from lookhear.cli.console import bars, command_line, err, out, tell
+from lookhear.cli.options import Clips, Device, Out, Overwrite, Roots, Seed, Workers
 from lookhear.words import count, named
 
 Forest = Annotated[
@@ -23,10 +21,7 @@ Forest = Annotated[
 
 
 def events(
-    clips: Annotated[
-        list[Path],
-        typer.Argument(metavar="CLIP", help="Videos, pictures, or folders of numbered frames."),
-    ],
+    clips: Clips,
     model: Annotated[
         str, typer.Option(help="What train events made: a run, or the folder of a saved network.")
     ],
@@ -51,7 +46,7 @@ def events(
         overlay=overlay,
         device=device,
         overwrite=overwrite,
-        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        command=command_line(),
         bars=bars("seconds"),
     )
 

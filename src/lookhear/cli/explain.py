@@ -1,7 +1,5 @@
 """The verb that explains: where and when a network sees a class in a clip."""
 
-import shlex
-import sys
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lookhear.cli.console import bars, err, out
+from lookhear.cli.console import bars, command_line, err, out
 from lookhear.cli.options import Device, Out, Overwrite
 from lookhear.progress import Progress
 
@@ -141,7 +139,7 @@ def explain(
         folder,
         path,
         formats=[of.value for of in formats or [Format.VIDEO]],
-        command=shlex.join(["lookhear", *sys.argv[1:]]),
+        command=command_line(),
         overwrite=overwrite,
         progress=shown,
         network=network,

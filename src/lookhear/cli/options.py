@@ -7,6 +7,10 @@ import typer
 
 from lookhear.nets import Engine
 
+Clips = Annotated[
+    list[Path],
+    typer.Argument(metavar="CLIP", help="Videos, pictures, or folders of numbered frames."),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder that gets the results.")]
 Model = Annotated[
     str,

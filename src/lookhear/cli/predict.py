@@ -7,17 +7,14 @@ from typing import Annotated, Literal
 import typer
 
 from lookhear.cli.console import bars, out, tell
-from lookhear.cli.options import BatchSize, Device, EngineName, Model, Out, Overwrite
+from lookhear.cli.options import BatchSize, Clips, Device, EngineName, Model, Out, Overwrite
 from lookhear.words import count
 
 # Help or a wrong option should not wait for what takes long to import: the verb that uses it does.
 
 
 def predict(
-    clips: Annotated[
-        list[Path],
-        typer.Argument(metavar="CLIP", help="Videos, pictures, or folders of numbered frames."),
-    ],
+    clips: Clips,
     folder: Out,
     model: Model = "small",
     device: Device = None,
