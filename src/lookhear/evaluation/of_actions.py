@@ -32,7 +32,7 @@ from lookhear.data.readers.tagged import size_of
 from lookhear.data.world.files import TRUTH
 from lookhear.data.world.truth import Truth, read_truth
 from lookhear.errors import LookhearError
-from lookhear.evaluation.tables import markdown_table
+from lookhear.evaluation.tables import markdown_table, or_null, short
 from lookhear.files import check_replaceable, whole_folder, write_whole
 from lookhear.nets.saved import load_network
 from lookhear.progress import Bars, no_bars
@@ -305,23 +305,19 @@ def _mean(values: Sequence[float]) -> float:
 def in_markdown(scores: ActionScores) -> str:
     """The figures as a table in Markdown."""
     rows = {
-        model: ["-" if math.isnan(values[of]) else f"{values[of]:.3f}" for of in FIGURES]
-        for model, values in scores.figures.items()
+        model: [short(values[of]) for of in FIGURES] for model, values in scores.figures.items()
     }
     return "\n".join(markdown_table(FIGURES, rows))
 
 
 def _write(out: Path, scores: ActionScores) -> None:
-    def known(value: float) -> float | None:
-        return None if math.isnan(value) else value
-
     described = {
         "figures": {
-            model: {of: known(value) for of, value in values.items()}
+            model: {of: or_null(value) for of, value in values.items()}
             for model, values in scores.figures.items()
         },
         "mAP": {
-            model: {f"{iou:g}": known(value) for iou, value in values.items()}
+            model: {f"{iou:g}": or_null(value) for iou, value in values.items()}
             for model, values in scores.at.items()
         },
         "notes": scores.notes,

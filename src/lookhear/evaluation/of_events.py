@@ -22,7 +22,7 @@ from lookhear.errors import LookhearError
 from lookhear.evaluation.event_truth import MODALITIES, Annotation, Known, clips_of
 from lookhear.evaluation.kinds import labelled
 from lookhear.evaluation.statistics import LEVEL, RESAMPLES, SEED
-from lookhear.evaluation.tables import markdown_table
+from lookhear.evaluation.tables import markdown_table, or_null, short
 from lookhear.events.finding import Stretch, gathered, in_stretches, judge, seen_in, spans_of
 from lookhear.events.net import EventNet, Seen
 from lookhear.events.scores import (
@@ -180,25 +180,21 @@ class EventEvaluation:
         for of in self.scores:
             micro = of.tags.micro
             values = (of.tags.macro_f1, micro.precision, micro.recall)
-            tags.append([of.model, str(self.micro[of.model]), *map(_short, values)])
+            tags.append([of.model, str(self.micro[of.model]), *map(short, values)])
         tables = {"Tags of clips": tags}
         for modality in MODALITIES:
             if self.scores[0].segments(modality):
                 heads = ["model", "F1", "error rate", "F1, tag known", "F1, tag known, throughout"]
-                rows = [[of.model, *map(_short, of.of_times(modality))] for of in self.scores]
+                rows = [[of.model, *map(short, of.of_times(modality))] for of in self.scores]
                 tables[f"When it is {modality}, by the second"] = [heads, *rows]
         heads = [*next((of.places for of in self.scores if of.places), {})]
         if heads:
             rows = [
-                [of.model, *(_short(of.places.get(name, math.nan)) for name in heads)]
+                [of.model, *(short(of.places.get(name, math.nan)) for name in heads)]
                 for of in self.scores
             ]
             tables["Where it is seen, tag known"] = [["model", *heads], *rows]
         return tables
-
-
-def _short(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def evaluate_events(
@@ -403,7 +399,7 @@ def _write(folder: Path, evaluation: EventEvaluation) -> None:
     for of in evaluation.scores:
         for category, counts in zip(of.categories, of.tags.classes, strict=True):
             quoted = category.replace('"', '""')
-            cells = [_short(x) for x in (counts.precision, counts.recall, counts.f1)]
+            cells = [short(x) for x in (counts.precision, counts.recall, counts.f1)]
             lines.append(f'{of.model},"{quoted}",{",".join(cells)},{counts.there:.0f}')
     _write_text(folder / CLASSES, "\n".join(lines))
     parts = []
@@ -432,9 +428,9 @@ def _described(of: EventScores, evaluation: EventEvaluation) -> dict[str, Any]:
     micro = of.tags.micro
     return {
         "micro F1": vars(evaluation.micro[of.model]),
-        "macro F1": _number(of.tags.macro_f1),
-        "precision": _number(micro.precision),
-        "recall": _number(micro.recall),
+        "macro F1": or_null(of.tags.macro_f1),
+        "precision": or_null(micro.precision),
+        "recall": or_null(micro.recall),
         "segments": segments,
         "boxes": of.places,
         "less than the first": (
@@ -452,12 +448,8 @@ def _described(of: EventScores, evaluation: EventEvaluation) -> dict[str, Any]:
 def _segments(of: SegmentScores) -> dict[str, float | None]:
     counts: Counts = of.counts
     return {
-        "F1": _number(counts.f1),
-        "precision": _number(counts.precision),
-        "recall": _number(counts.recall),
-        "error rate": _number(of.error_rate),
+        "F1": or_null(counts.f1),
+        "precision": or_null(counts.precision),
+        "recall": or_null(counts.recall),
+        "error rate": or_null(of.error_rate),
     }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value

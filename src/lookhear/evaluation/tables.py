@@ -292,6 +292,16 @@ def _difference(of: Comparison) -> str:
     return size if math.isnan(of.p) else f"{size}, p {_in_markdown(shown_p(of.p_corrected))}"
 
 
+def short(value: float) -> str:
+    """A figure in a table; a dash for NaN."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def or_null(value: float) -> float | None:
+    """A figure as JSON has it, which knows no NaN."""
+    return None if math.isnan(value) else value
+
+
 def markdown_table(heads: Sequence[str], rows: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """The lines of a table in Markdown: heads of all columns but the first, model -> cells."""
     lines = [["model", *heads], ["---", *["--:"] * len(heads)]]
