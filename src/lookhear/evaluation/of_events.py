@@ -6,6 +6,7 @@ seen and heard, DCASE's those of what is heard. Times are scored twice: as found
 tag counts, and where the tag is known, so that only time does; boxes where the tag is known.
 """
 
+import csv
 import json
 import math
 from collections.abc import Mapping, Sequence, Set
@@ -395,13 +396,13 @@ def _write(folder: Path, evaluation: EventEvaluation) -> None:
         "notes": evaluation.notes,
     }
     _write_text(folder / SCORES, json.dumps(described, indent=1))
-    lines = ["model,category,precision,recall,F1,clips"]
-    for of in evaluation.scores:
-        for category, counts in zip(of.categories, of.tags.classes, strict=True):
-            quoted = category.replace('"', '""')
-            cells = [short(x) for x in (counts.precision, counts.recall, counts.f1)]
-            lines.append(f'{of.model},"{quoted}",{",".join(cells)},{counts.there:.0f}')
-    _write_text(folder / CLASSES, "\n".join(lines))
+    with (folder / CLASSES).open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["model", "category", "precision", "recall", "F1", "clips"])
+        for of in evaluation.scores:
+            for category, counts in zip(of.categories, of.tags.classes, strict=True):
+                cells = [short(x) for x in (counts.precision, counts.recall, counts.f1)]
+                table.writerow([of.model, category, *cells, f"{counts.there:.0f}"])
     parts = []
     for title, ((_, *heads), *rows) in evaluation.tables.items():
         parts += [f"## {title}", ""]
