@@ -1,4 +1,4 @@
-"""Backbones of the "+" networks, which keep stride 8 to their end; which networks see alike."""
+"""Backbones that keep stride 8 to their end, and of one layer; which networks see alike."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from torchvision.models import vgg16
 
 from lookhear.nets.backbones import (
     DILATED_VGG,
+    ONE_LAYER,
     PictureNet,
     alike,
     backbone_features,
@@ -55,6 +56,18 @@ def test_what_the_dilated_vgg_cannot_do_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
         backbone_features(DILATED_VGG, strides, **arguments)
+
+
+@torch.inference_mode()
+def test_one_layer_sees_its_channels_at_stride_4() -> None:
+    backbone = backbone_features(ONE_LAYER, (4,), channels=10).eval()
+    (features,) = backbone(torch.rand(2, 3, 72, 128))
+    assert features.shape == (2, 10, 18, 32)
+    assert backbone.feature_info.channels() == [10]
+    assert backbone.feature_info.reduction() == [4]
+    assert not any(isinstance(of, nn.BatchNorm2d) for of in fold_norms(backbone).modules())
+    with pytest.raises(ValueError, match="at stride 4"):
+        backbone_features(ONE_LAYER, (4, 8))
 
 
 LIGHT: dict[str, Any] = {"channels": [8, 8, 16, 16], "stem_width": 4, "zero_init_last": False}

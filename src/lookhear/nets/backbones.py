@@ -1,4 +1,4 @@
-"""Picture backbones: any timm model that gives features at the strides asked for."""
+"""Picture backbones: any timm model that gives features at the strides asked for, or one layer."""
 
 import copy
 import math
@@ -7,6 +7,7 @@ from typing import Any, Self, TypeAlias
 
 import timm
 import torch
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -27,6 +28,12 @@ Where layers weigh by a mean over the picture (squeeze and excite), it is so abo
 """
 DILATED_VGG = "vgg16" + DILATED
 """The backbone of STANet+ (arXiv 2112.13697)."""
+ONE_LAYER = "one_layer"
+"""A backbone of a single convolution of 7 x 7 at stride 4, with a batch norm and a ReLU after it.
+
+For what tells more by how it changes from frame to frame than by what it looks like: it keeps where
+things are and which way they move, and leaves the rest to layers that see several frames.
+"""
 
 
 def backbone_features(
@@ -36,11 +43,12 @@ def backbone_features(
 
     Args:
         name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; with
-            `DILATED` at its end, of one whose last features are at stride 8, and deeper.
+            `DILATED` at its end, of one whose last features are at stride 8, and deeper; or
+            `ONE_LAYER`.
         strides: of the features, rising; layers past the last one are left out.
-        **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``. A model's
-            configuration may come from a stranger, so arguments that make timm read files or
-            fetch weights are refused.
+        **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``; the
+            ``channels`` of `ONE_LAYER`. A model's configuration may come from a stranger, so
+            arguments that make timm read files or fetch weights are refused.
 
     Returns:
         A module from pictures (N, 3, H, W) to a feature map per stride, with their channels in
@@ -49,6 +57,10 @@ def backbone_features(
     Raises:
         ValueError: no such architecture, no features at one of the strides, refused arguments.
     """
+    if name == ONE_LAYER:
+        if strides != (4,):
+            raise ValueError(f"{name} gives features at stride 4, not at {strides}")
+        return OneLayer(**model_args)
     if not timm.is_model(name.removesuffix(DILATED)):
         raise ValueError(f"timm has no model {name!r}")
     refused = [arg for arg in model_args if arg.startswith(("pretrained", "checkpoint", "cache"))]
@@ -88,6 +100,20 @@ def _dilated_vgg(**model_args: Any) -> nn.Module:
     network.feature_info.info[4]["reduction"] = 8
     features: nn.Module = network
     return features
+
+
+class OneLayer(nn.Module):
+    """See `ONE_LAYER`."""
+
+    def __init__(self, channels: int = 24) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, channels, 7, stride=4, padding=3, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.feature_info = FeatureInfo([{"num_chs": channels, "reduction": 4, "module": ""}], (0,))
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        """Return the features (N, channels, h, w) of pictures (N, 3, H, W)."""
+        return [F.relu(self.norm(self.convolution(pictures)))]
 
 
 @torch.no_grad()
