@@ -49,7 +49,7 @@ from lookhear.training.augment import Augmentation, plain_batch, random_batch
 from lookhear.training.curves import read_curves
 from lookhear.training.initial_weights import parts_of
 from lookhear.training.loop import train as run_training
-from lookhear.training.schedule import Machine
+from lookhear.training.schedule import Machine, Schedule
 from worlds import make
 
 STEP = 2  # frames of the world from one that is kept to the next
@@ -66,17 +66,18 @@ TEST = {
 COLOURS = {"reddening": (205, 60, 60), "greening": (60, 190, 70), "bluing": (70, 80, 210)}
 SQUARES_RATE = 8.0
 SMALL = PRESETS["small"]
-SQUARES = replace(
-    SMALL,
-    net=SMALL.net
-    | {
+SQUARES = ActionRecipe(  # a frame tells what it is: no motion blocks
+    net={
+        "backbone": "resnet10t",
         "backbone_args": {"channels": [8, 16, 16, 16], "stem_width": 4},
         "input_size": [48, 72],
-        "sight": "colour",
-        "pixels": None,
+        "stride": 8,
+        "frames": 12,
+        "temporal": "recurrent",
         "widths": [16, 16],
+        "dropout": 0.0,
     },
-    schedule=replace(SMALL.schedule, epochs=6, learning_rate=3e-3),
+    schedule=Schedule(epochs=6, batch_size=8, learning_rate=3e-3, average=0.98),
     augmentation=Augmentation((52, 78), 0.9, (0.1, 0.1, 0.0, 0.0)),
 )
 
@@ -140,6 +141,8 @@ RECIPES: dict[str, tuple[str, ActionRecipe]] = {
     "none": ("busy", of_net(SMALL, temporal="even", spatial=False)),
     "spatial": ("busy", of_net(SMALL, temporal="even")),
     "temporal": ("busy", of_net(SMALL, spatial=False)),
+    "not by the strongest": ("busy", replace(SMALL, strongest=0.0)),
+    "no motion blocks": ("busy", of_net(SMALL, blocks=0)),
     "actions": ("actions", SMALL),
     "squares": ("squares", SQUARES),
     "squares, none": ("squares", of_net(SQUARES, temporal="even", spatial=False)),
@@ -164,7 +167,8 @@ RECIPES: dict[str, tuple[str, ActionRecipe]] = {
 }
 """What is trained as a whole: name -> world and recipe."""
 
-HEAD = replace(SMALL, schedule=replace(SMALL.schedule, epochs=12, frozen=("backbone",)))
+KEPT = ("backbone", "head.motion", "head.strongest")
+HEAD = replace(SMALL, schedule=replace(SMALL.schedule, epochs=8, frozen=KEPT))
 NO_LOSSES: dict[str, Any] = {"contrast": 0.0, "total_variation": 0.0, "unimodal": 0.0}
 HEADS: dict[str, ActionRecipe] = {
     "head": HEAD,
@@ -177,16 +181,18 @@ HEADS: dict[str, ActionRecipe] = {
     "no total variation": replace(HEAD, total_variation=0.0),
     "no contrast": replace(HEAD, contrast=0.0),
     "no unimodal": replace(HEAD, unimodal=0.0),
-    "total variation x 100": replace(HEAD, total_variation=1e-3),
-    "the same, squared": replace(HEAD, total_variation=1e-3, distance="l2"),
-    "the same, Huber's": replace(HEAD, total_variation=1e-3, distance="huber"),
-    "contrast x 10": replace(HEAD, contrast=1e-3),
-    "contrast x -10": replace(HEAD, contrast=-1e-3),
+    "total variation x 100": replace(HEAD, total_variation=100 * SMALL.total_variation),
+    "the same, squared": replace(HEAD, total_variation=100 * SMALL.total_variation, distance="l2"),
+    "the same, Huber's": replace(
+        HEAD, total_variation=100 * SMALL.total_variation, distance="huber"
+    ),
+    "contrast x 10": replace(HEAD, contrast=10 * SMALL.contrast),
+    "contrast x -10": replace(HEAD, contrast=-10 * SMALL.contrast),
     "unimodal x 10": replace(HEAD, unimodal=10.0),
     "2 convolutions": of_net(HEAD, widths=[24]),
     "4 convolutions": of_net(HEAD, widths=[24, 24, 24]),
 }
-"""What is trained on the features of the backbone of `both`, each from nothing: name -> recipe."""
+"""What is trained after the motion blocks of `both`, which stay, from nothing: name -> recipe."""
 
 
 class HeadTask(ActionTask):
@@ -221,7 +227,7 @@ class Features(Dataset[dict[str, Any]]):
 
 
 def heads(out: Path, names: list[str]) -> None:
-    """Train heads on the features of one backbone, and score them."""
+    """Train heads on what one network sees, and score them."""
     run = out / "runs" / "both"
     net = load_network(WhereWhen, run, "cpu").folded()
     clips = clip_set(read_labelled(out / "busy-learn"), HEAD, Journal(out / "left-out.jsonl"))
@@ -232,14 +238,14 @@ def heads(out: Path, names: list[str]) -> None:
         clip = open_clip(path)
         with torch.inference_mode():
             if path not in known:
-                times, _ = windows_of(duration_of(clip), net.frames, net.seconds)
+                times, _ = windows_of(duration_of(clip), net)
                 pictures = looks(clip, times.tolist(), net.input_size, net.sight)
                 known[path] = [*features_of(net, pictures)]
             return from_features(head, clip, known[path])
 
     for name in names:
         recipe = of_net(HEADS[name], seconds=clips.seconds)
-        task = HeadTask(recipe, parts_of(run, "backbone")).begin(0, clips.tags)
+        task = HeadTask(recipe, parts_of(run, *KEPT)).begin(0, clips.tags)
         place = out / "runs" / place_of(name)
         begun = time.monotonic()
         run_training(task, features, place, described(recipe))

@@ -38,7 +38,7 @@ class Pixels(nn.Module):
         return [nn.functional.avg_pool2d(pictures, 8)]
 
 
-def network() -> WhereWhen:
+def network(blocks: int = 0) -> WhereWhen:
     net = WhereWhen(
         CLASSES,
         "resnet10t",
@@ -48,6 +48,7 @@ def network() -> WhereWhen:
         frames=FRAMES,
         seconds=SECONDS,
         widths=(4,),
+        blocks=blocks,
     ).eval()
     net.backbone, net.head = Pixels(), Colours()
     return net
@@ -124,11 +125,23 @@ def test_every_frame_goes_through_the_backbone_once_and_few_wait(
 def test_windows_overlap_by_half_and_the_last_ends_with_the_clip(
     duration: float, count: int, starts: list[int]
 ) -> None:
-    times, begun = windows_of(duration, FRAMES, SECONDS)
+    times, begun = windows_of(duration, network())
     assert begun == starts
     assert len(times) == count == starts[-1] + FRAMES
     assert times[0] == pytest.approx(duration / count / 2)
     np.testing.assert_allclose(np.diff(times), duration / count)
+
+
+@pytest.mark.parametrize(
+    ("duration", "count"), [(0.1, 1), (1.0, 4), (2.0, 8), (3.0, 12), (3.1, 12)]
+)
+def test_what_sees_motion_is_shown_as_many_frames_a_second_as_ever(
+    duration: float, count: int
+) -> None:
+    net = network(blocks=1)
+    times, begun = windows_of(duration, net)
+    assert len(times) == count
+    assert begun == ([0, 4] if duration > 3 else [0])
 
 
 def test_a_window_without_the_class_says_little_of_it() -> None:

@@ -59,7 +59,8 @@ def test_the_loss_is_the_sum_of_its_terms(monkeypatch: pytest.MonkeyPatch) -> No
         total_variation=0.3,
         contrast=0.2,
         unimodal=5.0,
-        net=TINY.net | {"seconds": 2.0, "temporal": "additive"},
+        strongest=0.7,
+        net=TINY.net | {"seconds": 2.0, "temporal": "additive", "blocks": 1},
         augmentation=replace(TINY.augmentation, smallest_crop=None, jitter=(0, 0, 0, 0)),
     )
     batch = {
@@ -74,6 +75,7 @@ def test_the_loss_is_the_sum_of_its_terms(monkeypatch: pytest.MonkeyPatch) -> No
         rough = total_variation(attended.mask)
         expected = (
             torch.nn.functional.cross_entropy(attended.logits, batch["tag"])
+            + 0.7 * torch.nn.functional.cross_entropy(attended.strongest, batch["tag"])
             + 0.3 * (rough.sum() if released else rough.mean())
             + 0.2 * contrast(attended.mask).mean()
             + 5 * unimodal(attended.glimpses, released=released).mean()
@@ -154,8 +156,22 @@ def test_the_papers_figures() -> None:
     assert STEP == 0.125
 
 
-def test_small_may_begin_with_imagenets_weights() -> None:
-    light = beginning_with(PRESETS["small"], IMAGENET)
-    assert light.net["backbone"] == "tf_efficientnet_lite0"
+def test_light_begins_with_imagenets_weights_of_which_the_first_stay() -> None:
+    light = PRESETS["light"]
+    assert beginning_with(light, IMAGENET) is light
+    task = ActionTask(replace(light, net=light.net | {"seconds": 4.0}), {"backbone": IMAGENET})
+    net = task.begin(0, ("a", "b")).net
+    learns = {name: of.requires_grad for name, of in net.named_parameters()}
+    assert not learns["backbone.conv_stem.weight"]
+    assert learns["head.classify.weight"]
+    assert sum(learns[f"backbone.{name}"] for name, _ in net.backbone.named_parameters()) > 20
+    nothing = beginning_with(light, None)
+    assert (nothing.net, nothing.pretrained) == (light.net, None)
+    assert nothing.schedule.frozen == ()
+
+
+def test_any_preset_may_begin_with_imagenets_weights() -> None:
+    recipe = beginning_with(PRESETS["small"], IMAGENET)
+    assert recipe.net["backbone"] == "tf_efficientnet_lite0"
     with torch.device("meta"):
-        WhereWhen(["a", "b"], **light.net)
+        WhereWhen(["a", "b"], **recipe.net)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lookhear.actions import Temporal
 from lookhear.actions.losses import contrast, total_variation, unimodal
-from lookhear.actions.net import Attended, RecurrentAttention, SpatialMask, WhereWhen
+from lookhear.actions.net import Attended, RecurrentAttention, SpatialMask, Strongest, WhereWhen
 from lookhear.actions.published import network_of
 from lookhear.nets.saved import load_network
 
@@ -123,6 +123,41 @@ def test_a_mask_may_have_two_three_or_four_convolutions(widths: tuple[int, ...])
     assert mask(features()[0]).shape == (5, 3, 4)
 
 
+def moving_net(**choices: Any) -> WhereWhen:
+    torch.manual_seed(0)
+    net = WhereWhen(CLASSES, **TINY, widths=(8, 6), blocks=2, pooled=2, dropout=0.0, **choices)
+    return net.eval()
+
+
+def test_motion_blocks_see_a_few_frames_before_and_after() -> None:
+    net = moving_net()
+    given = torch.rand(1, 16, 13, 6, 6)
+    changed = given.clone()
+    changed[:, :, 6] += 1
+    with torch.no_grad():
+        differs = net.head.motion(changed) - net.head.motion(given)
+    seen = differs.abs().amax((0, 1, 3, 4)) > 1e-6
+    assert seen.tolist() == [2 <= frame <= 10 for frame in range(13)]  # two, and two of those
+
+
+def test_the_strongest_places_name_the_action_wherever_and_whenever_they_are() -> None:
+    strongest = Strongest(16, 4)
+    given = torch.rand(1, 16, 5, 10, 10, generator=torch.Generator().manual_seed(0))
+    shuffled = given.flatten(2)[..., torch.randperm(500)].view_as(given)
+    torch.testing.assert_close(strongest(shuffled), strongest(given))
+    given.requires_grad_()
+    (slope,) = torch.autograd.grad(strongest(given).sum(), given)
+    assert (slope >= 0).all()
+    assert ((slope > 0).sum((2, 3, 4)) == 5).all()  # of 500
+
+
+def test_pooled_states_keep_the_grid_of_the_mask() -> None:
+    attended = moving_net()(torch.rand(2, 6, 3, 128, 192))
+    assert attended.mask.shape == (2, 6, 4, 6)
+    assert attended.strongest is not None
+    assert attended.strongest.shape == attended.logits.shape == (2, 4)
+
+
 def test_roughness_and_contrast_are_what_their_equations_say() -> None:
     mask = torch.zeros(1, 2, 3, 3)
     mask[0, 0, 1, 1] = 0.8
@@ -152,11 +187,11 @@ def test_flat_weights_have_no_slope_and_the_root_of_the_code_no_slope_that_is_no
 
 
 def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
-    net = WhereWhen(CLASSES, **TINY, frames=7, seconds=2.5, sight="motion", widths=(8, 6)).eval()
+    net = moving_net(frames=7, seconds=2.5, sight="motion")
     net.save_pretrained(tmp_path)
     loaded = load_network(WhereWhen, tmp_path, "cpu")
-    kept = loaded.categories, loaded.frames, loaded.seconds, loaded.sight
-    assert kept == (CLASSES, 7, 2.5, "motion")
+    kept = loaded.categories, loaded.frames, loaded.seconds, loaded.sight, loaded.paced
+    assert kept == (CLASSES, 7, 2.5, "motion", True)
     given = torch.rand(1, 7, 3, 64, 64)
     torch.testing.assert_close(loaded(given).logits, net(given).logits)
 

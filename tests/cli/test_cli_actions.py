@@ -204,4 +204,4 @@ def test_data_that_is_none_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
     assert (code, error.count("\n")) == (1, 1)
     assert "no labelled clips" in error
     code, _, error = run(*given, "--preset", "huge")
-    assert "there are paper, small, tiny" in error
+    assert "there are paper, small, light, tiny" in error

@@ -1,8 +1,8 @@
 """Clips as a network of actions is shown them: some frames each, spread over the clip.
 
-Of each, it sees the frame itself (``colour``); or the frame in grey as green, and by how much it
-differs from the one `STEP` before as red, and the one `STEP` after from it as blue, 128 being not
-at all (``motion``). Any backbone of pictures can see that; what moves stands out in colour.
+Of each, it sees the frame itself (``colour``); or by how much each of its colours differs from what
+the frame `STEP` before had there, 128 being not at all (``motion``). Any backbone of pictures can
+see that, and nothing but what moves is in it.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -74,7 +73,7 @@ def looks(
     Raises:
         LookhearError: no frame can be decoded.
     """
-    shifts = (0.0,) if sight == "colour" else (-STEP, 0.0, STEP)
+    shifts = (0.0,) if sight == "colour" else (-STEP, 0.0)
     wanted = sorted((time + shift, index) for index, time in enumerate(times) for shift in shifts)
     due = Due([max(time, 0.0) for time, _ in wanted])
     left = iter(wanted)
@@ -82,8 +81,6 @@ def looks(
 
     def take(frame: Frame, count: int) -> Iterator[Picture]:
         picture = frame.rgb(size) if count else None
-        if picture is not None and sight == "motion":
-            picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         for _, (_, index) in zip(range(count), left, strict=False):
             assert picture is not None
             of_one = seen.setdefault(index, [])
@@ -100,13 +97,9 @@ def looks(
     yield from take(last, len(wanted))
 
 
-def motion(
-    before: NDArray[np.uint8], own: NDArray[np.uint8], after: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Show what moves: grey pictures (H, W) of three times as one picture (H, W, 3)."""
-    since = (own.astype(np.int16) - before + ZERO).clip(0, 255)
-    until = (after.astype(np.int16) - own + ZERO).clip(0, 255)
-    return np.stack([since, own, until], axis=2).astype(np.uint8)
+def motion(before: NDArray[np.uint8], own: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Show what moves: by how much a picture differs from an earlier one, `ZERO` being nothing."""
+    return (own.astype(np.int16) - before + ZERO).clip(0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -232,15 +225,8 @@ class SpreadMoments(Dataset[dict[str, Any]]):
     def _picture(self, view: View) -> NDArray[np.uint8]:
         if self._sight == "colour":
             return self._moments.frame(view)
-        steps = (max(view.offset - 1, -REACH), view.offset, view.offset + 1)
-        greys = [_grey(self._moments.frame(View(view.moment, step))) for step in steps]
-        return motion(*greys).transpose(2, 0, 1)
-
-
-def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (3, H, W) in grey, (H, W)."""
-    rgb = np.ascontiguousarray(picture.transpose(1, 2, 0))
-    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+        before = View(view.moment, max(view.offset - 1, -REACH))
+        return motion(self._moments.frame(before), self._moments.frame(view))
 
 
 def tell_left_out(left_out: Journal) -> str | None:

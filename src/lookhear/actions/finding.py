@@ -132,7 +132,7 @@ def find_actions(
         model = load_network(WhereWhen, model, device)
     net = model.folded()
     clip = clip if isinstance(clip, Clip) else open_clip(clip)
-    times, _ = windows_of(duration_of(clip), net.frames, net.seconds)
+    times, _ = windows_of(duration_of(clip), net)
     with torch.inference_mode(), progress("looking", len(times)) as done:
         pictures = looks(clip, times.tolist(), net.input_size, net.sight)
         return from_features(net, clip, features_of(net, pictures), threshold, done)
@@ -155,7 +155,8 @@ def from_features(
         done: is told the number of frames.
     """
     duration = duration_of(clip)
-    times, starts = windows_of(duration, net.frames, net.seconds)
+    times, starts = windows_of(duration, net)
+    length = len(times) if len(starts) == 1 else net.frames
     seen = _Seen(len(times), len(net.categories))
     waiting: list[Tensor] = []
     first = 0  # of those that wait
@@ -164,8 +165,8 @@ def from_features(
     for features in batches:
         waiting += features.unbind(0)
         done(len(features))
-        while start is not None and first + len(waiting) >= start + net.frames:
-            window = torch.stack(waiting[start - first : start - first + net.frames])
+        while start is not None and first + len(waiting) >= start + length:
+            window = torch.stack(waiting[start - first : start - first + length])
             seen.add(start, net, window)
             start = next(due, None)
             if start is not None:
@@ -173,7 +174,7 @@ def from_features(
                 first = start
     of_windows = np.array(seen.probabilities)
     masks, weights, of_class = seen.blended()
-    lasts = np.minimum(np.array(starts) + net.frames, len(times)) - 1
+    lasts = np.array(starts) + length - 1
     return Actions(
         path=clip.path,
         categories=net.categories,
@@ -192,20 +193,23 @@ def from_features(
     )
 
 
-def windows_of(duration: float, frames: int, seconds: float) -> tuple[Floats, list[int]]:
+def windows_of(duration: float, net: WhereWhen) -> tuple[Floats, list[int]]:
     """Choose at which times a clip is looked at, and at which of them windows start.
 
     Args:
         duration: of the clip, seconds.
-        frames: of a window.
-        seconds: that a window usually has.
+        net: says how many frames a window has, and over how long they usually are spread. One that
+            sees motion in time is shown as many a second, however short the clip.
 
     Returns:
-        Seconds (T,), in the middles of even parts; and the number of each window's first.
+        Seconds (T,), in the middles of even parts; and the number of each window's first. A single
+        window has all of them.
     """
-    if duration <= STRETCHED * seconds:
-        return spread(duration, frames), [0]
-    count = max(round(duration * frames / seconds), frames)
+    frames = net.frames
+    usual = round(duration * frames / net.seconds)
+    if duration <= STRETCHED * net.seconds:
+        return spread(duration, max(usual, 1) if net.paced else frames), [0]
+    count = max(usual, frames)
     starts = [*range(0, count - frames, max(1, frames // 2)), count - frames]
     return spread(duration, count), starts
 

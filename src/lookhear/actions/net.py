@@ -1,7 +1,8 @@
 """Where and when to look: spatial mask and temporal attention (Meng et al., arXiv 1810.04511).
 
-    frames -> backbone -> X_i -> mask M_i = sigmoid(convolutions of X_i), X^_i = X_i M_i
-           -> weights w_ti over the frames -> ConvLSTM over what is weighed -> action
+    frames -> backbone (-> motion blocks) -> X_i -> mask M_i = sigmoid(convolutions of X_i)
+           -> X^_i = X_i M_i -> weights w_ti over the frames -> ConvLSTM over what is weighed
+           -> action
 
 Shapes: B clips of n frames, C channels of the backbone on a grid of h x w, H of the states.
 """
@@ -17,6 +18,8 @@ from lookhear.actions import Sight, Temporal
 from lookhear.nets.backbones import PictureNet, Pixels
 
 MOST_FRAMES = 1024
+TIME_KERNEL = 5  # frames
+STRONGEST = 0.01  # share of a clip's places that are its strongest
 
 State: TypeAlias = tuple[Tensor, Tensor]
 """What a ConvLSTM shows and what it keeps, (B, H, h, w) each."""
@@ -30,12 +33,15 @@ class Attended(NamedTuple):
         mask: (B, n, h, w), where in each frame, from 0 to 1.
         glimpses: (B, T, n), the weights of the frames at each of T steps; each step's sum to 1.
         weights: (B, n), when: those of all steps together, which sum to 1.
+        strongest: (B, classes), logits by the strongest places alone, wherever and whenever they
+            are; None of a network without motion blocks.
     """
 
     logits: Tensor
     mask: Tensor
     glimpses: Tensor
     weights: Tensor
+    strongest: Tensor | None = None
 
 
 class WhereWhen(PictureNet):
@@ -68,6 +74,11 @@ class WhereWhen(PictureNet):
         normalised: whether what frames are scored by, and what is classified, goes through a batch
             norm; the published networks do not. Both are means over a grid on which little happens,
             and differ by little: without, a network that begins from nothing learns very slowly.
+        blocks: how many motion blocks, convolutions in space and in time, features go through
+            before anything is asked of them; the published networks have none. What a frame shows,
+            even beside its neighbours, tells little of how things move.
+        pooled: side of the squares of places over which masked features are averaged before they
+            are weighed: states are that much smaller, and means over the grid stay the same.
         dropout: share of the backbone's channels that are left out of a clip in training.
 
     Raises:
@@ -90,6 +101,8 @@ class WhereWhen(PictureNet):
         spatial: bool = True,
         widths: Sequence[int] = (1024, 512),
         normalised: bool = True,
+        blocks: int = 0,
+        pooled: int = 1,
         dropout: float = 0.2,
     ) -> None:
         super().__init__(backbone, backbone_args, (stride,), input_size, pixels)
@@ -101,6 +114,7 @@ class WhereWhen(PictureNet):
         self.frames = int(frames)
         self.seconds = float(seconds)
         self.sight: Sight = sight
+        self.blocks = int(blocks)
         self.head = Head(
             self.channels[-1],
             len(self.categories),
@@ -108,8 +122,15 @@ class WhereWhen(PictureNet):
             temporal=temporal,
             spatial=spatial,
             normalised=normalised,
+            blocks=blocks,
+            pooled=pooled,
             dropout=dropout,
         )
+
+    @property
+    def paced(self) -> bool:
+        """Whether how many frames it is shown a second matters: if it has motion blocks."""
+        return self.blocks > 0
 
     def forward(self, frames: Tensor) -> Attended:
         """Name the actions of clips (B, n, 3, H, W), pixels in [0, 1]; n may be any number."""
@@ -134,12 +155,17 @@ class Head(nn.Module):
         temporal: Temporal,
         spatial: bool,
         normalised: bool,
+        blocks: int,
+        pooled: int,
         dropout: float,
     ) -> None:
         super().__init__()
         if not widths:
             raise ValueError("widths must name the channels between two convolutions at least")
         self.dropout = nn.Dropout3d(dropout)
+        self.motion = nn.Sequential(*[MotionBlock(channels) for _ in range(blocks)])
+        self.strongest = Strongest(channels, classes) if blocks else None
+        self.pooled = pooled
         self.mask = SpatialMask(channels, widths) if spatial else None
         self.temporal = _temporal(temporal, channels, widths, normalised)
         self.norm = _norm(widths[-1], normalised)
@@ -148,15 +174,20 @@ class Head(nn.Module):
     def forward(self, features: Tensor) -> Attended:
         """See :class:`WhereWhen`."""
         # Whole channels of a clip are left out, so that they come before the frames.
-        features = self.dropout(features.transpose(1, 2)).transpose(1, 2)
+        of_clips = self.motion(self.dropout(features.transpose(1, 2)))
+        features = of_clips.transpose(1, 2)
         mask_shape = *features.shape[:2], *features.shape[3:]
         if self.mask is None:
             mask, seen = features.new_ones(mask_shape), features
         else:
             mask = self.mask(features.flatten(0, 1)).view(mask_shape)
             seen = features * mask[:, :, None]
+        if self.pooled > 1:
+            seen = F.avg_pool3d(seen, (1, self.pooled, self.pooled), ceil_mode=True)
         summary, glimpses = self.temporal(seen)
-        return Attended(self.classify(self.norm(summary)), mask, glimpses, glimpses.mean(1))
+        strongest = None if self.strongest is None else self.strongest(of_clips)
+        logits = self.classify(self.norm(summary))
+        return Attended(logits, mask, glimpses, glimpses.mean(1), strongest)
 
 
 def _temporal(
@@ -181,6 +212,47 @@ def _convolutions(channels: int, widths: Sequence[int]) -> list[nn.Module]:
         layers += [nn.Conv2d(given, made, 3, padding=1, bias=False), nn.BatchNorm2d(made)]
         layers.append(nn.ReLU())
     return layers
+
+
+class MotionBlock(nn.Module):
+    """A residual block of a convolution in space and one in time, of features (B, C, n, h, w)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.in_space = _keeping(channels, (1, 3, 3))
+        self.in_time = _keeping(channels, (TIME_KERNEL, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Go on with features; none is below 0 after."""
+        return F.relu(x + self.in_time(F.relu(self.in_space(x))))
+
+
+def _keeping(channels: int, size: tuple[int, int, int]) -> nn.Sequential:
+    """A convolution that keeps the shape, and a batch norm."""
+    padding = size[0] // 2, size[1] // 2, size[2] // 2
+    convolution = nn.Conv3d(channels, channels, size, padding=padding, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm3d(channels))
+
+
+class Strongest(nn.Module):
+    """Names the action by the mean of each feature's strongest places (B, C, n, h, w).
+
+    Nothing tells it where and when to look: from the first step on, the slope of its loss reaches
+    the places that stand out, while attention is still about everything. Features count for
+    classes, never against them.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(classes, channels).uniform_(0, 2 / channels**0.5))
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (B, classes)."""
+        places = features.flatten(2)
+        count = max(round(STRONGEST * places.shape[2]), 1)
+        means = places.topk(count, 2).values.mean(2)
+        return F.linear(means, self.weight.abs(), self.bias)
 
 
 class SpatialMask(nn.Module):

@@ -54,6 +54,8 @@ class ActionRecipe:
         schedule: how its weights are learnt.
         augmentation: how much clips are varied.
         total_variation, contrast, unimodal: weights of the losses (`lookhear.actions.losses`).
+        strongest: weight of naming the action by the strongest places alone, in a network with
+            motion blocks.
         distance: of neighbours, in the total variation.
         released: whether losses are as in the authors' code: the total variation of a batch is
             summed over its clips, so that it counts by their number, and the unimodal term is a
@@ -67,6 +69,7 @@ class ActionRecipe:
     total_variation: float = 1e-5
     contrast: float = 1e-4
     unimodal: float = 1.0
+    strongest: float = 1.0
     distance: Distance = "l1"
     released: bool = False
     pretrained: Pretrained | None = None
@@ -108,8 +111,11 @@ class ActionTask(Task):
         self.log("mask", attended.mask.mean(), on_step=False, on_epoch=True, sync_dist=True)
         for name, value in terms.items():
             self.log(name, value, on_step=False, on_epoch=True, sync_dist=True)
+        named = F.cross_entropy(attended.logits, batch["tag"])
+        if attended.strongest is not None:
+            named = named + recipe.strongest * F.cross_entropy(attended.strongest, batch["tag"])
         return self.log_loss(
-            F.cross_entropy(attended.logits, batch["tag"])
+            named
             + recipe.total_variation * terms["total variation"]
             + recipe.contrast * terms["contrast"]
             + recipe.unimodal * terms["unimodal"]

@@ -62,7 +62,9 @@ def train_actions(
         ),
     ],
     folder: Run,
-    preset: Annotated[str, typer.Option(help="Which recipe: paper, small or tiny.")] = "small",
+    preset: Annotated[
+        str, typer.Option(help="Which recipe: paper, small, light or tiny.")
+    ] = "small",
     pretrained: PretrainedName = None,
     seed: Seed = 0,
     devices: Devices = 1,
