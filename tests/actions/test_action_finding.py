@@ -81,6 +81,25 @@ def test_the_action_of_a_short_clip_is_found_where_and_when_it_is(tmp_path: Path
     assert found.size == SIZE
 
 
+def test_a_frame_of_which_the_mask_lets_nothing_through_does_not_count(tmp_path: Path) -> None:
+    class OnlyWhere(Colours):
+        def forward(self, features: Tensor) -> Attended:
+            attended = super().forward(features)
+            even = torch.full_like(attended.weights, 1 / features.shape[1])
+            return attended._replace(glimpses=even[:, None], weights=even)
+
+    net = network()
+    net.head = OnlyWhere()
+    for seconds in (2, 6):
+        path = clip(tmp_path / f"{seconds}.mp4", seconds, ("red", 0.5, 1.25))
+        found = lookhear.find_actions(path, net)
+        (segment,) = (of for of in found.segments if of.label == "red")
+        assert (segment.start, segment.end) == (0.5, 1.25)
+        assert (found.attention == 1).all()
+        assert found.weights.mean() == pytest.approx(1, abs=1e-4)
+        assert (found.weights[found.times > 1.25] == 0).all()
+
+
 def test_several_segments_of_a_long_clip_are_found_in_windows(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", 12, ("red", 1, 2), ("red", 7, 8.5), ("green", 10, 11))
     net = network()

@@ -74,8 +74,11 @@ class Actions:
         probabilities: (K,), the mean over windows.
         duration: seconds.
         times: (T,), seconds.
-        weights: (T,), how much each frame counted; 1 if all had counted alike.
-        of_class: (T, K), the same for each class: by windows that see it, relative to the one that
+        weights: (T,), how much each frame counted: its attention, times the share of it that its
+            mask lets through; 1 if all had counted alike.
+        attention: (T,), how frames are weighed, whatever their masks; 1 if all are alike. Where
+            masks are closed in frames that show nothing, it need not tell these from others.
+        of_class: (T, K), weights for each class: by windows that see it, relative to the one that
             is surest of it.
         masks: (T, h, w), where in each frame the network looked, 0 to 1.
         boxes: (T, 4), left, top, right, bottom of the strongest place of each mask, in pixels.
@@ -92,6 +95,7 @@ class Actions:
     duration: float
     times: Floats
     weights: Floats
+    attention: Floats
     of_class: Floats
     masks: Maps
     boxes: Floats
@@ -173,7 +177,7 @@ def from_features(
                 del waiting[: start - first]
                 first = start
     of_windows = np.array(seen.probabilities)
-    masks, weights, of_class = seen.blended()
+    blended = seen.blended()
     lasts = np.array(starts) + length - 1
     return Actions(
         path=clip.path,
@@ -181,13 +185,16 @@ def from_features(
         probabilities=of_windows.mean(0),
         duration=duration,
         times=times,
-        weights=weights,
-        of_class=of_class,
-        masks=masks,
-        boxes=np.array([box_of(mask, (clip.height, clip.width)) for mask in masks]),
+        weights=blended.weights,
+        attention=blended.attention,
+        of_class=blended.of_class,
+        masks=blended.masks,
+        boxes=np.array([box_of(mask, (clip.height, clip.width)) for mask in blended.masks]),
         spans=np.stack([times[starts], times[lasts]], 1),
         of_windows=of_windows,
-        segments=segments_of(net.categories, of_class, of_windows.max(0), duration, threshold),
+        segments=segments_of(
+            net.categories, blended.of_class, of_windows.max(0), duration, threshold
+        ),
         size=(clip.height, clip.width),
         problems=tuple(clip.problems),
     )
@@ -222,6 +229,15 @@ def features_of(net: WhereWhen, pictures: Iterator[Picture]) -> Iterator[Tensor]
         yield net.features(given.float() / 255)[-1]
 
 
+class _Blended(NamedTuple):
+    """What windows say together; see :class:`Actions`."""
+
+    masks: Maps
+    attention: Floats
+    weights: Floats
+    of_class: Floats
+
+
 class _Seen:
     """What windows say, added up over those that see a frame."""
 
@@ -246,14 +262,19 @@ class _Seen:
         self._of_class[at] += weights[:, None] * probabilities
         self._masks[at] += masks
 
-    def blended(self) -> tuple[Maps, Floats, Floats]:
-        """Masks (T, h, w), weights (T,) and those of each class (T, K)."""
+    def blended(self) -> _Blended:
+        """Means over the windows that see a frame."""
         assert self._masks is not None
-        surest = np.max(self.probabilities, axis=0)
-        of_class = self._of_class / self._windows[:, None] / np.maximum(surest, 1e-12)
-        return (
-            np.asarray(self._masks / self._windows[:, None, None], np.float32),
-            np.round(self._weights / self._windows, WEIGHT_DIGITS),
+        masks = np.asarray(self._masks / self._windows[:, None, None], np.float32)
+        attention = self._weights / self._windows
+        let_through = masks.mean((1, 2), dtype=np.float64)
+        let_through /= max(float((attention * let_through).mean()), 1e-12)
+        surest = np.maximum(np.max(self.probabilities, axis=0), 1e-12)
+        of_class = self._of_class / self._windows[:, None] / surest * let_through[:, None]
+        return _Blended(
+            masks,
+            np.round(attention, WEIGHT_DIGITS),
+            np.round(attention * let_through, WEIGHT_DIGITS),
             np.round(of_class, WEIGHT_DIGITS),
         )
 

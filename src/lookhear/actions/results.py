@@ -223,9 +223,9 @@ def _moments(found: Actions) -> list[int]:
 
 
 def _write_weights(path: Path, found: Actions) -> None:
-    """Write the weight and the box of each frame, and its weights for the top classes, as CSV."""
+    """Write how each frame is weighed, its box and its weights for the top classes, as CSV."""
     tops = [found.categories.index(of.label) for of in found.top(TOP)]
-    columns = ["time", "weight", "left", "top", "right", "bottom"]
+    columns = ["time", "weight", "attention", "left", "top", "right", "bottom"]
     _write_table(
         path,
         [*columns, *(plain(found.categories[k]) for k in tops)],
@@ -233,12 +233,14 @@ def _write_weights(path: Path, found: Actions) -> None:
             [
                 f"{moment:.3f}",
                 f"{weight:.4f}",
+                f"{attention:.4f}",
                 *(f"{side:.1f}" for side in box),
                 *(f"{value:.4f}" for value in of_class),
             ]
-            for moment, weight, box, of_class in zip(
+            for moment, weight, attention, box, of_class in zip(
                 found.times.tolist(),
                 found.weights.tolist(),
+                found.attention.tolist(),
                 found.boxes.tolist(),
                 found.of_class[:, tops].tolist(),
                 strict=True,

@@ -229,7 +229,7 @@ def _clip_scores(model: str, clip: TrueClip, found: Actions | None) -> ClipScore
     if clip.segments is None:
         return scores
     spans = [(of.start, of.end) for of in clip.segments]
-    scores = replace(scores, recall=recall_of_frames(found.times, found.weights, spans))
+    scores = replace(scores, recall=recall_of_frames(found.times, found.attention, spans))
     if clip.truth is None:
         return scores
     true, at = _true_boxes(clip.truth, found.times, spans)
@@ -269,7 +269,7 @@ def _without_attention(found: Actions) -> Actions:
         Segment(label, probability, 0.0, found.duration)
         for label, probability in found.top(len(found.categories))
     )
-    return replace(found, segments=whole, weights=np.ones_like(found.weights))
+    return replace(found, segments=whole, attention=np.ones_like(found.attention))
 
 
 def _figures(
