@@ -163,6 +163,15 @@ def test_what_sees_motion_is_shown_as_many_frames_a_second_as_ever(
     assert begun == ([0, 4] if duration > 3 else [0])
 
 
+def test_what_sees_only_motion_says_that_a_still_has_none(tmp_path: Path) -> None:
+    net = network(blocks=1)
+    net.sight = "motion"
+    still, longer = clip(tmp_path / "a.mp4", 1 / FPS), clip(tmp_path / "b.mp4", 1)
+    (told,) = lookhear.find_actions(still, net).problems
+    assert "too short to show motion" in told
+    assert lookhear.find_actions(longer, net).problems == ()
+
+
 def test_a_window_without_the_class_says_little_of_it() -> None:
     of_class = np.array([[2.0, 0.1], [0.5, 0.2], [1.5, 0.0], [1.2, 3.0]])
     first, second, other = segments_of(("a", "b"), of_class, np.array([0.8, 0.3]), 8.0)

@@ -86,7 +86,7 @@ class Actions:
         of_windows: (W, K), probabilities in each.
         segments: when which action is, the surest first.
         size: height and width of the clip, in pixels.
-        problems: what could not be decoded, a line each.
+        problems: what could not be decoded, or not be seen, a line each.
     """
 
     path: Path
@@ -196,8 +196,14 @@ def from_features(
             net.categories, blended.of_class, of_windows.max(0), duration, threshold
         ),
         size=(clip.height, clip.width),
-        problems=tuple(clip.problems),
+        problems=(*clip.problems, *_too_short(net, times)),
     )
+
+
+def _too_short(net: WhereWhen, times: Floats) -> tuple[str, ...]:
+    if net.sight == "motion" and len(times) == 1:
+        return ("too short to show motion, and this network sees nothing else",)
+    return ()
 
 
 def windows_of(duration: float, net: WhereWhen) -> tuple[Floats, list[int]]:

@@ -86,9 +86,9 @@ def _findings(found: Actions, best: Ranked) -> list[tuple[str, str]]:
     own = [of for of in found.segments if of.label == best.label]
     if own:
         told.append((f"{time_label(own[0].start)} to {time_label(own[0].end)}", "is when"))
-    is_inside = within(found.times, [(of.start, of.end) for of in own])
-    inside = float(found.weights[is_inside].sum() / found.weights.sum())
     if own:
+        is_inside = within(found.times, [(of.start, of.end) for of in own])
+        inside = float(found.weights[is_inside].sum() / found.weights.sum())
         share = sum(of.end - of.start for of in own) / found.duration
         told.append((f"{inside:.0%}", f"of the weight lies in {share:.0%} of the time"))
     return told
