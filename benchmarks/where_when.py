@@ -168,7 +168,8 @@ RECIPES: dict[str, tuple[str, ActionRecipe]] = {
 """What is trained as a whole: name -> world and recipe."""
 
 KEPT = ("backbone", "head.motion", "head.strongest")
-HEAD = replace(SMALL, schedule=replace(SMALL.schedule, epochs=8, frozen=KEPT))
+CONTRAST = 1e-5  # of as many places, what the paper's weight is of its own
+HEAD = replace(SMALL, contrast=CONTRAST, schedule=replace(SMALL.schedule, epochs=8, frozen=KEPT))
 NO_LOSSES: dict[str, Any] = {"contrast": 0.0, "total_variation": 0.0, "unimodal": 0.0}
 HEADS: dict[str, ActionRecipe] = {
     "head": HEAD,
@@ -186,8 +187,8 @@ HEADS: dict[str, ActionRecipe] = {
     "the same, Huber's": replace(
         HEAD, total_variation=100 * SMALL.total_variation, distance="huber"
     ),
-    "contrast x 10": replace(HEAD, contrast=10 * SMALL.contrast),
-    "contrast x -10": replace(HEAD, contrast=-10 * SMALL.contrast),
+    "contrast x 10": replace(HEAD, contrast=10 * CONTRAST),
+    "contrast x -10": replace(HEAD, contrast=-10 * CONTRAST),
     "unimodal x 10": replace(HEAD, unimodal=10.0),
     "2 convolutions": of_net(HEAD, widths=[24]),
     "4 convolutions": of_net(HEAD, widths=[24, 24, 24]),

@@ -161,23 +161,20 @@ def from_features(
     duration = duration_of(clip)
     times, starts = windows_of(duration, net)
     length = len(times) if len(starts) == 1 else net.frames
-    seen = _Seen(len(times), len(net.categories))
-    waiting: list[Tensor] = []
+    seen = _Seen(len(starts), len(times), len(net.categories))
+    waiting: Tensor | None = None
     first = 0  # of those that wait
     due = iter(starts)
     start = next(due, None)
     for features in batches:
-        waiting += features.unbind(0)
+        waiting = features if waiting is None else torch.cat([waiting, features])
         done(len(features))
         while start is not None and first + len(waiting) >= start + length:
-            window = torch.stack(waiting[start - first : start - first + length])
-            seen.add(start, net, window)
+            seen.add(start, net, waiting[start - first : start - first + length])
             start = next(due, None)
             if start is not None:
-                del waiting[: start - first]
-                first = start
-    of_windows = np.array(seen.probabilities)
-    blended = seen.blended()
+                waiting, first = waiting[start - first :], start
+    blended, of_windows = seen.blended(), seen.probabilities
     lasts = np.array(starts) + length - 1
     return Actions(
         path=clip.path,
@@ -247,8 +244,10 @@ class _Blended(NamedTuple):
 class _Seen:
     """What windows say, added up over those that see a frame."""
 
-    def __init__(self, count: int, classes: int) -> None:
-        self.probabilities: list[NDArray[np.float64]] = []
+    def __init__(self, windows: int, count: int, classes: int) -> None:
+        # Kept window by window, small arrays would lie between large ones, and memory would grow.
+        self.probabilities = np.zeros((windows, classes))
+        self._added = 0
         self._windows = np.zeros(count)
         self._weights = np.zeros(count)
         self._of_class = np.zeros((count, classes))
@@ -262,18 +261,20 @@ class _Seen:
         if self._masks is None:
             self._masks = np.zeros((len(self._windows), *masks.shape[1:]), np.float32)
         at = slice(start, start + len(features))
-        self.probabilities.append(probabilities)
+        self.probabilities[self._added] = probabilities
+        self._added += 1
         self._windows[at] += 1
         self._weights[at] += weights
         self._of_class[at] += weights[:, None] * probabilities
         self._masks[at] += masks
 
     def blended(self) -> _Blended:
-        """Means over the windows that see a frame."""
+        """Means over the windows that see a frame; the sums of masks are used up."""
         assert self._masks is not None
-        masks = np.asarray(self._masks / self._windows[:, None, None], np.float32)
+        masks = self._masks
+        masks /= self._windows[:, None, None]
         attention = self._weights / self._windows
-        let_through = masks.mean((1, 2), dtype=np.float64)
+        let_through = masks.mean((1, 2)).astype(np.float64)
         let_through /= max(float((attention * let_through).mean()), 1e-12)
         surest = np.maximum(np.max(self.probabilities, axis=0), 1e-12)
         of_class = self._of_class / self._windows[:, None] / surest * let_through[:, None]
