@@ -2,7 +2,7 @@
 
     python benchmarks/where_when.py OUT make            the worlds, in AVE's layout with the truth
     python benchmarks/where_when.py OUT train [NAME...] networks by their recipes, in OUT/runs
-    python benchmarks/where_when.py OUT heads [NAME...] heads on the features of one backbone
+    python benchmarks/where_when.py OUT heads [NAME...] heads after the motion blocks of "both"
     python benchmarks/where_when.py OUT score [NAME...] each on clips of another seed, as a table
     python benchmarks/where_when.py OUT data            what waiting for clips costs
 
@@ -168,7 +168,7 @@ RECIPES: dict[str, tuple[str, ActionRecipe]] = {
 """What is trained as a whole: name -> world and recipe."""
 
 KEPT = ("backbone", "head.motion", "head.strongest")
-CONTRAST = 1e-5  # of as many places, what the paper's weight is of its own
+CONTRAST = 1e-5  # of seven times as many places, about what the paper's weight is of its own
 HEAD = replace(SMALL, contrast=CONTRAST, schedule=replace(SMALL.schedule, epochs=8, frozen=KEPT))
 NO_LOSSES: dict[str, Any] = {"contrast": 0.0, "total_variation": 0.0, "unimodal": 0.0}
 HEADS: dict[str, ActionRecipe] = {

@@ -131,5 +131,6 @@ def test_prepared_moments_are_clips_of_eight_frames_a_second(tmp_path: Path) -> 
     sample = data[1]
     assert sample["tag"] == 1
     assert steps(sample["frames"][0].numpy()) == [1, 1, 1, 1]
+    assert steps(SpreadMoments(moments, 16, "motion")[1]["frames"][0].numpy()) == [1] * 16
     colour = SpreadMoments(moments, 4, "colour")[0]["frames"][0].numpy()
     assert indices(colour[:, 0]) == [2, 6, 10, 14]

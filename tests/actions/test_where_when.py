@@ -198,7 +198,16 @@ def test_a_saved_network_is_loaded_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"frames": 0}, {"seconds": -1.0}, {"temporal": "both"}, {"sight": "sound"}, {"widths": ()}],
+    [
+        {"frames": 0},
+        {"seconds": -1.0},
+        {"temporal": "both"},
+        {"sight": "sound"},
+        {"widths": ()},
+        {"blocks": -1},
+        {"blocks": 33},
+        {"pooled": 0},
+    ],
 )
 def test_arguments_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -213,8 +213,11 @@ class SpreadMoments(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         indices = self._clips[index]
-        # A moment's second has eight frames: four before its own, itself, and three after.
-        ticks = [View(at, offset) for at in indices for offset in range(-REACH, REACH)]
+        # A moment's second has nine frames, the last of which begins the next: of eight, each is
+        # looked at, or what it differs by from the one before.
+        first = -REACH if self._sight == "colour" else 1 - REACH
+        offsets = range(first, first + 2 * REACH)
+        ticks = [View(at, offset) for at in indices for offset in offsets]
         places = spread(len(ticks), self._frames).astype(int)
         pictures = [self._picture(ticks[place]) for place in places]
         return {
@@ -225,7 +228,7 @@ class SpreadMoments(Dataset[dict[str, Any]]):
     def _picture(self, view: View) -> NDArray[np.uint8]:
         if self._sight == "colour":
             return self._moments.frame(view)
-        before = View(view.moment, max(view.offset - 1, -REACH))
+        before = View(view.moment, view.offset - 1)
         return motion(self._moments.frame(before), self._moments.frame(view))
 
 

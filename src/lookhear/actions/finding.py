@@ -1,9 +1,9 @@
 """The main job of `lookhear actions`: which action a clip shows, when, and where.
 
-A network is shown as many frames at once as it has learnt from. A clip much longer than those it
-has learnt from goes by in windows, of which each begins in the middle of the one before, and what
-they say is blended. Every frame goes through the backbone once; what is kept of it for longer than
-a window are its mask, of some hundred cells, and its weight.
+A network is shown as many frames at once as it has learnt from, or a few more. A clip much longer
+than those it has learnt from goes by in windows, of which each begins in the middle of the one
+before, and what they say is blended. Every frame goes through the backbone once; what is kept of it
+for longer than a window are its mask, of some hundred cells, and its weight.
 """
 
 import math
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lookhear.actions.clips import duration_of, looks, spread
+from lookhear.actions.clips import STEP, duration_of, looks, spread
 from lookhear.actions.net import WhereWhen
 from lookhear.errors import LookhearError
 from lookhear.localisation import stretches
@@ -193,12 +193,12 @@ def from_features(
             net.categories, blended.of_class, of_windows.max(0), duration, threshold
         ),
         size=(clip.height, clip.width),
-        problems=(*clip.problems, *_too_short(net, times)),
+        problems=(*clip.problems, *_too_short(net, duration)),
     )
 
 
-def _too_short(net: WhereWhen, times: Floats) -> tuple[str, ...]:
-    if net.sight == "motion" and len(times) == 1:
+def _too_short(net: WhereWhen, duration: float) -> tuple[str, ...]:
+    if net.sight == "motion" and duration <= STEP:
         return ("too short to show motion, and this network sees nothing else",)
     return ()
 
@@ -209,7 +209,7 @@ def windows_of(duration: float, net: WhereWhen) -> tuple[Floats, list[int]]:
     Args:
         duration: of the clip, seconds.
         net: says how many frames a window has, and over how long they usually are spread. One that
-            sees motion in time is shown as many a second, however short the clip.
+            sees motion in time is shown as many a second, however short the clip is.
 
     Returns:
         Seconds (T,), in the middles of even parts; and the number of each window's first. A single

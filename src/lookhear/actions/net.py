@@ -18,6 +18,7 @@ from lookhear.actions import Sight, Temporal
 from lookhear.nets.backbones import PictureNet, Pixels
 
 MOST_FRAMES = 1024
+MOST_BLOCKS = 32
 TIME_KERNEL = 5  # frames
 STRONGEST = 0.01  # share of a clip's places that are its strongest
 
@@ -64,7 +65,7 @@ class WhereWhen(PictureNet):
         backbone, backbone_args, input_size, pixels: see
             :class:`~lookhear.nets.backbones.PictureNet`.
         stride: of the backbone's features.
-        frames: n, how many it is shown at once, 1 to `MOST_FRAMES`.
+        frames: n, how many of a clip it is trained on, 1 to `MOST_FRAMES`.
         seconds: over how long they were spread when it was trained, on average.
         sight: what it is shown of each; see :mod:`lookhear.actions.clips`.
         temporal: how frames are weighed.
@@ -75,10 +76,11 @@ class WhereWhen(PictureNet):
             norm; the published networks do not. Both are means over a grid on which little happens,
             and differ by little: without, a network that begins from nothing learns very slowly.
         blocks: how many motion blocks, convolutions in space and in time, features go through
-            before anything is asked of them; the published networks have none. What a frame shows,
-            even beside its neighbours, tells little of how things move.
+            before anything is asked of them, at most `MOST_BLOCKS`; the published networks have
+            none. What a frame shows, even beside its neighbours, tells little of how things move.
         pooled: side of the squares of places over which masked features are averaged before they
-            are weighed: states are that much smaller, and means over the grid stay the same.
+            are weighed: states are that much smaller, and means over a grid that is cut into whole
+            squares stay the same.
         dropout: share of the backbone's channels that are left out of a clip in training.
 
     Raises:
@@ -108,6 +110,8 @@ class WhereWhen(PictureNet):
         super().__init__(backbone, backbone_args, (stride,), input_size, pixels)
         if not 1 <= frames <= MOST_FRAMES or not 0 < seconds < 1e6:
             raise ValueError(f"{frames} frames spread over {seconds} s cannot be seen at once")
+        if not 0 <= blocks <= MOST_BLOCKS or pooled < 1:
+            raise ValueError(f"{blocks} motion blocks, pooled by {pooled}: cannot be")
         if sight not in ("colour", "motion"):
             raise ValueError(f"sight must be colour or motion, not {sight!r}")
         self.categories = tuple(map(str, categories))

@@ -46,7 +46,7 @@ def render(
         threshold: weight from which on a frame is of a segment.
         overlay: name of the video or picture beside the page, if there is one.
         model: the network's name.
-        problems: one line for each thing that could not be decoded.
+        problems: one line for each thing that could not be decoded or seen.
         command: by which all this was made; empty for none.
     """
     height, width = found.size
@@ -86,7 +86,6 @@ def _findings(found: Actions, best: Ranked) -> list[tuple[str, str]]:
     own = [of for of in found.segments if of.label == best.label]
     if own:
         told.append((f"{time_label(own[0].start)} to {time_label(own[0].end)}", "is when"))
-    if own:
         is_inside = within(found.times, [(of.start, of.end) for of in own])
         inside = float(found.weights[is_inside].sum() / found.weights.sum())
         share = sum(of.end - of.start for of in own) / found.duration

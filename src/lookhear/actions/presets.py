@@ -17,7 +17,7 @@ What `small` does otherwise, and why:
 | frames | 50, or 15 | 32 | eight a second in clips of seconds |
 | batch norms | none | over what is scored and classified | from nothing, it learns too slowly |
 | losses | sums, as in the code | means over clips | their weight is not the batch's size |
-| total variation | 1e-5 | 1e-6 | a sum over six times as many places |
+| total variation | 1e-5 | 1e-6 | a sum over seven times as many places |
 | contrast | 1e-4 | none | it pays for masks that are open everywhere |
 | optimizer | Adam at one rate | AdamW, one cycle | few epochs |
 | crops | none | of many sizes, mirrored | few clips |

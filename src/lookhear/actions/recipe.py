@@ -30,7 +30,7 @@ from lookhear.errors import LookhearError
 from lookhear.media import open_clip
 from lookhear.nets.pretrained import Pretrained
 from lookhear.parallel import cores
-from lookhear.resume import Journal, described
+from lookhear.resume import LATER, Journal, described
 from lookhear.training.augment import Augmentation, Batch, plain_batch, random_batch
 from lookhear.training.initial_weights import beginning, begun_with
 from lookhear.training.loop import train
@@ -69,7 +69,7 @@ class ActionRecipe:
     total_variation: float = 1e-5
     contrast: float = 1e-4
     unimodal: float = 1.0
-    strongest: float = 1.0
+    strongest: float = field(default=1.0, metadata=LATER)
     distance: Distance = "l1"
     released: bool = False
     pretrained: Pretrained | None = None

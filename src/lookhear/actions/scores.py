@@ -99,11 +99,11 @@ def recall_of_frames(
     segments: Sequence[tuple[float, float]],
     threshold: float = RECALL_FROM,
 ) -> float:
-    """The authors' own figure: how many frames of the annotated segments have weight.
+    """The authors' own figure: how many frames of the annotated segments attention weighs.
 
     Args:
         times: (T,), seconds of the frames.
-        weights: (T,), 1 if all counted alike.
+        weights: (T,), by attention alone, 1 if all are alike.
         segments: starts and ends, seconds.
         threshold: above which a weight counts.
 

@@ -269,7 +269,7 @@ def _without_attention(found: Actions) -> Actions:
         Segment(label, probability, 0.0, found.duration)
         for label, probability in found.top(len(found.categories))
     )
-    return replace(found, segments=whole, attention=np.ones_like(found.attention))
+    return replace(found, segments=whole)
 
 
 def _figures(
