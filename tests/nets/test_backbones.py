@@ -70,6 +70,20 @@ def test_one_layer_sees_its_channels_at_stride_4() -> None:
         backbone_features(ONE_LAYER, (4, 8))
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv3_small_050", "resnet10t"])
+def test_layers_past_the_last_stride_are_left_out(name: str) -> None:
+    whole, cut = (backbone_features(name, strides).eval() for strides in ((8, 16, 32), (8, 16)))
+    weights = whole.state_dict()
+    cut.load_state_dict({key: weights[key] for key in cut.state_dict()})
+    assert sum(of.numel() for of in cut.parameters()) < 0.5 * sum(
+        of.numel() for of in whole.parameters()
+    )
+    picture = torch.rand(1, 3, 64, 96)
+    for seen, same in zip(whole(picture), cut(picture), strict=False):
+        torch.testing.assert_close(same, seen)
+
+
 LIGHT: dict[str, Any] = {"channels": [8, 8, 16, 16], "stem_width": 4, "zero_init_last": False}
 
 

@@ -80,10 +80,14 @@ def backbone_features(
     if not set(strides) <= set(reductions):
         raise ValueError(f"{name} gives features at strides {reductions}, not at {strides}")
     levels = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
-    network: nn.Module = timm.create_model(
+    network: Any = timm.create_model(
         name, features_only=True, out_indices=levels, **model_args, **dilated
     )
-    return network
+    stages, _, last = available.feature_info.module_name(levels[-1]).rpartition(".")
+    if stages == "blocks":  # of EfficientNets and MobileNets, of which timm keeps all stages
+        network.blocks = network.blocks[: int(last) + 1]
+    features: nn.Module = network
+    return features
 
 
 def _dilated_vgg(**model_args: Any) -> nn.Module:
