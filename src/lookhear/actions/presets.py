@@ -72,7 +72,7 @@ PRESETS: dict[str, ActionRecipe] = {
             "widths": [24, 24],
             "dropout": 0.0,
         },
-        schedule=Schedule(epochs=14, batch_size=8, learning_rate=4e-3, average=0.98),
+        schedule=Schedule(epochs=20, batch_size=8, learning_rate=4e-3, average=0.98),
         augmentation=Augmentation((76, 134), 0.9, (0.0, 0.0, 0.0, 0.0)),
         total_variation=1e-6,
         contrast=0.0,
