@@ -12,7 +12,7 @@ What `small` does otherwise, and why:
 | sight | colour | motion | of frames alone, few tell a motion |
 | backbone | ResNet-50, ImageNet's | one layer, from nothing | how things move is seen after it |
 | before attention | nothing | three motion blocks | they see which way things move |
-| also named by | - | the strongest places | attention that begins even teaches little |
+| also named by | - | the strongest places | attention begins even, and they do not |
 | weights of frames | additive: the state cancels | recurrent, clean | the state is to have a say |
 | frames | 50, or 15 | 32 | eight a second in clips of seconds |
 | batch norms | none | over what is scored and classified | from nothing, it learns too slowly |
