@@ -11,8 +11,10 @@ also takes ``pictures.1`` and so on, float32 from 0 to 1. :mod:`lookhear.nets.ex
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +37,8 @@ FORMAT = 1
 PICTURES, SPECTROGRAMS, AUDIBLE = "pictures", "spectrograms", "audible"
 MOST_BYTES = 2**31  # of a file, as ONNX has it
 MOST_REACH = 200  # frames
-AT_ONCE = 2  # frames that are seen; what more would need falls out of a processor's caches
+CPU_PROVIDER = ["CPUExecutionProvider"]
+SIDE_BY_SIDE = 2  # frames, each on its share of the cores: within one, cores wait for each other
 
 
 @dataclass(frozen=True)
@@ -149,16 +152,19 @@ class ExportedWatcher:
             given[SPECTROGRAMS] = spectrograms
             given[AUDIBLE] = np.ones(count, np.float32) if audible is None else audible
         given = {name: array for name, array in given.items() if name in self._asked}
-        looks: list[Look] = []
-        for start in range(0, count, AT_ONCE):
-            few = {name: array[start : start + AT_ONCE] for name, array in given.items()}
+        step = 1 if self._providers == CPU_PROVIDER else count
+
+        def looks(start: int) -> list[Look]:
+            some = {name: array[start : start + step] for name, array in given.items()}
             with self._readable("fails"):
-                seen = self._see.run(None, few)
-            looks += (
+                seen = self._see.run(None, some)
+            return [
                 Look((size[0], size[1]), dict(zip(self._parts, parts, strict=True)))
                 for parts in zip(*seen, strict=True)
-            )
-        return looks
+            ]
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            return [*chain.from_iterable(pool.map(looks, range(0, count, step)))]
 
     def attend(self, moments: Sequence[tuple[Look, ...]]) -> Maps:
         """See :meth:`~lookhear.nets.watching.Watcher.attend`."""
@@ -181,7 +187,7 @@ class ExportedWatcher:
     def _graph(self, content: bytes) -> ort.InferenceSession:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # what is wrong is said by the exception, too
-        options.intra_op_num_threads = cores()
+        options.intra_op_num_threads = max(1, cores() // SIDE_BY_SIDE)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Weights may lie in this folder, and, as ONNX Runtime sees to, nowhere else.
         folder = str(self._file.resolve().parent)
@@ -237,9 +243,9 @@ def _providers(device: str | None) -> list[Any]:
     default = CUDA if has_cuda() and has_cuda_provider() else CPU
     name, _, number = (device or default).partition(":")
     if name == CPU:
-        return ["CPUExecutionProvider"]
+        return CPU_PROVIDER
     if name == CUDA and has_cuda_provider() and (number or "0").isdigit():
-        return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), "CPUExecutionProvider"]
+        return [("CUDAExecutionProvider", {"device_id": int(number or 0)}), *CPU_PROVIDER]
     raise LookhearError(
         f"device {device}: ONNX Runtime cannot use it here; give cpu, or install onnxruntime-gpu "
         "or lookhear[torch]"
