@@ -18,6 +18,7 @@ from lookhear.media.gif import GifWriter, Palette
 from lookhear.media.stills import encode_png
 from lookhear.progress import Bars
 from lookhear.show import heat
+from lookhear.show.films import open_films
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Pixels
 from lookhear.show.panels import Board
 from lookhear.tubes.results import write_explanation
@@ -54,6 +55,18 @@ def test_heat_colours_and_focus_lights_the_place_that_the_network_sees(tmp_path:
         assert np.abs(heat[20:28, cold] - float(GREY)).max() < 12, "elsewhere all stays as it is"
         assert focus[20:28, hot].mean() > 0.85 * GREY
         assert 0 < focus[20:28, cold].mean() < 0.25 * GREY
+
+
+def test_each_frame_lies_under_the_map_of_its_own_time(tmp_path: Path) -> None:
+    clip = open_clip(grey_clip(tmp_path / "a.mp4", times=[index / 25 for index in range(40)]))
+    frames = [*clip.frames()]
+    attention = np.linspace(0, 1, len(frames), dtype=np.float32)
+    with open_films(tmp_path, clip, ["video"], looks={"focus": FOCUS_LOOK}) as film:
+        for frame, level in zip(frames, attention, strict=True):
+            film(frame, [np.full((6, 8), level, np.float32)])
+    shown = [frame.mean() for frame in frames_of(tmp_path / "focus.mp4")]
+    whole = frames[0].rgb().mean()
+    np.testing.assert_allclose(shown, whole * (0.12 + 0.88 * attention), atol=4)
 
 
 def test_between_the_frames_that_were_seen_the_tube_moves_smoothly() -> None:

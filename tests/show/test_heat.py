@@ -59,6 +59,18 @@ def test_overlay_takes_padded_rows_and_leaves_the_decoders_planes_alone() -> Non
         np.testing.assert_array_equal(given, was)
 
 
+def test_what_was_blended_holds_until_so_many_more_are() -> None:
+    planes, overlay = to_yuv(picture_of(72, 128)), heat.Overlay(72, 128, held=2)
+    maps = [smooth_noise(seed, 9, 16) for seed in range(3)]
+    alone = [heat.Overlay(72, 128).blend(*planes, attention) for attention in maps]
+    first, second = (overlay.blend(*planes, attention) for attention in maps[:2])
+    for made, wanted in zip((*first, *second), (*alone[0], *alone[1]), strict=True):
+        np.testing.assert_array_equal(made, wanted)
+    overlay.blend(*planes, maps[2])
+    for made, wanted in zip(first, alone[2], strict=True):
+        np.testing.assert_array_equal(made, wanted)
+
+
 def test_where_there_is_no_attention_the_picture_is_untouched() -> None:
     picture, nowhere = picture_of(72, 128), np.zeros((9, 16), np.float32)
     np.testing.assert_array_equal(heat.blend_rgb(picture, nowhere), picture)

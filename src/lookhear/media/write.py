@@ -28,6 +28,7 @@ from lookhear.media.picture import COLORSPACES, Matrix, Picture, Planes, even_si
 from lookhear.media.sound import Samples
 from lookhear.media.soundtrack import Packets, clip_track, generated_track
 from lookhear.media.source import reason
+from lookhear.parallel import ahead
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -40,7 +41,8 @@ X264_CRF = "23"
 # With B-frames .mp4 cannot state the end of a clip of variable frame rate; at this preset they
 # save some 2 % of the size for 30 % of the time.
 X264_B_FRAMES = "0"
-MOST_ENCODING = 4  # frames on their way to the encoder
+MOST_ENCODING = 8  # frames on their way to the encoder
+SOUND_AHEAD = 32  # packets, made while pictures are encoded: neither is work for all cores
 
 
 class VideoWriter:
@@ -103,8 +105,11 @@ class VideoWriter:
                     container_options={"movflags": "+faststart", "movie_timescale": str(TICKS)},
                 )
                 self._stream = self._add_picture()
-                self._sound_packets = self._add_sound()
-                self._sound_ahead = next(self._sound_packets, None)
+                # The encoder copies what it keeps, and fresh memory costs more than that.
+                self._frame = VideoFrame(self.width, self.height, "yuv420p")
+                self._sound_track = self._add_sound()
+                self._next_sound = next(self._sound_track, None)  # adds the track
+                self._sound_packets = ahead(self._sound_track, SOUND_AHEAD)
             undo.pop_all()
         return self
 
@@ -123,6 +128,7 @@ class VideoWriter:
                     self._container.close()
         finally:
             self._sound_packets.close()
+            self._sound_track.close()
             self._temporary.unlink(missing_ok=True)
 
     def write_yuv420(self, planes: Planes, time: float, duration: float | None = None) -> None:
@@ -137,12 +143,11 @@ class VideoWriter:
             LookhearError: the file cannot be written.
             ValueError: planes of another size, or a time that does not increase.
         """
-        frame = VideoFrame(self.width, self.height, "yuv420p")
-        for plane, pixels in zip(frame.planes, planes, strict=True):
+        for plane, pixels in zip(self._frame.planes, planes, strict=True):
             if pixels.shape != (plane.height, plane.width):
                 raise ValueError(f"a plane of {pixels.shape} in a {self.width}x{self.height} video")
             plane_pixels(plane)[:] = pixels
-        self._write(frame, time, duration)
+        self._write(self._frame, time, duration)
 
     def write_rgb(self, rgb: Picture, time: float, duration: float | None = None) -> None:
         """Write a frame given as RGB, uint8 (H, W, 3); else like `write_yuv420`."""
@@ -171,9 +176,9 @@ class VideoWriter:
 
     def _mux_sound(self, until: float) -> None:
         """Keep the sound abreast of the picture, so that neither waits in memory."""
-        while (packet := self._sound_ahead) is not None and _time(packet) <= until:
+        while (packet := self._next_sound) is not None and _time(packet) <= until:
             self._container.mux(packet)
-            self._sound_ahead = next(self._sound_packets, None)
+            self._next_sound = next(self._sound_packets, None)
 
     def _finish(self) -> None:
         if self._last < 0:
@@ -226,8 +231,9 @@ def _time(packet: Packet[Any]) -> float:
 def encoding(writer: VideoWriter) -> Iterator[Callable[[Planes, float, float], None]]:
     """Open a video that is encoded in a thread of its own, as that takes the most time.
 
-    It gives what takes a frame, as `VideoWriter.write_yuv420` does, and waits while several are
-    under way.
+    It gives what takes a frame, as `VideoWriter.write_yuv420` does, and waits while
+    `MOST_ENCODING` are under way; until so many more are given, a frame's planes must stay as they
+    are.
     """
     waiting: deque[Future[None]] = deque()
     with writer, ThreadPoolExecutor(1, "lookhear-encoder") as encoder:

@@ -18,7 +18,7 @@ from lookhear.media import Clip, Frame, VideoWriter
 from lookhear.media.gif import GifWriter
 from lookhear.media.stills import encode_png
 from lookhear.media.ticks import Due
-from lookhear.media.write import encoding
+from lookhear.media.write import MOST_ENCODING, encoding
 from lookhear.show import heat
 from lookhear.show.heat import FOCUS_LOOK, HEAT_LOOK, Look, Pixels
 from lookhear.show.panels import Board
@@ -101,7 +101,8 @@ def _video(board: Board, files: Iterable[tuple[Path, Look]], clip: Clip, opened:
             matrix=clip.matrix,
             sound=clip,
         )
-        blender = heat.Overlay(*panel, clip.matrix, look)
+        held = max(board.count, MOST_ENCODING + 1)
+        blender = heat.Overlay(*panel, clip.matrix, look, held=held)
         blended.append((blender, opened.enter_context(encoding(writer))))
 
     def add(frame: Frame, maps: Sequence[Maps]) -> None:

@@ -8,6 +8,7 @@ stretched over the picture.
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -99,17 +100,30 @@ class Overlay:
 
     The work is a few 8-bit passes: colour and transparency are looked up at the size of the
     map, then enlarged, so a frame never becomes RGB or floating point; and only where there is
-    anything to see of them.
+    anything to see of them. What is returned lies in memory that is used anew after ``held`` more,
+    as fresh memory costs more than what is done in it.
     """
 
     def __init__(
-        self, height: int, width: int, matrix: str = "bt709", look: Look = HEAT_LOOK
+        self,
+        height: int,
+        width: int,
+        matrix: str = "bt709",
+        look: Look = HEAT_LOOK,
+        *,
+        held: int = 1,
     ) -> None:
         self._keep_by_level = look.keep
         self._added_by_level = look.added_yuv(*_RED_AND_BLUE_IN_LUMA[matrix])
         chroma = (height + 1) // 2, (width + 1) // 2
         self._keep, self._added = np.empty((2, height, width), np.uint8)
         self._chroma_keep, self._chroma_added = np.empty((2, *chroma), np.uint8)
+        self._out = cycle(
+            [
+                (np.empty((height, width), np.uint8), *np.empty((2, *chroma), np.uint8))
+                for _ in range(held)
+            ]
+        )
 
     def blend(
         self, y: Pixels, u: Pixels, v: Pixels, attention: Maps
@@ -124,22 +138,22 @@ class Overlay:
         seen, seen_y, seen_uv = _seen(keep, self._keep.shape, self._chroma_keep.shape)
         keep, levels = keep[seen], levels[seen]
 
-        def over(plane: Pixels, place: Place, added: Pixels, room: Pixels, more: Pixels) -> Pixels:
+        def over(
+            plane: Pixels, place: Place, added: Pixels, kept: Pixels, more: Pixels, out: Pixels
+        ) -> Pixels:
             _stretch(cv2.LUT(levels, added), more[place])
-            part = _blend(plane[place], room[place], more[place])
-            if part.shape == plane.shape:
-                return part
-            blended = plane.copy()
-            blended[place] = part
-            return blended
+            if out[place].shape != out.shape:
+                out[:] = plane
+            _blend(plane[place], kept[place], more[place], out[place])
+            return out
 
         _stretch(keep, self._keep[seen_y])
         _stretch(keep, self._chroma_keep[seen_uv])
-        chroma = self._chroma_keep, self._chroma_added
+        chroma, out = (self._chroma_keep, self._chroma_added), next(self._out)
         return (
-            over(y, seen_y, added_y, self._keep, self._added),
-            over(u, seen_uv, added_u, *chroma),
-            over(v, seen_uv, added_v, *chroma),
+            over(y, seen_y, added_y, self._keep, self._added, out[0]),
+            over(u, seen_uv, added_u, *chroma, out[1]),
+            over(v, seen_uv, added_v, *chroma, out[2]),
         )
 
 
@@ -168,9 +182,9 @@ def _stretch(small: MatLike, full: Pixels) -> None:
     cv2.resize(small, full.shape[::-1], dst=full, interpolation=cv2.INTER_LINEAR)
 
 
-def _blend(plane: Pixels, keep: Pixels, added: Pixels) -> Pixels:
-    blended = cv2.multiply(plane, keep, scale=1 / 255)
-    return np.asarray(cv2.add(blended, added, dst=blended), np.uint8)
+def _blend(pixels: Pixels, keep: Pixels, added: Pixels, out: Pixels) -> None:
+    cv2.multiply(pixels, keep, dst=out, scale=1 / 255)
+    cv2.add(out, added, dst=out)
 
 
 def shown(attention: Maps) -> Maps:
@@ -205,7 +219,9 @@ def blend_rgb(picture: Pixels, attention: Maps, look: Look = HEAT_LOOK) -> Pixel
     levels = grey(resize(attention, (height, width)))
     keep = cv2.cvtColor(cv2.LUT(levels, look.keep), cv2.COLOR_GRAY2RGB)
     added = cv2.LUT(cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB), look.added[np.newaxis])
-    return _blend(picture, np.asarray(keep, np.uint8), np.asarray(added, np.uint8))
+    blended = np.empty_like(picture)
+    _blend(picture, np.asarray(keep, np.uint8), np.asarray(added, np.uint8), blended)
+    return blended
 
 
 def grey(attention: Maps) -> Pixels:

@@ -26,6 +26,7 @@ class Board:
     Attributes:
         panel: height and width of a panel, even unless there is only one, as large as the clip.
         size: height and width of the board.
+        count: of panels.
     """
 
     def __init__(self, size: tuple[int, int], names: Sequence[str], width: int) -> None:
@@ -33,7 +34,7 @@ class Board:
 
         The board is at most so many pixels wide: panels shrink to it.
         """
-        count = len(names)
+        self.count = count = len(names)
         gap = _even(width / GAPS_IN_BOARD)
         room = (width - gap * (count - 1)) / count
         self.panel = size
