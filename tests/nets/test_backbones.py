@@ -89,7 +89,12 @@ LIGHT: dict[str, Any] = {"channels": [8, 8, 16, 16], "stem_width": 4, "zero_init
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    ("name", "arguments", "first"), [("resnet10t", LIGHT, 0), ("tf_efficientnet_lite0", {}, 1)]
+    ("name", "arguments", "first"),
+    [
+        ("resnet10t", LIGHT, 0),
+        ("tf_efficientnet_lite0", {}, 1),
+        ("tf_efficientnet_lite0_shallow", {}, 1),
+    ],
 )
 def test_a_dilated_backbone_sees_at_every_second_place_what_it_sees_at_stride_16(
     name: str, arguments: dict[str, Any], first: int
@@ -107,6 +112,39 @@ def test_a_dilated_backbone_sees_at_every_second_place_what_it_sees_at_stride_16
     torch.testing.assert_close(fine[..., first::2, first::2], coarse, atol=1e-5, rtol=1e-5)
     assert dilated.feature_info.reduction() == [8]
     assert dilated.feature_info.channels() == plain.feature_info.channels()
+
+
+@torch.inference_mode()
+def test_a_shallow_backbone_ends_after_the_first_stage_at_its_last_stride() -> None:
+    torch.manual_seed(0)
+    whole = backbone_features("tf_efficientnet_lite0", (8, 16)).eval()
+    shallow = backbone_features("tf_efficientnet_lite0_shallow", (8, 16)).eval()
+    weights: Any = whole.state_dict()
+    assert {*shallow.state_dict()} < {*weights}
+    shallow.load_state_dict({key: weights[key] for key in shallow.state_dict()})
+    seen = []
+    whole.blocks[3].register_forward_hook(lambda *of: seen.append(of[2]))
+    picture = torch.rand(1, 3, 64, 96)
+    finer, features = shallow(picture)
+    torch.testing.assert_close(finer, whole(picture)[0])
+    torch.testing.assert_close(features, seen[0])
+    assert features.shape == (1, 80, 4, 6)
+    assert shallow.feature_info.channels() == [40, 80]
+
+
+def test_a_place_of_a_shallow_backbone_sees_147_pixels() -> None:
+    backbone = backbone_features("tf_efficientnet_lite0_shallow", (16,)).eval()
+    picture = torch.rand(1, 3, 512, 512, requires_grad=True)
+    backbone(picture)[0][0, :, 16, 16].sum().backward()
+    assert picture.grad is not None
+    rows, columns = (picture.grad[0].abs().sum(0).sum(axis).nonzero() for axis in (1, 0))
+    assert [int(of.max() - of.min()) + 1 for of in (rows, columns)] == [147, 147]
+
+
+@pytest.mark.parametrize(("name", "stride"), [("resnet10t", 16), ("tf_efficientnet_lite0", 8)])
+def test_what_cannot_end_earlier_is_refused(name: str, stride: int) -> None:
+    with pytest.raises(ValueError, match=f"one stage only at stride {stride}"):
+        backbone_features(f"{name}_shallow", (stride,))
 
 
 def test_what_no_dilated_backbone_can_do_is_refused() -> None:

@@ -28,6 +28,13 @@ Where layers weigh by a mean over the picture (squeeze and excite), it is so abo
 """
 DILATED_VGG = "vgg16" + DILATED
 """The backbone of STANet+ (arXiv 2112.13697)."""
+SHALLOW = "_shallow"
+"""At the end of the name of an EfficientNet or a MobileNet, before `DILATED`: of the stages at its
+last stride there is the first only.
+
+So a place sees less around it: at stride 16 of EfficientNet-Lite0 147 pixels each way, else 339.
+What sees a small picture whole learns the pictures of few clips by heart.
+"""
 ONE_LAYER = "one_layer"
 """A backbone of a single convolution of 7 x 7 at stride 4, with a batch norm and a ReLU after it.
 
@@ -43,8 +50,8 @@ def backbone_features(
 
     Args:
         name: of an architecture in timm's own registry, such as ``resnext101_32x8d``; with
-            `DILATED` at its end, of one whose last features are at stride 8, and deeper; or
-            `ONE_LAYER`.
+            `SHALLOW` at its end, of one with fewer layers; with `DILATED`, of one whose last
+            features are at stride 8, and deeper; or `ONE_LAYER`.
         strides: of the features, rising; layers past the last one are left out.
         **model_args: shape arguments of ``timm.create_model``, such as ``stem_width``; the
             ``channels`` of `ONE_LAYER`. A model's configuration may come from a stranger, so
@@ -61,7 +68,8 @@ def backbone_features(
         if strides != (4,):
             raise ValueError(f"{name} gives features at stride 4, not at {strides}")
         return OneLayer(**model_args)
-    if not timm.is_model(name.removesuffix(DILATED)):
+    architecture = name.removesuffix(DILATED).removesuffix(SHALLOW)
+    if not timm.is_model(architecture):
         raise ValueError(f"timm has no model {name!r}")
     refused = [arg for arg in model_args if arg.startswith(("pretrained", "checkpoint", "cache"))]
     if refused:
@@ -73,21 +81,36 @@ def backbone_features(
             raise ValueError(f"{name} gives features at strides [8], not at {strides}")
         if name == DILATED_VGG:
             return _dilated_vgg(**model_args)
-        name, strides, dilated = name.removesuffix(DILATED), (*finer, 16), {"output_stride": 8}
+        strides, dilated = (*finer, 16), {"output_stride": 8}
     with torch.device("meta"):
-        available: Any = timm.create_model(name, features_only=True, **model_args)
+        available: Any = timm.create_model(architecture, features_only=True, **model_args)
     reductions = available.feature_info.reduction()
     if not set(strides) <= set(reductions):
         raise ValueError(f"{name} gives features at strides {reductions}, not at {strides}")
     levels = [len(reductions) - 1 - reductions[::-1].index(stride) for stride in strides]
     network: Any = timm.create_model(
-        name, features_only=True, out_indices=levels, **model_args, **dilated
+        architecture, features_only=True, out_indices=levels, **model_args, **dilated
     )
     stages, _, last = available.feature_info.module_name(levels[-1]).rpartition(".")
     if stages == "blocks":  # of EfficientNets and MobileNets, of which timm keeps all stages
         network.blocks = network.blocks[: int(last) + 1]
+    if name.removesuffix(DILATED).endswith(SHALLOW):
+        _end_early(name, network, levels[-1])
     features: nn.Module = network
     return features
+
+
+def _end_early(name: str, network: Any, level: int) -> None:
+    """Leave out all stages at the stride of a level of features but the first."""
+    levels = network.feature_info.info
+    before, last = (levels[at]["module"].rpartition(".") for at in (level - 1, level))
+    first = int(before[2]) + 1 if level and before[0] == "blocks" else 0
+    if last[0] != "blocks" or first >= int(last[2]):
+        raise ValueError(f"{name}: there is one stage only at stride {levels[level]['reduction']}")
+    for stage in range(first + 1, int(last[2]) + 1):
+        network.blocks[stage] = nn.Identity()
+    norms = [of for of in network.blocks[first].modules() if isinstance(of, nn.BatchNorm2d)]
+    levels[level]["num_chs"] = norms[-1].num_features
 
 
 def _dilated_vgg(**model_args: Any) -> nn.Module:

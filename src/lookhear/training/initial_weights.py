@@ -12,7 +12,6 @@ from torch import nn
 from lookhear.errors import LookhearError
 from lookhear.nets.backbones import PictureNet
 from lookhear.nets.pretrained import (
-    LITE0_EARLY,
     Pretrained,
     load_pretrained,
     read_pretrained,
@@ -54,7 +53,7 @@ def begun_with(recipe: Recipe, weights: Pretrained | None) -> Recipe:
         weights: None for weights of chance, which learn at the rate of all else.
     """
     changed: Any = recipe
-    kept = tuple(part for part in changed.schedule.frozen if part not in LITE0_EARLY)
+    kept = tuple(part for part in changed.schedule.frozen if not part.startswith("backbone."))
     net, schedule = changed.net, replace(changed.schedule, frozen=kept)
     if weights is None:
         schedule = replace(schedule, backbone_rate=None)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from beeping_squares import SIZE, TINY_BACKBONE, prepared_squares
 from lookhear.data.derived import FIXATIONS, write_derived
 from lookhear.data.loader import Moments
-from lookhear.nets.backbones import DILATED
+from lookhear.nets.backbones import DILATED, SHALLOW
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY
 from lookhear.nets.saved import load_model
 from lookhear.nets.sound import SoundClassifier
@@ -260,14 +260,14 @@ def test_light_is_small_with_imagenets_sight() -> None:
     for stage in get_args(Stage):
         for source, recipe in light.sources(stage).items():
             other = small.sources(stage)[source]
-            assert recipe.net["backbone"] == LITE0["backbone"]
+            assert recipe.net["backbone"] == LITE0["backbone"] + SHALLOW
             assert recipe.net["input_size"] == other.net["input_size"]
             assert recipe.schedule.backbone_rate == pytest.approx(0.15 * 2e-3)
-            assert recipe.schedule.frozen == LITE0_EARLY
+            assert recipe.schedule.frozen == (*LITE0_EARLY, "backbone.blocks.2")
             assert replace(recipe.schedule, backbone_rate=None, frozen=()) == other.schedule
     assert light.plus is not None
     assert {of.net["backbone"] for of in light.plus.sources.values()} == {
-        LITE0["backbone"] + DILATED
+        LITE0["backbone"] + SHALLOW + DILATED
     }
 
 

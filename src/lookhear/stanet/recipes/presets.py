@@ -46,7 +46,9 @@ What `small` and `tiny` do otherwise, and why:
 
 `light` is `small` on EfficientNet-Lite0, which knows ImageNet: what those with clips of the real
 world start from. The first AudioSwitch's backbone begins with it, the others with that one, as in
-`small`; as it knows so much, it learns at a lower rate, and its early layers stay as they are.
+`small`. It ends after the first stage at stride 16, past which a place sees more than the whole
+picture, and what it then learns is which clip it is in. That stage alone learns, at a lower rate;
+what comes before stays as it is.
 
 And of STANet+, which the report has not:
 
@@ -67,7 +69,7 @@ from typing import Any
 
 from lookhear.data import Partners
 from lookhear.errors import LookhearError
-from lookhear.nets.backbones import DILATED, DILATED_VGG
+from lookhear.nets.backbones import DILATED, DILATED_VGG, SHALLOW
 from lookhear.nets.pretrained import IMAGENET, LITE0, LITE0_EARLY, Pretrained
 from lookhear.stanet import PLUS_SOURCES, Loss, PlusSource, ScamRules, Source, Stage
 from lookhear.stanet.blocks import SoundGating
@@ -267,7 +269,7 @@ def _light(
         own = of_hearing(epochs, rate)
         if pretrained is None:
             return own
-        return replace(own, backbone_rate=rate * OF_PRETRAINED, frozen=LITE0_EARLY)
+        return replace(own, backbone_rate=rate * OF_PRETRAINED, frozen=_TO_STRIDE_8)
 
     def net(size: tuple[int, int]) -> dict[str, Any]:
         return {**sight, "input_size": list(size)}
@@ -349,6 +351,10 @@ def _light_plus(
     return PlusPreset(sources, sta, goes_on=True)
 
 
+_SHALLOW_LITE0 = LITE0 | {"backbone": LITE0["backbone"] + SHALLOW}
+_TO_STRIDE_8 = (*LITE0_EARLY, "backbone.blocks.2")
+
+
 def _ten_layers(channels: list[int], stem_width: int) -> dict[str, Any]:
     args = {"channels": channels, "stem_width": stem_width}
     return {"backbone": "resnet10t", "backbone_args": args}
@@ -374,7 +380,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "report": _published("report", "vggsound-report", s_epochs=20, st_weights=(0.4, 0.6)),
     "small": _light(_ten_layers([24, 48, 96, 160], stem_width=16), **_TWO_CORES),
-    "light": _light(LITE0, **_TWO_CORES, pretrained=IMAGENET),
+    "light": _light(_SHALLOW_LITE0, **_TWO_CORES, pretrained=IMAGENET),
     "tiny": _light(
         _ten_layers([8, 8, 16, 16], stem_width=4),
         frame=(64, 96),
