@@ -227,14 +227,14 @@ def _published_plus() -> PlusPreset:
 
 # Stride 16, at which small things are not lost. Hidden convolutions would learn the surroundings
 # of a few hundred clips by heart.
-_SHALLOW = {"stride": 16, "hidden": 0}
+_AT_STRIDE_16 = {"stride": 16, "hidden": 0}
 _IN_TIME = {"time_mixing": "normalised"}
 _SENSES = ("backbone", "sound_encoder")
 _HEARS = {"sound_encoder": "light", "sound_gate": "matching"}
 _GATES: dict[Source, dict[str, Any]] = {
     "S": {},
-    "SA": _SHALLOW | _HEARS | {"sound_votes": True},
-    "ST": _SHALLOW | _IN_TIME,
+    "SA": _AT_STRIDE_16 | _HEARS | {"sound_votes": True},
+    "ST": _AT_STRIDE_16 | _IN_TIME,
 }
 
 
