@@ -46,7 +46,10 @@ def parts_of(folder: Path, *names: str) -> InitialWeights:
 
 
 def begun_with(recipe: Recipe, weights: Pretrained | None) -> Recipe:
-    """Change with what a recipe's backbone begins, and so which one it is; all its layers learn.
+    """Change with what a recipe's backbone begins, and so which one it is.
+
+    Single layers of it that were frozen learn then; one that was frozen whole, as it goes on from
+    another network's, stays so.
 
     Args:
         recipe: a dataclass with a ``net``, arguments of a network that sees, and a ``schedule``.

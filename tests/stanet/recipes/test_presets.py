@@ -262,9 +262,10 @@ def test_light_is_small_with_imagenets_sight() -> None:
             other = small.sources(stage)[source]
             assert recipe.net["backbone"] == LITE0["backbone"] + SHALLOW
             assert recipe.net["input_size"] == other.net["input_size"]
-            assert recipe.schedule.backbone_rate == pytest.approx(0.15 * 2e-3)
+            assert recipe.schedule.backbone_rate == pytest.approx(0.5 * 2e-3)
             assert recipe.schedule.frozen == (*LITE0_EARLY, "backbone.blocks.2")
             assert replace(recipe.schedule, backbone_rate=None, frozen=()) == other.schedule
+    assert light.switch.schedule.frozen == ("backbone",)
     assert light.plus is not None
     assert {of.net["backbone"] for of in light.plus.sources.values()} == {
         LITE0["backbone"] + SHALLOW + DILATED

@@ -47,8 +47,10 @@ What `small` and `tiny` do otherwise, and why:
 `light` is `small` on EfficientNet-Lite0, which knows ImageNet: what those with clips of the real
 world start from. The first AudioSwitch's backbone begins with it, the others with that one, as in
 `small`. It ends after the first stage at stride 16, past which a place sees more than the whole
-picture, and what it then learns is which clip it is in. That stage alone learns, at a lower rate;
-what comes before stays as it is.
+picture, and what it then learns is which clip it is in. That stage alone learns, at half the rate
+of all else; what comes before stays as it is. The AudioSwitch keeps SA's backbone whole: it would
+learn by heart which sounds are of the clips it knows, and take those of others for strange. For the
+same reason sounds that do not belong count less.
 
 And of STANet+, which the report has not:
 
@@ -83,7 +85,7 @@ from lookhear.training.augment import Augmentation
 from lookhear.training.initial_weights import begun_with
 from lookhear.training.schedule import Schedule
 
-OF_PRETRAINED = 0.15
+OF_PRETRAINED = 0.5
 """Of the rate of all else, that at which a backbone learns that knows something already."""
 
 
@@ -278,9 +280,15 @@ def _light(
         # Hue is left alone: it tells much where pictures are few.
         return Augmentation(size, smallest_crop=0.7, jitter=(0.3, 0.3, 0.2, 0.0), sound_noise=0.1)
 
-    def matched(schedule: Schedule) -> SwitchRecipe:
+    def matched(schedule: Schedule, others: float = 2 / 3) -> SwitchRecipe:
         arguments = net(frame) | {"stride": 16, "sound_encoder": "light"}
-        return SwitchRecipe(arguments, schedule, augmentation(frame), matches=True, others=2 / 3)
+        return SwitchRecipe(arguments, schedule, augmentation(frame), matches=True, others=others)
+
+    def switched() -> SwitchRecipe:
+        own = schedule(switch)
+        if pretrained is None:
+            return matched(own)
+        return matched(replace(own, frozen=_SENSES[:1]), others=1 / 3)
 
     def sources(size: tuple[int, int], epochs: tuple[int, int, int]) -> dict[Source, ClassRecipe]:
         return {
@@ -296,7 +304,7 @@ def _light(
         matching=matched(schedule(matching, at_first)),
         coarse=sources(frame, coarse),
         fine=sources(crop, fine),
-        switch=matched(schedule(switch)),
+        switch=switched(),
         sta=STARecipe(
             net(frame) | {"strides": [4, 8, 16], **_HEARS, **_IN_TIME, "keep_aspect": True},
             schedule(sta),
@@ -380,7 +388,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "report": _published("report", "vggsound-report", s_epochs=20, st_weights=(0.4, 0.6)),
     "small": _light(_ten_layers([24, 48, 96, 160], stem_width=16), **_TWO_CORES),
-    "light": _light(_SHALLOW_LITE0, **_TWO_CORES, pretrained=IMAGENET),
+    "light": _light(_SHALLOW_LITE0, **_TWO_CORES | {"switch": 2}, pretrained=IMAGENET),
     "tiny": _light(
         _ten_layers([8, 8, 16, 16], stem_width=4),
         frame=(64, 96),
